@@ -1,0 +1,80 @@
+//! How rooms are started: a factory builds one service per room.
+
+use crate::{SimpleStateroomService, StateroomContext, StateroomService, WrappedStateroomService};
+use std::{convert::Infallible, fmt, marker::PhantomData};
+
+/// Builds a running service for each room that starts.
+pub trait StateroomServiceFactory<C: StateroomContext> {
+    /// The services this builds.
+    type Service: StateroomService;
+    /// Why a service could not be started.
+    type Error: fmt::Debug;
+
+    /// Starts the service of the room `room_id`, which will speak through `context`.
+    ///
+    /// # Errors
+    /// When the service cannot start; no room exists then.
+    fn build(&self, room_id: &str, context: C) -> Result<Self::Service, Self::Error>;
+}
+
+/// A service that can be cloned is the factory of its own copies: each room starts as a clone of
+/// the value given, and `new` is not called. To have `new` called, use [`SimpleServiceFactory`].
+impl<C: StateroomContext, S: SimpleStateroomService + Clone> StateroomServiceFactory<C> for S {
+    type Service = WrappedStateroomService<S, C>;
+    type Error = Infallible;
+
+    fn build(&self, _room_id: &str, context: C) -> Result<Self::Service, Self::Error> {
+        Ok(WrappedStateroomService::new(self.clone(), context))
+    }
+}
+
+/// Starts every room with [`SimpleStateroomService::new`], in this process.
+///
+/// ```
+/// use stateroom::*;
+///
+/// struct Greeter(String);
+///
+/// impl SimpleStateroomService for Greeter {
+///     fn new(room_id: &str, _: &impl StateroomContext) -> Self {
+///         Greeter(format!("welcome to {room_id}"))
+///     }
+///     fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
+///         context.send_message(client, &self.0);
+///     }
+/// }
+///
+/// let context = TestContext::new();
+/// let mut room = SimpleServiceFactory::<Greeter>::new().build("lobby", &context).unwrap();
+/// room.connect(ClientId(1));
+/// assert_eq!(context.take(), [Sent::text(ClientId(1), "welcome to lobby")]);
+/// ```
+pub struct SimpleServiceFactory<S> {
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S: SimpleStateroomService> SimpleServiceFactory<S> {
+    /// A factory of `S`.
+    #[must_use]
+    pub const fn new() -> Self {
+        SimpleServiceFactory { service: PhantomData }
+    }
+}
+
+impl<S: SimpleStateroomService> Default for SimpleServiceFactory<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: SimpleStateroomService, C: StateroomContext> StateroomServiceFactory<C>
+    for SimpleServiceFactory<S>
+{
+    type Service = WrappedStateroomService<S, C>;
+    type Error = Infallible;
+
+    fn build(&self, room_id: &str, context: C) -> Result<Self::Service, Self::Error> {
+        let service = S::new(room_id, &context);
+        Ok(WrappedStateroomService::new(service, context))
+    }
+}

@@ -1,0 +1,48 @@
+//! The vocabulary of Stateroom: what a room is to its author, and to the program that runs it.
+//!
+//! A *service* is a plain type that implements [`SimpleStateroomService`]. One instance of it is a
+//! *room*: single-threaded code that hears events (`connect`, `disconnect`, `message`, `binary`,
+//! `timer`) and answers through a [`StateroomContext`]. This crate does no I/O and knows neither
+//! WebAssembly nor sockets, so a service can be unit-tested with nothing but [`TestContext`]:
+//!
+//! ```
+//! use stateroom::*;
+//!
+//! struct Counter(i32);
+//!
+//! impl SimpleStateroomService for Counter {
+//!     fn new(_room_id: &str, _context: &impl StateroomContext) -> Self {
+//!         Counter(0)
+//!     }
+//!
+//!     fn message(&mut self, _client: ClientId, message: &str, context: &impl StateroomContext) {
+//!         if message == "increment" {
+//!             self.0 += 1;
+//!         }
+//!         context.send_message(MessageRecipient::Broadcast, &self.0.to_string());
+//!     }
+//! }
+//!
+//! let context = TestContext::new();
+//! let mut counter = Counter::new("my-room", &context);
+//! counter.message(ClientId(1), "increment", &context);
+//! assert_eq!(context.take(), [Sent::text(MessageRecipient::Broadcast, "1")]);
+//! ```
+
+mod client_id;
+mod context;
+mod factory;
+mod message_recipient;
+mod messages;
+mod service;
+mod test_context;
+
+pub use client_id::ClientId;
+pub use context::StateroomContext;
+pub use factory::{SimpleServiceFactory, StateroomServiceFactory};
+pub use message_recipient::MessageRecipient;
+pub use messages::{MessageFromProcess, MessagePayload, MessageToProcess};
+pub use service::{
+    ServiceFailure, SimpleStateroomService, StateroomService, WrappedStateroomService,
+};
+pub use test_context::{Sent, TestContext};

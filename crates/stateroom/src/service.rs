@@ -1,0 +1,114 @@
+//! What a room hears: the trait a service author implements, and the one a host calls.
+
+use crate::{ClientId, StateroomContext};
+
+/// A realtime room, as its author writes it.
+///
+/// Only [`new`](SimpleStateroomService::new) must be written. The events of one room arrive one at
+/// a time and in order: a client's `connect` before its messages, its messages in the order sent,
+/// its `disconnect` exactly once.
+#[allow(unused_variables)]
+pub trait SimpleStateroomService {
+    /// Called when the room starts, before any client has connected.
+    fn new(room_id: &str, context: &impl StateroomContext) -> Self;
+
+    /// Called each time a client connects.
+    fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {}
+
+    /// Called each time a client's connection ends, in whatever way it ended. The client can no
+    /// longer be sent to.
+    fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {}
+
+    /// Called for each text message from a client.
+    fn message(&mut self, client: ClientId, message: &str, context: &impl StateroomContext) {}
+
+    /// Called for each binary message from a client.
+    fn binary(&mut self, client: ClientId, message: &[u8], context: &impl StateroomContext) {}
+
+    /// Called once when the time given to [`StateroomContext::set_timer`] has passed.
+    fn timer(&mut self, context: &impl StateroomContext) {}
+}
+
+/// A running service with its context inside: what a host calls.
+///
+/// Implement [`SimpleStateroomService`] instead, unless the service runs somewhere else (as a
+/// WebAssembly module does).
+#[allow(unused_variables)]
+pub trait StateroomService {
+    /// Called each time a client connects.
+    fn connect(&mut self, client: ClientId) {}
+
+    /// Called each time a client's connection ends.
+    fn disconnect(&mut self, client: ClientId) {}
+
+    /// Called for each text message from a client.
+    fn message(&mut self, client: ClientId, message: &str) {}
+
+    /// Called for each binary message from a client.
+    fn binary(&mut self, client: ClientId, message: &[u8]) {}
+
+    /// Called when the timer has run out.
+    fn timer(&mut self) {}
+
+    /// Why this service can hear no more events, or `None` while it can.
+    ///
+    /// The host asks after each event. Once this is `Some`, the room is over.
+    fn failure(&self) -> Option<&ServiceFailure> {
+        None
+    }
+}
+
+/// Why a service stopped in the middle of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceFailure {
+    /// A few words for the clients, at most 123 bytes so that they fit a WebSocket close frame.
+    pub summary: &'static str,
+    /// The whole story, for the log.
+    pub detail: String,
+}
+
+impl std::fmt::Display for ServiceFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.summary, self.detail)
+    }
+}
+
+impl std::error::Error for ServiceFailure {}
+
+/// Joins a [`SimpleStateroomService`] with a context of its own, which makes it a
+/// [`StateroomService`].
+pub struct WrappedStateroomService<S: SimpleStateroomService, C: StateroomContext> {
+    service: S,
+    context: C,
+}
+
+impl<S: SimpleStateroomService, C: StateroomContext> WrappedStateroomService<S, C> {
+    /// Joins the two.
+    pub fn new(service: S, context: C) -> Self {
+        WrappedStateroomService { service, context }
+    }
+}
+
+impl<S: SimpleStateroomService, C: StateroomContext> StateroomService
+    for WrappedStateroomService<S, C>
+{
+    fn connect(&mut self, client: ClientId) {
+        self.service.connect(client, &self.context);
+    }
+
+    fn disconnect(&mut self, client: ClientId) {
+        self.service.disconnect(client, &self.context);
+    }
+
+    fn message(&mut self, client: ClientId, message: &str) {
+        self.service.message(client, message, &self.context);
+    }
+
+    fn binary(&mut self, client: ClientId, message: &[u8]) {
+        self.service.binary(client, message, &self.context);
+    }
+
+    fn timer(&mut self) {
+        self.service.timer(&self.context);
+    }
+}

@@ -1,0 +1,74 @@
+//! A context that records, so that a service can be unit-tested without any server.
+
+use crate::{MessagePayload, MessageRecipient, StateroomContext};
+use std::cell::{Cell, RefCell};
+
+/// One message that a service sent to a [`TestContext`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Whom it was for.
+    pub recipient: MessageRecipient,
+    /// What was sent.
+    pub message: MessagePayload,
+}
+
+impl Sent {
+    /// A text message to `recipient`.
+    pub fn text(recipient: impl Into<MessageRecipient>, message: &str) -> Self {
+        Sent { recipient: recipient.into(), message: message.into() }
+    }
+
+    /// A binary message to `recipient`.
+    pub fn binary(recipient: impl Into<MessageRecipient>, message: &[u8]) -> Self {
+        Sent { recipient: recipient.into(), message: message.into() }
+    }
+}
+
+/// Records what a service sends and the timer it sets.
+///
+/// ```
+/// use stateroom::{MessageRecipient, Sent, StateroomContext, TestContext};
+///
+/// let context = TestContext::new();
+/// context.send_message(MessageRecipient::Broadcast, "tick");
+/// context.set_timer(1000);
+/// assert_eq!(context.take(), [Sent::text(MessageRecipient::Broadcast, "tick")]);
+/// assert_eq!(context.timer_ms(), Some(1000));
+/// ```
+#[derive(Debug, Default)]
+pub struct TestContext {
+    sent: RefCell<Vec<Sent>>,
+    timer: Cell<Option<u32>>,
+}
+
+impl TestContext {
+    /// A context that has recorded nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was sent since the last call, in order.
+    pub fn take(&self) -> Vec<Sent> {
+        self.sent.take()
+    }
+
+    /// The delay of the timer in milliseconds, or `None` when none is set.
+    pub fn timer_ms(&self) -> Option<u32> {
+        self.timer.get()
+    }
+}
+
+impl StateroomContext for TestContext {
+    fn send_message(&self, recipient: impl Into<MessageRecipient>, message: &str) {
+        self.sent.borrow_mut().push(Sent::text(recipient, message));
+    }
+
+    fn send_binary(&self, recipient: impl Into<MessageRecipient>, message: &[u8]) {
+        self.sent.borrow_mut().push(Sent::binary(recipient, message));
+    }
+
+    fn set_timer(&self, ms_delay: u32) {
+        self.timer.set((ms_delay > 0).then_some(ms_delay));
+    }
+}
