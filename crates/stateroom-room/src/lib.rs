@@ -1,1 +1,51 @@
-//! TODO
+//! One room as a pure state machine: events and a time in, commands out.
+//!
+//! [`Room`] is the only place that decides who is a member and under which id, whom a message
+//! reaches, when the timer fires, and what happens when a service fails. It opens no socket, reads
+//! no clock and starts no task; whoever drives it does. The rule for a driver:
+//!
+//! 1. give it an event and the time: [`Room::handle`];
+//! 2. carry out its commands, in order: [`Room::drain_commands`] (after one event or after many);
+//! 3. wait until something happens, or until [`Room::deadline`], then give it [`Event::Timer`].
+//!
+//! ```
+//! use stateroom::{ClientId, SimpleServiceFactory, SimpleStateroomService, StateroomContext};
+//! use stateroom_room::{Command, Event, Recipients, Room, Timestamp};
+//!
+//! struct Echo;
+//! impl SimpleStateroomService for Echo {
+//!     fn new(_: &str, _: &impl StateroomContext) -> Self {
+//!         Echo
+//!     }
+//!     fn message(&mut self, client: ClientId, message: &str, context: &impl StateroomContext) {
+//!         context.send_message(client, message);
+//!     }
+//! }
+//!
+//! let now = Timestamp::default();
+//! let mut room = Room::start(&SimpleServiceFactory::<Echo>::new(), "lobby", now).unwrap();
+//! room.handle(Event::Connect { token: None }, now).unwrap();
+//! room.handle(Event::Text { client: ClientId(1), text: "hello" }, now).unwrap();
+//!
+//! let mut sent = Vec::new();
+//! room.drain_commands(|command| {
+//!     if let Command::Send { to: Recipients::One(client), bytes, .. } = command {
+//!         sent.push((client, bytes.to_vec()));
+//!     }
+//! });
+//! assert_eq!(sent, [(ClientId(1), b"hello".to_vec())]);
+//! ```
+
+mod command;
+mod event;
+mod members;
+mod outbox;
+mod room;
+mod timestamp;
+
+pub use command::{CloseReason, Command, MessageKind, Recipients};
+pub use event::Event;
+pub use members::MAX_REMEMBERED_TOKENS;
+pub use outbox::RoomContext;
+pub use room::{Room, RoomEnded, StartFailure};
+pub use timestamp::Timestamp;
