@@ -1,0 +1,57 @@
+//! Every setting of a server, with its default.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+/// The settings of a [`Server`](crate::Server).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// The address to listen on. Default: 0.0.0.0.
+    pub ip: IpAddr,
+    /// The port to listen on; 0 takes any free one. Default: 8080.
+    pub port: u16,
+    /// The folder served at `/`. Default: none.
+    pub static_path: Option<PathBuf>,
+    /// The folder of a wasm-bindgen client, served at `/client`. Default: none.
+    pub client_path: Option<PathBuf>,
+    /// How many rooms may exist at once; a client past that is answered 503. Default: 100,000.
+    pub max_rooms: usize,
+    /// How many clients may be connected at once; past that 503. Default: 100,000.
+    pub max_clients: usize,
+    /// How many clients one room may have at once; past that 503. Default: 10,000.
+    pub max_clients_per_room: usize,
+    /// The largest message a client may send, in bytes; past that the client is closed with 1009.
+    /// Default: 1 MiB.
+    pub max_message_bytes: usize,
+    /// How many bytes may wait for a client that reads too slowly. One that still has more than
+    /// this waiting when there is something new for it is closed with 1013. Default: 256 KiB.
+    pub max_queue_bytes: usize,
+    /// How long a room lives on after its last client left. Default: 30 s.
+    pub empty_room_timeout: Duration,
+    /// How long a client may be silent before it is pinged. Default: 25 s.
+    pub heartbeat_interval: Duration,
+    /// How long a client may be silent before it is taken for dead, at least as long as
+    /// `heartbeat_interval`. Default: 60 s.
+    pub heartbeat_timeout: Duration,
+    /// How long a shutdown waits for clients to take their leave. Default: 5 s.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        ServerConfig {
+            ip: IpAddr::from([0, 0, 0, 0]),
+            port: 8080,
+            static_path: None,
+            client_path: None,
+            max_rooms: 100_000,
+            max_clients: 100_000,
+            max_clients_per_room: 10_000,
+            max_message_bytes: 1024 * 1024,
+            max_queue_bytes: 256 * 1024,
+            empty_room_timeout: Duration::from_secs(30),
+            heartbeat_interval: Duration::from_secs(25),
+            heartbeat_timeout: Duration::from_secs(60),
+            shutdown_timeout: Duration::from_secs(5),
+        }
+    }
+}

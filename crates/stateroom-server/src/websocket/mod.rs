@@ -1,0 +1,14 @@
+//! The WebSocket protocol (RFC 6455), server side, without any I/O.
+//!
+//! Ours rather than a crate's because a frame must be encoded once and shared by all its
+//! receivers, and read in place: no crate offers both.
+
+mod close_code;
+mod decode;
+mod encode;
+mod handshake;
+
+pub(crate) use close_code::CloseCode;
+pub(crate) use decode::{Decoder, Incoming, ProtocolError};
+pub(crate) use encode::{encode_close, encode_data, encode_ping, encode_pong};
+pub(crate) use handshake::{HandshakeError, accept};
