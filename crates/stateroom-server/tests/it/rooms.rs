@@ -1,0 +1,217 @@
+//! What clients of rooms can rely on.
+
+use crate::support::{heard, start, until_heard, within};
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_one_room_hear_each_other_and_nobody_else() {
+    let server = start(|_| {}).await;
+    let mut ann = server.join("/ws/tea").await;
+    let mut bob = server.join("/ws/tea").await;
+    let mut eve = server.join("/ws/coffee").await;
+    assert_eq!(ann.text().await, "you are 1 in tea");
+    assert_eq!(bob.text().await, "you are 2 in tea");
+    assert_eq!(eve.text().await, "you are 1 in coffee");
+    ann.send("all hello").await;
+    assert_eq!((ann.text().await, bob.text().await), ("hello".into(), "hello".into()));
+    bob.send("others psst").await;
+    assert_eq!(ann.text().await, "psst");
+    assert_eq!(bob.ask("to myself").await, "to myself");
+    assert_eq!(eve.ask("nothing before this?").await, "nothing before this?");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn binary_and_empty_messages_arrive_as_they_were_sent() {
+    let server = start(|_| {}).await;
+    let mut client = server.join("/ws/binary").await;
+    client.text().await;
+    for payload in [vec![], vec![0, 255, 128], vec![7; 125], vec![7; 126], vec![7; 70_000]] {
+        client.0.send(Message::binary(payload.clone())).await.unwrap();
+        assert_eq!(client.next().await, Message::binary(payload));
+    }
+    assert_eq!(client.ask("").await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_messages_sent_at_once_arrive_whole_and_in_order() {
+    let server = start(|_| {}).await;
+    let mut client = server.join("/ws/order").await;
+    client.text().await;
+    for number in 0..1000 {
+        client.0.feed(Message::text(format!("{number} {}", "x".repeat(number)))).await.unwrap();
+    }
+    client.0.flush().await.unwrap();
+    for number in 0..1000 {
+        assert_eq!(client.text().await, format!("{number} {}", "x".repeat(number)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_gives_a_returning_client_its_id_back() {
+    let server = start(|_| {}).await;
+    let mut first = server.join("/ws/token?token=s3cret").await;
+    assert_eq!(first.text().await, "you are 1 in token");
+    first.0.close(None).await.unwrap();
+    until_heard("token", "disconnect 1").await;
+    let mut other = server.join("/ws/token").await;
+    assert_eq!(other.text().await, "you are 2 in token");
+    let mut again = server.join("/ws/token?token=s3cret").await;
+    assert_eq!(again.text().await, "you are 1 in token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_used_twice_closes_the_older_connection() {
+    let server = start(|_| {}).await;
+    let mut older = server.join("/ws/twice?token=t").await;
+    older.text().await;
+    let mut newer = server.join("/ws/twice?token=t").await;
+    assert_eq!(newer.text().await, "you are 1 in twice");
+    assert_eq!(older.closed().await.0, 1008);
+    assert_eq!(newer.ask("still here").await, "still here");
+    assert_eq!(heard("twice"), ["connect 1", "disconnect 1", "connect 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_client_disconnects_exactly_once_however_its_socket_ends() {
+    let server = start(|_| {}).await;
+    let mut witness = server.join("/ws/ends").await;
+    witness.text().await;
+
+    let mut polite = server.join("/ws/ends").await;
+    polite.text().await;
+    polite.0.close(None).await.unwrap();
+    assert_eq!(witness.text().await, "2 left");
+
+    let mut abrupt = server.join("/ws/ends").await;
+    abrupt.text().await;
+    drop(abrupt);
+    assert_eq!(witness.text().await, "3 left");
+
+    let mut reset = server.join("/ws/ends").await;
+    reset.text().await;
+    let tokio_tungstenite::MaybeTlsStream::Plain(stream) = reset.0.get_ref() else { panic!() };
+    stream.set_zero_linger().unwrap();
+    drop(reset);
+    assert_eq!(witness.text().await, "4 left");
+
+    assert_eq!(
+        witness.ask("log").await,
+        "connect 1,connect 2,disconnect 2,connect 3,disconnect 3,connect 4,disconnect 4"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_last_words_are_heard_before_its_disconnect() {
+    let server = start(|_| {}).await;
+    let mut witness = server.join("/ws/words").await;
+    witness.text().await;
+    let mut leaver = server.join("/ws/words").await;
+    leaver.text().await;
+    for word in ["all one", "all two"] {
+        leaver.0.feed(Message::text(word)).await.unwrap();
+    }
+    leaver.0.close(None).await.unwrap();
+    assert_eq!(witness.text().await, "one");
+    assert_eq!(witness.text().await, "two");
+    assert_eq!(witness.text().await, "2 left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_timer_reaches_everyone_in_the_room() {
+    let server = start(|_| {}).await;
+    let mut ann = server.join("/ws/timer").await;
+    let mut bob = server.join("/ws/timer").await;
+    ann.text().await;
+    bob.text().await;
+    ann.send("timer 20").await;
+    assert_eq!((ann.text().await, bob.text().await), ("timer".into(), "timer".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_room_lives_on_for_a_while_and_then_starts_anew() {
+    let server = start(|config| config.empty_room_timeout = Duration::from_millis(300)).await;
+    let mut first = server.join("/ws/empty").await;
+    assert_eq!(first.text().await, "you are 1 in empty");
+    drop(first);
+    until_heard("empty", "disconnect 1").await;
+    let mut second = server.join("/ws/empty").await;
+    assert_eq!(second.text().await, "you are 2 in empty", "the room had not ended yet");
+    drop(second);
+    server.until_status(|status| status["rooms"] == 0).await;
+    let mut third = server.join("/ws/empty").await;
+    assert_eq!(third.text().await, "you are 1 in empty");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_room_closes_its_clients_and_the_next_client_gets_a_fresh_one() {
+    let server = start(|_| {}).await;
+    let mut ann = server.join("/ws/fails").await;
+    let mut bob = server.join("/ws/fails").await;
+    let mut neighbour = server.join("/ws/neighbour").await;
+    ann.text().await;
+    bob.text().await;
+    neighbour.text().await;
+    ann.0.feed(Message::text("all before")).await.unwrap();
+    ann.send("panic").await;
+    assert_eq!(bob.text().await, "before", "what was sent before the failure is delivered");
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(client.closed().await, (1011, "room failed: the service panicked".to_owned()));
+    }
+    let mut fresh = server.join("/ws/fails").await;
+    assert_eq!(fresh.text().await, "you are 1 in fails");
+    assert_eq!(neighbour.ask("unharmed").await, "unharmed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_cannot_start_says_so_and_leaves_nothing_behind() {
+    let server = start(|_| {}).await;
+    for _ in 0..3 {
+        let mut client = server.join("/ws/unstartable").await;
+        let expected = (1011, "room failed: it could not start".to_owned());
+        assert_eq!(client.closed().await, expected);
+    }
+    server.until_status(|status| status["rooms"] == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn swapping_the_service_keeps_sockets_and_ids() {
+    let server = start(|_| {}).await;
+    let mut ann = server.join("/ws/swap").await;
+    let mut bob = server.join("/ws/swap").await;
+    ann.text().await;
+    bob.text().await;
+    drop(ann);
+    assert_eq!(bob.text().await, "1 left");
+    server.handle.swap(crate::support::Factory::new());
+    assert_eq!(bob.text().await, "you are 2 in swap", "the new service hears bob connect");
+    assert_eq!(bob.ask("log").await, "connect 2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_peers_are_pinged_and_dead_ones_dropped() {
+    let server = start(|config| {
+        config.heartbeat_interval = Duration::from_millis(100);
+        config.heartbeat_timeout = Duration::from_millis(600);
+    })
+    .await;
+    let mut witness = server.join("/ws/heartbeat").await;
+    witness.text().await;
+    // This client's library answers pings only while it is polled, which nobody does.
+    let mut dead = server.join("/ws/heartbeat").await;
+    assert_eq!(dead.text().await, "you are 2 in heartbeat");
+    let mut pings = 0;
+    within(async {
+        loop {
+            match witness.0.next().await.unwrap().unwrap() {
+                Message::Ping(_) => pings += 1,
+                Message::Text(text) => break assert_eq!(text, "2 left"),
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await;
+    assert!(pings >= 3, "{pings} pings");
+    assert_eq!(witness.ask("alive").await, "alive");
+}
