@@ -1,1 +1,64 @@
-//! TODO
+//! What the author of a Stateroom service depends on: a plain Rust type becomes a WebAssembly
+//! module that runs as a room, with WebSocket clients.
+//!
+//! ```
+//! use stateroom_wasm::prelude::*;
+//!
+//! /// A number that everyone in the room can see and raise.
+//! #[stateroom_wasm]
+//! struct Counter(u32);
+//!
+//! impl SimpleStateroomService for Counter {
+//!     fn new(_room_id: &str, _context: &impl StateroomContext) -> Self {
+//!         Counter(0)
+//!     }
+//!
+//!     fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
+//!         context.send_message(client, &self.0.to_string());
+//!     }
+//!
+//!     fn message(&mut self, _client: ClientId, message: &str, context: &impl StateroomContext) {
+//!         if message == "+" {
+//!             self.0 += 1;
+//!         }
+//!         context.send_message(MessageRecipient::Broadcast, &self.0.to_string());
+//!     }
+//! }
+//!
+//! // The service is ordinary Rust, so it is tested as such: `cargo test`, no server.
+//! use stateroom_wasm::{Sent, TestContext};
+//!
+//! let context = TestContext::new();
+//! let mut room = Counter::new("my-room", &context);
+//! room.connect(ClientId(1), &context);
+//! room.message(ClientId(1), "+", &context);
+//! assert_eq!(
+//!     context.take(),
+//!     [Sent::text(ClientId(1), "0"), Sent::text(MessageRecipient::Broadcast, "1")]
+//! );
+//! ```
+//!
+//! The crate of a service is a library of type `cdylib` (and `rlib`, so that it can be tested and
+//! documented), compiled for `wasm32-wasip1`:
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib", "rlib"]
+//! ```
+//!
+//! A panic in a service ends the event it happened in. Its message and place reach the log of the
+//! host. That takes WASI: a module compiled for `wasm32-unknown-unknown` runs too, but has nowhere
+//! to print to, and the host learns only that it stopped.
+
+#[doc(hidden)]
+pub mod boundary;
+#[cfg(target_arch = "wasm32")]
+mod host_context;
+pub mod prelude;
+mod room;
+
+pub use stateroom::{
+    ClientId, MessagePayload, MessageRecipient, Sent, SimpleStateroomService, StateroomContext,
+    StateroomService, StateroomServiceFactory, TestContext, WrappedStateroomService,
+};
+pub use stateroom_wasm_macro::stateroom_wasm;

@@ -36,6 +36,19 @@ impl MessageRecipient {
         }
     }
 
+    /// As [`MessageRecipient::encode_i32`], but never means anybody else: `None` stands for nobody.
+    ///
+    /// A client id outside the encoding belongs to no client. So a message to it is for nobody, and
+    /// one for everyone except it is for everyone.
+    #[must_use]
+    pub fn checked_encode_i32(&self) -> Option<i32> {
+        match self {
+            Self::EveryoneExcept(_) if !self.is_encodable() => Some(Self::Broadcast.encode_i32()),
+            Self::Client(_) if !self.is_encodable() => None,
+            _ => Some(self.encode_i32()),
+        }
+    }
+
     /// Reads what [`MessageRecipient::encode_i32`] wrote.
     #[must_use]
     pub fn decode_i32(encoded: i32) -> Self {
@@ -85,6 +98,22 @@ mod tests {
         assert!(!Client(ClientId(0)).is_encodable());
         assert!(!EveryoneExcept(ClientId(0)).is_encodable());
         assert!(!Client(ClientId(u32::MAX)).is_encodable());
+    }
+
+    #[test]
+    fn a_message_to_a_client_that_cannot_exist_is_for_nobody() {
+        for number in [0, i32::MAX as u32 + 1, u32::MAX] {
+            assert_eq!(Client(ClientId(number)).checked_encode_i32(), None);
+        }
+        assert_eq!(Client(ClientId(i32::MAX as u32)).checked_encode_i32(), Some(i32::MAX));
+    }
+
+    #[test]
+    fn a_message_for_everyone_except_a_client_that_cannot_exist_is_for_everyone() {
+        for number in [0, i32::MAX as u32 + 2, u32::MAX] {
+            assert_eq!(EveryoneExcept(ClientId(number)).checked_encode_i32(), Some(0));
+        }
+        assert_eq!(EveryoneExcept(ClientId(1)).checked_encode_i32(), Some(-1));
     }
 
     #[test]

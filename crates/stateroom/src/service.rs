@@ -7,6 +7,11 @@ use crate::{ClientId, StateroomContext};
 /// Only [`new`](SimpleStateroomService::new) must be written. The events of one room arrive one at
 /// a time and in order: a client's `connect` before its messages, its messages in the order sent,
 /// its `disconnect` exactly once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a Stateroom service",
+    label = "the trait `SimpleStateroomService` is not implemented for `{Self}`",
+    note = "write `impl SimpleStateroomService for {Self} {{ ... }}`; only `new` has to be in it"
+)]
 #[allow(unused_variables)]
 pub trait SimpleStateroomService {
     /// Called when the room starts, before any client has connected.

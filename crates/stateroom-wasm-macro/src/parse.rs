@@ -1,0 +1,94 @@
+//! Reads the attribute's arguments and the head of the item it stands on.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Error, Generics, Ident, Result, Token, Visibility};
+
+/// The name of the type that the attribute stands on.
+///
+/// # Errors
+/// Everything that is wrong with the arguments and the item, each on the user's own token.
+pub(crate) fn service_name(arguments: TokenStream, item: TokenStream) -> Result<Ident> {
+    let arguments = no_arguments(arguments);
+    let name = item_name.parse2(item);
+    match (arguments, name) {
+        (Ok(()), name) => name,
+        (Err(error), Ok(_)) => Err(error),
+        (Err(mut errors), Err(error)) => {
+            errors.combine(error);
+            Err(errors)
+        }
+    }
+}
+
+/// Refuses each of the comma-separated arguments.
+fn no_arguments(arguments: TokenStream) -> Result<()> {
+    let arguments: Vec<TokenTree> = arguments.into_iter().collect();
+    let is_comma =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ',');
+    arguments
+        .split(is_comma)
+        .filter(|argument| !argument.is_empty())
+        .map(|argument| {
+            let argument: TokenStream = argument.iter().cloned().collect();
+            let message = format!(
+                "unknown argument `{argument}`: `#[stateroom_wasm]` takes no arguments, remove it"
+            );
+            Error::new_spanned(argument, message)
+        })
+        .reduce(|mut errors, error| {
+            errors.combine(error);
+            errors
+        })
+        .map_or(Ok(()), Err)
+}
+
+/// Reads as much of the item as tells whether it can be a service; its body is left to the compiler.
+fn item_name(input: ParseStream) -> Result<Ident> {
+    input.call(Attribute::parse_outer)?;
+    input.parse::<Visibility>()?;
+
+    let keyword = input.lookahead1();
+    if keyword.peek(Token![struct]) {
+        input.parse::<Token![struct]>()?;
+    } else if keyword.peek(Token![enum]) {
+        input.parse::<Token![enum]>()?;
+    } else if keyword.peek(Token![type]) {
+        input.parse::<Token![type]>()?;
+    } else {
+        return Err(not_a_type(input));
+    }
+
+    let name: Ident = input.parse()?;
+    let generics: Generics = input.parse()?;
+    let name = if generics.params.is_empty() { Ok(name) } else { Err(generic(&name, &generics)) };
+    input.parse::<TokenStream>()?;
+    name
+}
+
+fn not_a_type(input: ParseStream) -> Error {
+    let advice = if input.peek(Token![impl]) || input.peek2(Token![impl]) {
+        "; put it on the type's definition, not on its `impl`"
+    } else {
+        ""
+    };
+    let span = input.cursor().token_tree().map_or_else(Span::call_site, |(token, _)| token.span());
+    Error::new(
+        span,
+        format!(
+            "`#[stateroom_wasm]` goes on the `struct`, `enum` or `type` alias that is the service{advice}"
+        ),
+    )
+}
+
+fn generic(name: &Ident, generics: &Generics) -> Error {
+    Error::new_spanned(
+        generics.to_token_stream(),
+        format!(
+            "a module holds one service of one concrete type, so `{name}` can't have generic \
+             parameters; remove them, or put `#[stateroom_wasm]` on an alias such as \
+             `type Service = {name}<...>;`"
+        ),
+    )
+}
