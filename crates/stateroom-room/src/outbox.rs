@@ -49,6 +49,10 @@ impl Outbox {
         self.entries.push(Entry::Send { recipient, kind, payload });
     }
 
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.payloads.len()
+    }
+
     pub(crate) fn mark(&self) -> Mark {
         Mark { entries: self.entries.len(), payloads: self.payloads.len() }
     }

@@ -124,6 +124,13 @@ impl<S: StateroomService> Room<S> {
         self.context.outbox().drain(carry_out);
     }
 
+    /// How many bytes the messages that wait to be drained take. A driver that hears many events
+    /// before it drains should drain earlier when this grows large.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.context.outbox().payload_bytes()
+    }
+
     /// When [`Event::Timer`] is next due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {

@@ -23,7 +23,7 @@ pub struct ServerConfig {
     /// Default: 1 MiB.
     pub max_message_bytes: usize,
     /// How many bytes may wait for a client that reads too slowly. One that still has more than
-    /// this waiting when there is something new for it is closed with 1013. Default: 256 KiB.
+    /// this waiting when there is something new for it is closed with 1013. Default: 1 MiB.
     pub max_queue_bytes: usize,
     /// How long a room lives on after its last client left. Default: 30 s.
     pub empty_room_timeout: Duration,
@@ -47,7 +47,7 @@ impl Default for ServerConfig {
             max_clients: 100_000,
             max_clients_per_room: 10_000,
             max_message_bytes: 1024 * 1024,
-            max_queue_bytes: 256 * 1024,
+            max_queue_bytes: 1024 * 1024,
             empty_room_timeout: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(25),
             heartbeat_timeout: Duration::from_secs(60),

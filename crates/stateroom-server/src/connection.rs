@@ -2,7 +2,7 @@
 
 use crate::{
     rooms::Seat,
-    websocket::{Decoder, Incoming, ProtocolError},
+    websocket::{Appetite, Decoder, Incoming, ProtocolError},
 };
 use bytes::{Buf as _, Bytes};
 use stateroom::ClientId;
@@ -82,8 +82,11 @@ impl Connection {
         &mut self,
         scratch: &mut [u8],
         now: Instant,
-        hear: impl FnMut(Incoming<'_>),
+        hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
+        if self.decoder.is_paused() {
+            return self.decode(&mut [], hear);
+        }
         let capacity = scratch.len();
         let mut buffer = ReadBuf::new(scratch);
         let waker = self.waker.clone();
@@ -96,11 +99,11 @@ impl Connection {
         }
         self.heard = now;
         self.pinged = false;
-        if let broken @ Reading::Broken(_) = self.decode(buffer.filled_mut(), hear) {
-            return broken;
-        }
-        if buffer.filled().len() == capacity {
-            return Reading::More;
+        let length = buffer.filled().len();
+        match self.decode(buffer.filled_mut(), hear) {
+            broken @ Reading::Broken(_) => return broken,
+            _ if length == capacity || self.decoder.is_paused() => return Reading::More,
+            _ => {}
         }
         // A short read emptied the socket, so this makes no system call: it registers the waker.
         match self.stream.poll_read_ready(&mut context) {
@@ -109,10 +112,15 @@ impl Connection {
         }
     }
 
-    /// Takes bytes that have been read from the socket, as [`Connection::read`] does.
-    pub(crate) fn decode(&mut self, bytes: &mut [u8], hear: impl FnMut(Incoming<'_>)) -> Reading {
+    /// Takes bytes that have been read from the socket, as [`Connection::read`] does. The socket
+    /// itself is to be looked at next.
+    pub(crate) fn decode(
+        &mut self,
+        bytes: &mut [u8],
+        hear: impl FnMut(Incoming<'_>) -> Appetite,
+    ) -> Reading {
         match self.decoder.decode(bytes, hear) {
-            Ok(()) => Reading::Waiting,
+            Ok(()) => Reading::More,
             Err(error) => Reading::Broken(error),
         }
     }

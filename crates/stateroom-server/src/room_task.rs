@@ -10,7 +10,7 @@ use crate::{
     readiness::Readiness,
     rooms::{RoomFactory, Rooms, Seat},
     sockets::{Sockets, Trouble},
-    websocket::{CloseCode, Decoder, Incoming, encode_ping, encode_pong},
+    websocket::{Appetite, CloseCode, Decoder, Incoming, encode_ping, encode_pong},
 };
 use bytes::Bytes;
 use stateroom::ClientId;
@@ -21,12 +21,20 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::Poll,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{net::TcpStream, sync::mpsc::UnboundedReceiver, time::Sleep};
 
 /// How much of one socket's input is read before the other sockets have their turn, in bytes.
 const READ_AT_ONCE: usize = 64 * 1024;
+
+/// When the answers that wait to be written take this many bytes, they are written before more
+/// input is heard: a small message may have a large answer.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// How long an empty room waits at least before it looks again whether a client that has a seat in
+/// it comes or goes.
+const SEAT_PAUSE: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// Where input is read to; frames are decoded and heard where they lie in it.
@@ -83,7 +91,7 @@ pub(crate) async fn run<F: RoomFactory>(
         inbox,
         sleep: Box::pin(tokio::time::sleep_until(now.into())),
         next_heartbeat: now,
-        empty_since: now,
+        empty_until: now + rooms.config.empty_room_timeout,
         rooms: rooms.clone(),
         id: room_id.clone(),
         start,
@@ -91,11 +99,12 @@ pub(crate) async fn run<F: RoomFactory>(
     let end = task.drive().await;
     task.close_all(&end);
     // The instance is given back before the next one of this name can start.
-    let mut inbox = task.into_inbox();
+    let (orders, mut inbox) = task.into_orders();
     rooms.retire(&room_id, start);
     tracing::debug!(room = &*room_id, "the room has ended");
     // Who came too late for this room gets a fresh one.
-    while let Ok(order) = inbox.try_recv() {
+    let later = std::iter::from_fn(|| inbox.try_recv().ok());
+    for order in orders.into_iter().chain(later) {
         if let Order::Join(arrival) = order {
             rooms.join(arrival);
         }
@@ -134,7 +143,8 @@ struct RoomTask<F: RoomFactory> {
     /// Wakes the task for the room's timer, a heartbeat, or its end.
     sleep: Pin<Box<Sleep>>,
     next_heartbeat: Instant,
-    empty_since: Instant,
+    /// While the room is empty: when it ends.
+    empty_until: Instant,
     rooms: Arc<Rooms<F>>,
     id: Arc<str>,
     start: u64,
@@ -174,13 +184,13 @@ impl<F: RoomFactory> RoomTask<F> {
             if let Err(end) = heard.and(written) {
                 return end;
             }
-            if self.sockets.is_empty()
-                && now >= self.empty_since + self.rooms.config.empty_room_timeout
-                && self.rooms.retire_if_empty(&self.id, self.start)
-            {
-                return End::Empty;
+            if self.sockets.is_empty() && now >= self.empty_until {
+                if self.rooms.retire_if_empty(&self.id, self.start) {
+                    return End::Empty;
+                }
+                self.empty_until = now + self.rooms.config.empty_room_timeout.max(SEAT_PAUSE);
             }
-            self.set_alarm(now);
+            self.set_alarm();
         }
     }
 
@@ -205,13 +215,9 @@ impl<F: RoomFactory> RoomTask<F> {
     }
 
     /// Wakes the task when something is due that no socket will announce.
-    fn set_alarm(&mut self, now: Instant) {
-        let mut alarm = if self.sockets.is_empty() {
-            // A seat may be taken by someone who has not arrived: then look again later.
-            self.empty_since.max(now) + self.rooms.config.empty_room_timeout
-        } else {
-            self.next_heartbeat
-        };
+    fn set_alarm(&mut self) {
+        let mut alarm =
+            if self.sockets.is_empty() { self.empty_until } else { self.next_heartbeat };
         if let Some(deadline) = self.room.deadline() {
             alarm = alarm.min(self.rooms.clock.instant(deadline));
         }
@@ -222,21 +228,33 @@ impl<F: RoomFactory> RoomTask<F> {
 
     /// Takes all that is ready, and lets the room hear it.
     fn hear_everything(&mut self, now: Instant) -> Result<(), End> {
-        for order in std::mem::take(&mut self.orders) {
-            match order {
-                Order::Join(arrival) => self.admit(arrival, now)?,
-                Order::Swap(factory) => self.swap(&factory, now),
-                Order::ShutDown => return Err(End::ShutDown),
+        let mut orders = std::mem::take(&mut self.orders).into_iter();
+        while let Some(order) = orders.next() {
+            if let Err(end) = self.carry_out(order, now) {
+                self.orders = orders.collect();
+                return Err(end);
             }
         }
         self.hear(Event::Timer, now)?;
         let mut ready = std::mem::take(&mut self.ready);
         for key in ready.drain(..) {
             self.read(key, now)?;
+            if self.sockets.batch_bytes() >= BATCH_BYTES {
+                self.flush();
+            }
         }
         self.ready = ready;
         if now >= self.next_heartbeat {
             self.beat(now);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, order: Order<F>, now: Instant) -> Result<(), End> {
+        match order {
+            Order::Join(arrival) => self.admit(arrival, now)?,
+            Order::Swap(factory) => self.swap(&factory, now),
+            Order::ShutDown => return Err(End::ShutDown),
         }
         Ok(())
     }
@@ -330,7 +348,7 @@ impl<F: RoomFactory> RoomTask<F> {
         &mut self,
         key: usize,
         now: Instant,
-        input: impl FnOnce(&mut Connection, &mut dyn FnMut(Incoming<'_>)) -> Reading,
+        input: impl FnOnce(&mut Connection, &mut dyn FnMut(Incoming<'_>) -> Appetite) -> Reading,
     ) -> Result<(), RoomEnded> {
         let Some(connection) = self.sockets.get_mut(key) else { return Ok(()) };
         let Some(client) = connection.client else { return Ok(()) };
@@ -343,21 +361,28 @@ impl<F: RoomFactory> RoomTask<F> {
             let event = match incoming {
                 Incoming::Text(text) => Event::Text { client, text },
                 Incoming::Binary(bytes) => Event::Binary { client, bytes },
-                Incoming::Ping(payload) => return pongs.extend(encode_pong(payload)),
-                Incoming::Pong => return,
+                Incoming::Ping(payload) => {
+                    pongs.extend(encode_pong(payload));
+                    return Appetite::Continue(());
+                }
+                Incoming::Pong => return Appetite::Continue(()),
                 Incoming::Close(code) => {
                     closed = Some(code.unwrap_or(CloseCode::NORMAL));
-                    return;
+                    return Appetite::Continue(());
                 }
             };
-            if outcome.is_ok() {
-                outcome = room.handle(event, timestamp);
+            outcome = room.handle(event, timestamp);
+            match outcome.is_err() || room.pending_bytes() >= BATCH_BYTES {
+                true => Appetite::Break(()),
+                false => Appetite::Continue(()),
             }
         });
         if !pongs.is_empty() {
             connection.queue(pongs);
             if connection.write_queue().is_err() {
                 self.leaving.push((key, Leaving::Gone));
+            } else if connection.queued_bytes() > self.rooms.config.max_queue_bytes {
+                self.leaving.push((key, too_slow(&self.id)));
             }
         }
         if let Some(code) = closed {
@@ -407,33 +432,29 @@ impl<F: RoomFactory> RoomTask<F> {
         self.next_heartbeat = next;
     }
 
+    /// Writes the batch, and notes whom that showed to be leaving.
+    fn flush(&mut self) {
+        let Self { sockets, leaving, rooms, id, .. } = self;
+        sockets.flush(rooms.config.max_queue_bytes, |key, trouble| {
+            leaving.push(match trouble {
+                Trouble::Gone => (key, Leaving::Gone),
+                Trouble::TooSlow => (key, too_slow(id)),
+            });
+        });
+    }
+
     /// Writes the batch, lets go of who leaves, and again while that has consequences.
     fn write_everything(&mut self, now: Instant) -> Result<(), End> {
         let mut outcome = Ok(());
         loop {
-            let Self { sockets, leaving, .. } = self;
-            sockets.flush(self.rooms.config.max_queue_bytes, |key, trouble| {
-                leaving.push((
-                    key,
-                    match trouble {
-                        Trouble::Gone => Leaving::Gone,
-                        Trouble::TooSlow => {
-                            tracing::warn!(
-                                room = &*self.id,
-                                "a client reads too slowly and is closed: too much waits for it"
-                            );
-                            Leaving::Closed(CloseCode::TRY_AGAIN_LATER, "reading too slowly")
-                        }
-                    },
-                ));
-            });
+            self.flush();
             if self.leaving.is_empty() {
                 return outcome;
             }
             for (key, leaving) in std::mem::take(&mut self.leaving) {
                 let Some(connection) = self.sockets.remove(key) else { continue };
                 if self.sockets.is_empty() {
-                    self.empty_since = now;
+                    self.empty_until = now + self.rooms.config.empty_room_timeout;
                 }
                 if let Some(client) = connection.client
                     && outcome.is_ok()
@@ -478,8 +499,14 @@ impl<F: RoomFactory> RoomTask<F> {
         }
     }
 
-    /// Drops the room, and with it its instance; keeps the orders that nobody has taken.
-    fn into_inbox(self) -> UnboundedReceiver<Order<F>> {
-        self.inbox
+    /// Drops the room, and with it its instance; keeps the orders that nobody has carried out.
+    fn into_orders(self) -> (Vec<Order<F>>, UnboundedReceiver<Order<F>>) {
+        (self.orders, self.inbox)
     }
+}
+
+/// What happens to a client for whom more waits than may.
+fn too_slow(room_id: &str) -> Leaving {
+    tracing::warn!(room = room_id, "a client reads too slowly and is closed: its queue is full");
+    Leaving::Closed(CloseCode::TRY_AGAIN_LATER, "reading too slowly")
 }

@@ -73,6 +73,11 @@ impl Sockets {
         self.connections.is_empty()
     }
 
+    /// How many bytes the batch has.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        self.batch.len()
+    }
+
     /// Adds a message to the batch.
     pub(crate) fn send(&mut self, to: Recipients, kind: MessageKind, bytes: &[u8]) {
         let start = self.batch.len();

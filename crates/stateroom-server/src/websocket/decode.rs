@@ -2,6 +2,7 @@
 
 use super::CloseCode;
 use stateroom_room::MessageKind;
+use std::ops::ControlFlow;
 
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,13 +46,17 @@ impl ProtocolError {
     }
 }
 
+/// Whether the listener takes the next message too, or first needs a pause.
+pub(crate) type Appetite = ControlFlow<()>;
+
 /// The reading side of one connection. Holds no memory while no message is half read.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     /// The largest message, in bytes.
     limit: usize,
-    /// The start of a frame whose end has not come yet.
+    /// The start of a frame whose end has not come yet, or what a pause left unread.
     partial: Vec<u8>,
+    paused: bool,
     /// The fragments of a message whose last has not come yet.
     fragments: Option<Fragments>,
     closed: bool,
@@ -67,15 +72,21 @@ struct Fragments {
 
 impl Decoder {
     pub(crate) fn new(limit: usize) -> Self {
-        Decoder { limit, partial: Vec::new(), fragments: None, closed: false }
+        Decoder { limit, partial: Vec::new(), paused: false, fragments: None, closed: false }
+    }
+
+    /// Whether the listener paused: the next bytes are then to be none at all.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Reads `chunk`, the next bytes from the client, and tells `hear` of each message in it.
     pub(crate) fn decode(
         &mut self,
         chunk: &mut [u8],
-        mut hear: impl FnMut(Incoming<'_>),
+        mut hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Result<(), ProtocolError> {
+        self.paused = false;
         if self.partial.is_empty() {
             let used = self.frames(chunk, &mut hear)?;
             self.partial.extend_from_slice(chunk.get(used..).unwrap_or_default());
@@ -95,10 +106,13 @@ impl Decoder {
     fn frames(
         &mut self,
         bytes: &mut [u8],
-        hear: &mut impl FnMut(Incoming<'_>),
+        hear: &mut impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Result<usize, ProtocolError> {
         let mut used = 0;
         while !self.closed {
+            if self.paused {
+                return Ok(used);
+            }
             let rest = bytes.get_mut(used..).unwrap_or_default();
             let Some(header) = Header::parse(rest)? else { return Ok(used) };
             self.check(&header)?;
@@ -106,7 +120,7 @@ impl Decoder {
                 return Ok(used);
             };
             unmask(payload, header.mask);
-            self.frame(&header, payload, hear)?;
+            self.paused = self.frame(&header, payload, hear)?.is_break();
             used += header.length + header.payload;
         }
         Ok(bytes.len())
@@ -135,33 +149,35 @@ impl Decoder {
         &mut self,
         header: &Header,
         payload: &[u8],
-        hear: &mut impl FnMut(Incoming<'_>),
-    ) -> Result<(), ProtocolError> {
-        match header.opcode {
+        hear: &mut impl FnMut(Incoming<'_>) -> Appetite,
+    ) -> Result<Appetite, ProtocolError> {
+        Ok(match header.opcode {
             Opcode::Control(Control::Ping) => hear(Incoming::Ping(payload)),
             Opcode::Control(Control::Pong) => hear(Incoming::Pong),
             Opcode::Control(Control::Close) => {
-                hear(Incoming::Close(read_close(payload)?));
                 self.closed = true;
+                hear(Incoming::Close(read_close(payload)?))
             }
             Opcode::Data(kind) if header.is_final => hear(message(kind, payload)?),
             Opcode::Data(kind) => {
                 let mut fragments = Fragments { kind, payload: Vec::new(), checked: 0 };
                 fragments.append(payload)?;
                 self.fragments = Some(fragments);
+                Appetite::Continue(())
             }
-            Opcode::Continuation => {
-                if let Some(mut fragments) = self.fragments.take() {
+            Opcode::Continuation => match self.fragments.take() {
+                None => Appetite::Continue(()),
+                Some(mut fragments) => {
                     fragments.append(payload)?;
                     if header.is_final {
-                        hear(message(fragments.kind, &fragments.payload)?);
+                        hear(message(fragments.kind, &fragments.payload)?)
                     } else {
                         self.fragments = Some(fragments);
+                        Appetite::Continue(())
                     }
                 }
-            }
-        }
-        Ok(())
+            },
+        })
     }
 }
 

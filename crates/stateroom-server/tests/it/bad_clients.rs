@@ -139,6 +139,30 @@ async fn a_client_that_never_reads_is_closed_and_nobody_else_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_pings_without_end_and_never_reads_is_closed() {
+    let server = start(|config| config.max_queue_bytes = 64 * 1024).await;
+    let mut witness = raw_client(&server, "pings").await;
+    let mut pinger = raw_client(&server, "pings").await;
+    let pings = frame(0x89, &[0; 125]).repeat(1000);
+    let MaybeTlsStream::Plain(stream) = pinger.0.get_mut() else { panic!("not plain") };
+    within(async { while stream.write_all(&pings).await.is_ok() {} }).await;
+    assert_eq!(witness.text().await, "2 left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_messages_with_large_answers_get_them_all_in_order() {
+    let server = start(|config| config.max_queue_bytes = usize::MAX).await;
+    let mut client = raw_client(&server, "amplified").await;
+    // One read brings them all; their answers are 512 MiB.
+    let questions = frame(0x81, b"flood 4").repeat(128);
+    write(&mut client, &questions).await;
+    for _ in 0..512 {
+        assert_eq!(client.next().await.len(), 1024 * 1024);
+    }
+    assert_eq!(client.ask("and then").await, "and then");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_hang_up_in_the_middle_of_any_step() {
     let server = start(|config| config.empty_room_timeout = Duration::ZERO).await;
     let handshake = b"GET /ws/steps HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
