@@ -1,0 +1,63 @@
+//! A clock that ticks for everyone in the room.
+//!
+//! The room sends the number of seconds it has counted: to everyone each second, and to each
+//! client as it connects.
+
+use stateroom_wasm::prelude::*;
+
+const SECOND_MS: u32 = 1000;
+
+/// The room. A timer rings once, so each ring sets the next.
+#[stateroom_wasm]
+pub struct Clock {
+    ticks: u64,
+}
+
+impl SimpleStateroomService for Clock {
+    fn new(_room_id: &str, context: &impl StateroomContext) -> Self {
+        context.set_timer(SECOND_MS);
+        Clock { ticks: 0 }
+    }
+
+    fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
+        context.send_message(client, &self.ticks.to_string());
+    }
+
+    fn timer(&mut self, context: &impl StateroomContext) {
+        context.set_timer(SECOND_MS);
+        self.ticks += 1;
+        context.send_message(MessageRecipient::Broadcast, &self.ticks.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stateroom_wasm::{Sent, TestContext};
+
+    #[test]
+    fn each_second_is_counted_and_sets_the_next() {
+        let context = TestContext::new();
+        let mut room = Clock::new("hall", &context);
+        assert_eq!(context.timer_ms(), Some(1000));
+
+        for second in ["1", "2"] {
+            context.set_timer(0);
+            room.timer(&context);
+            assert_eq!(context.take(), [Sent::text(MessageRecipient::Broadcast, second)]);
+            assert_eq!(context.timer_ms(), Some(1000));
+        }
+    }
+
+    #[test]
+    fn whoever_comes_later_hears_the_time() {
+        let context = TestContext::new();
+        let mut room = Clock::new("hall", &context);
+        room.timer(&context);
+        context.take();
+
+        room.connect(ClientId(1), &context);
+
+        assert_eq!(context.take(), [Sent::text(ClientId(1), "1")]);
+    }
+}
