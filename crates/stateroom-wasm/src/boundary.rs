@@ -22,131 +22,202 @@
 
 #![allow(unsafe_code)]
 
+use crate::room::Room;
+use stateroom::{ClientId, StateroomService};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 
 #[cfg(target_arch = "wasm32")]
-pub use crate::host_context::HostContext;
-pub use crate::room::Room;
+pub use crate::host_context::HostContext as Context;
+pub use crate::room::build;
 pub use core::primitive::{i32, u8, u32, usize};
-pub use stateroom::{ClientId, SimpleStateroomService};
-pub use std::thread_local;
+/// The context of a room outside a module, where there is no host to send through.
+#[cfg(not(target_arch = "wasm32"))]
+pub use stateroom::TestContext as Context;
 
-/// Makes a type the service of this module. Called by the expansion of `#[stateroom_wasm]`.
+/// How the service of this module is started: [`build`] for the user's type.
+pub type Build = fn(&str, Context) -> Box<dyn StateroomService>;
+
+/// Gives this module its exports. Called by the expansion of `#[stateroom_wasm]` with
+/// `build::<Service, _>`.
 ///
-/// The names inside are chosen so that nothing a user defines can be meant by them: paths start at
-/// this crate, and the user's type is only used where a type is expected.
+/// Every path starts at this crate, so nothing that a user's module defines can be meant by it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! export_service {
-    ($service:ident) => {
-        const _: () = $crate::boundary::assert_service::<$service>();
-
-        // Other targets export nothing: `connect` there would replace the C library's.
-        #[cfg(target_arch = "wasm32")]
+    ($build:expr) => {
         const _: () = {
-            $crate::boundary::thread_local! {
-                static ROOM: $crate::boundary::Room<$service> = const { $crate::boundary::Room::not_started() };
-            }
+            const _BUILD: $crate::boundary::Build = $build;
 
-            #[unsafe(no_mangle)]
-            static JAMSOCKET_API_VERSION: $crate::boundary::i32 = 1;
-
-            #[unsafe(no_mangle)]
-            static JAMSOCKET_API_PROTOCOL: $crate::boundary::i32 = 0;
-
-            #[unsafe(no_mangle)]
-            extern "C" fn _initialize() {
-                $crate::boundary::run_constructors();
-            }
-
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn initialize(
-                room_id: *const $crate::boundary::u8,
-                length: $crate::boundary::usize,
-            ) {
-                $crate::boundary::run_constructors();
-                // SAFETY: the host keeps to what the module `boundary` asks of it.
-                unsafe {
-                    $crate::boundary::with_bytes(room_id, length, |room_id| {
-                        ROOM.with(|room| room.start(room_id, &$crate::boundary::HostContext));
-                    });
-                }
-            }
-
-            #[unsafe(no_mangle)]
-            extern "C" fn connect(client: $crate::boundary::u32) {
-                let client = $crate::boundary::ClientId(client);
-                ROOM.with(|room| room.connect(client, &$crate::boundary::HostContext));
-            }
-
-            #[unsafe(no_mangle)]
-            extern "C" fn disconnect(client: $crate::boundary::u32) {
-                let client = $crate::boundary::ClientId(client);
-                ROOM.with(|room| room.disconnect(client, &$crate::boundary::HostContext));
-            }
-
-            #[unsafe(no_mangle)]
-            extern "C" fn timer() {
-                ROOM.with(|room| room.timer(&$crate::boundary::HostContext));
-            }
-
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn message(
-                client: $crate::boundary::u32,
-                message: *const $crate::boundary::u8,
-                length: $crate::boundary::usize,
-            ) {
-                let client = $crate::boundary::ClientId(client);
-                // SAFETY: the host keeps to what the module `boundary` asks of it.
-                unsafe {
-                    $crate::boundary::with_bytes(message, length, |message| {
-                        ROOM.with(|room| room.message(client, message, &$crate::boundary::HostContext));
-                    });
-                }
-            }
-
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn binary(
-                client: $crate::boundary::u32,
-                message: *const $crate::boundary::u8,
-                length: $crate::boundary::usize,
-            ) {
-                let client = $crate::boundary::ClientId(client);
-                // SAFETY: the host keeps to what the module `boundary` asks of it.
-                unsafe {
-                    $crate::boundary::with_bytes(message, length, |message| {
-                        ROOM.with(|room| room.binary(client, message, &$crate::boundary::HostContext));
-                    });
-                }
-            }
-
-            #[unsafe(no_mangle)]
-            extern "C" fn jam_malloc(size: $crate::boundary::usize) -> *mut $crate::boundary::u8 {
-                $crate::boundary::allocate(size)
-            }
-
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn jam_free(
-                pointer: *mut $crate::boundary::u8,
-                size: $crate::boundary::usize,
-            ) {
-                // SAFETY: the host frees what it got from `jam_malloc`, once, with the same size.
-                unsafe { $crate::boundary::free(pointer, size) }
-            }
-
-            #[unsafe(no_mangle)]
-            extern "C" fn stateroom_v1_buffer(
-                length: $crate::boundary::usize,
-            ) -> *mut $crate::boundary::u8 {
-                $crate::boundary::lend_buffer(length)
-            }
+            // Other targets export nothing: `connect` there would replace the C library's.
+            #[cfg(target_arch = "wasm32")]
+            $crate::export_functions!(_BUILD);
         };
     };
 }
 
-/// Compiles only for a service.
-pub const fn assert_service<S: SimpleStateroomService>() {}
+/// The exports themselves, each a call of the function of the same name in `boundary`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export_functions {
+    ($build:ident) => {
+        #[unsafe(no_mangle)]
+        static JAMSOCKET_API_VERSION: $crate::boundary::i32 = 1;
+
+        #[unsafe(no_mangle)]
+        static JAMSOCKET_API_PROTOCOL: $crate::boundary::i32 = 0;
+
+        #[unsafe(no_mangle)]
+        extern "C" fn _initialize() {
+            $crate::boundary::run_constructors();
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn initialize(
+            room_id: *const $crate::boundary::u8,
+            length: $crate::boundary::usize,
+        ) {
+            $crate::boundary::run_constructors();
+            // SAFETY: the host keeps to what `boundary` asks of it; so in each function below.
+            unsafe { $crate::boundary::initialize($build, room_id, length) }
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn connect(client: $crate::boundary::u32) {
+            $crate::boundary::connect(client);
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn disconnect(client: $crate::boundary::u32) {
+            $crate::boundary::disconnect(client);
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn timer() {
+            $crate::boundary::timer();
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn message(
+            client: $crate::boundary::u32,
+            message: *const $crate::boundary::u8,
+            length: $crate::boundary::usize,
+        ) {
+            // SAFETY: as in `initialize`.
+            unsafe { $crate::boundary::message(client, message, length) }
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn binary(
+            client: $crate::boundary::u32,
+            message: *const $crate::boundary::u8,
+            length: $crate::boundary::usize,
+        ) {
+            // SAFETY: as in `initialize`.
+            unsafe { $crate::boundary::binary(client, message, length) }
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn jam_malloc(size: $crate::boundary::usize) -> *mut $crate::boundary::u8 {
+            $crate::boundary::allocate(size)
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn jam_free(
+            pointer: *mut $crate::boundary::u8,
+            size: $crate::boundary::usize,
+        ) {
+            // SAFETY: as in `initialize`.
+            unsafe { $crate::boundary::free(pointer, size) }
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn stateroom_v1_buffer(
+            length: $crate::boundary::usize,
+        ) -> *mut $crate::boundary::u8 {
+            $crate::boundary::lend_buffer(length)
+        }
+    };
+}
+
+thread_local! {
+    /// The room of this module, which has one thread.
+    static ROOM: Room = const { Room::not_started() };
+}
+
+/// Starts the room whose id is the `length` bytes at `room_id`.
+///
+/// # Safety
+/// As for [`with_bytes`].
+///
+/// # Panics
+/// When the id is not UTF-8, and in the middle of an event.
+pub unsafe fn initialize(build: Build, room_id: *const u8, length: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_bytes(room_id, length, |room_id| {
+            let room_id = utf8(room_id, "a room id");
+            ROOM.with(|room| room.start(|| build(room_id, Context::default())));
+        });
+    }
+}
+
+/// A client has connected. This and every other event panics before [`initialize`] and in the
+/// middle of an event.
+pub fn connect(client: u32) {
+    ROOM.with(|room| room.handle("connect", |service| service.connect(ClientId(client))));
+}
+
+/// A client has gone.
+pub fn disconnect(client: u32) {
+    ROOM.with(|room| room.handle("disconnect", |service| service.disconnect(ClientId(client))));
+}
+
+/// The timer has run out.
+pub fn timer() {
+    ROOM.with(|room| room.handle("timer", |service| service.timer()));
+}
+
+/// A client has sent the `length` bytes of text at `message`.
+///
+/// # Safety
+/// As for [`with_bytes`].
+///
+/// # Panics
+/// Also when they are not UTF-8.
+pub unsafe fn message(client: u32, message: *const u8, length: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_bytes(message, length, |message| {
+            let message = utf8(message, "a text message");
+            ROOM.with(|room| {
+                room.handle("message", |service| service.message(ClientId(client), message));
+            });
+        });
+    }
+}
+
+/// A client has sent the `length` bytes at `message`.
+///
+/// # Safety
+/// As for [`with_bytes`].
+pub unsafe fn binary(client: u32, message: *const u8, length: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_bytes(message, length, |message| {
+            ROOM.with(|room| {
+                room.handle("binary", |service| service.binary(ClientId(client), message));
+            });
+        });
+    }
+}
+
+fn utf8<'a>(bytes: &'a [u8], what: &str) -> &'a str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => panic!("the host passed {what} that is not UTF-8: {error}"),
+    }
+}
 
 thread_local! {
     /// What [`lend_buffer`] lends. Its length stays 0: only the host reads and writes its capacity.
@@ -168,9 +239,10 @@ pub fn lend_buffer(length: usize) -> *mut u8 {
             panic!("the host asked for the buffer in the middle of an event");
         };
         if lent.capacity() < length {
+            let capacity = length.max(lent.capacity().saturating_mul(2));
             // Dropped first, so that the old buffer and the new don't take memory together.
             *lent = Vec::new();
-            lent.reserve(length);
+            lent.reserve_exact(capacity);
         }
         lent.as_mut_ptr()
     })
@@ -181,11 +253,7 @@ pub fn lend_buffer(length: usize) -> *mut u8 {
 ///
 /// # Safety
 /// The bytes are initialised, inside one allocation, and nobody writes to them during the call.
-pub unsafe fn with_bytes<R>(
-    pointer: *const u8,
-    length: usize,
-    handle: impl FnOnce(&[u8]) -> R,
-) -> R {
+unsafe fn with_bytes(pointer: *const u8, length: usize, handle: impl FnOnce(&[u8])) {
     LENT.with(|lent| {
         let _lent_no_more = lent.borrow();
         if length == 0 {

@@ -4,8 +4,8 @@ use crate::boundary;
 use stateroom::{MessageRecipient, StateroomContext};
 
 /// Sends through the host.
-#[derive(Debug, Clone, Copy)]
-pub struct HostContext;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HostContext {}
 
 impl StateroomContext for HostContext {
     fn send_message(&self, recipient: impl Into<MessageRecipient>, message: &str) {
