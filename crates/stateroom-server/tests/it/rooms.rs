@@ -2,7 +2,7 @@
 
 use crate::support::{heard, start, until_heard, within};
 use futures_util::{SinkExt as _, StreamExt as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,4 +214,50 @@ async fn silent_peers_are_pinged_and_dead_ones_dropped() {
     .await;
     assert!(pings >= 3, "{pings} pings");
     assert_eq!(witness.ask("alive").await, "alive");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_busy_room_lends_its_thread_to_the_others() {
+    let server = start(|_| {}).await;
+    let mut busy = server.join("/ws/busy").await;
+    let mut neighbour = server.join("/ws/not-busy").await;
+    busy.text().await;
+    neighbour.text().await;
+    for round in 0..3 {
+        busy.send("busy 600").await;
+        let end = Instant::now() + Duration::from_millis(500);
+        let mut echoes = 0;
+        while Instant::now() < end {
+            let sent = Instant::now();
+            assert_eq!(neighbour.ask("hello").await, "hello");
+            assert!(sent.elapsed() < Duration::from_millis(200), "{:?}", sent.elapsed());
+            echoes += 1;
+        }
+        assert!(echoes > 50, "round {round}: {echoes} echoes");
+        // Somebody new is let in as well.
+        server.join("/ws/new").await.text().await;
+        assert_eq!(busy.text().await, "done");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_flood_of_small_events_in_one_room_leaves_the_others_their_turn() {
+    let server = start(|_| {}).await;
+    let mut flooder = server.join("/ws/flooded").await;
+    let mut neighbour = server.join("/ws/dry").await;
+    flooder.text().await;
+    neighbour.text().await;
+    // One read brings all of these, which are half a second of work.
+    for _ in 0..2500 {
+        flooder.0.feed(Message::text("work 200")).await.unwrap();
+    }
+    flooder.send("done").await;
+    let mut echoes = 0;
+    let end = Instant::now() + Duration::from_millis(400);
+    while Instant::now() < end {
+        assert_eq!(neighbour.ask("hello").await, "hello");
+        echoes += 1;
+    }
+    assert!(echoes > 20, "{echoes} echoes");
+    assert_eq!(flooder.text().await, "done");
 }

@@ -5,7 +5,13 @@ use stateroom::{
     ClientId, MessageRecipient, SimpleServiceFactory, SimpleStateroomService, StateroomContext,
 };
 use stateroom_server::{Server, ServerConfig, ServerHandle};
-use std::{future::Future, io, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, connect_async,
@@ -60,6 +66,21 @@ impl SimpleStateroomService for TestService {
                 }
             }
             ("timer", delay) => context.set_timer(delay.parse().unwrap_or(1)),
+            ("work", microseconds) => {
+                let work = Duration::from_micros(microseconds.parse().unwrap());
+                let end = Instant::now() + work;
+                while Instant::now() < end {}
+            }
+            ("busy", milliseconds) => {
+                let end = Instant::now() + Duration::from_millis(milliseconds.parse().unwrap());
+                while Instant::now() < end {
+                    let tick = Instant::now() + Duration::from_millis(2);
+                    while Instant::now() < tick {}
+                    // As the host of a module does in the middle of an event that takes long.
+                    stateroom_server::lend_thread();
+                }
+                context.send_message(client, "done");
+            }
             ("panic", _) => panic!("as asked"),
             ("log", _) => context.send_message(client, &self.log.join(",")),
             ("quiet", _) => {}
