@@ -38,10 +38,12 @@ impl Readiness {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Notes that the socket `key` is ready, and wakes the task.
+    /// Notes `key` from within the task itself, which looks at what is noted before it rests.
+    ///
+    /// It must not wake itself: a task that is awake when it yields is run again at once, before
+    /// the sockets of the other rooms are looked at.
     pub(crate) fn note(&self, key: usize) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
-        self.task.wake();
     }
 }
 
@@ -58,5 +60,6 @@ impl Wake for SocketWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.readiness.note(self.key);
+        self.readiness.task.wake();
     }
 }

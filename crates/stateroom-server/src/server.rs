@@ -106,8 +106,8 @@ pub fn runtime() -> io::Result<runtime::Runtime> {
     runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("stateroom")
-        // One round of the queue, one look at the sockets: fair to rooms that are not busy.
-        .event_interval(7)
+        // The sockets are looked at after so many turns of rooms, each of which may take 2 ms.
+        .event_interval(3)
         .build()
 }
 
