@@ -1,1 +1,65 @@
-//! TODO
+//! Runs Stateroom rooms as WebAssembly: loads a module, checks it, and starts one bounded instance
+//! of it per room.
+//!
+//! A [`WasmEngine`] holds what all rooms share. [`WasmEngine::load`] turns a file into a
+//! [`WasmHostFactory`], which builds a [`WasmHost`] for each room: a
+//! [`StateroomService`](stateroom::StateroomService) like any other, so whoever runs it need not
+//! know that there is WebAssembly behind it. This crate knows no sockets and no async runtime.
+//!
+//! ```
+//! use stateroom::{ClientId, Sent, StateroomService, StateroomServiceFactory, TestContext};
+//! use stateroom_wasm_host::{HostConfig, WasmEngine};
+//! # struct Context;
+//! # impl stateroom::StateroomContext for Context {
+//! #     fn send_message(&self, _: impl Into<stateroom::MessageRecipient>, _: &str) {}
+//! #     fn send_binary(&self, _: impl Into<stateroom::MessageRecipient>, _: &[u8]) {}
+//! #     fn set_timer(&self, _: u32) {}
+//! # }
+//! # let module = br#"(module
+//! #     (memory (export "memory") 1) (data (i32.const 8) "\01")
+//! #     (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
+//! #     (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))
+//! #     (func (export "jam_malloc") (param i32) (result i32) (i32.const 16))
+//! #     (func (export "jam_free") (param i32 i32))
+//! #     (func (export "initialize") (param i32 i32))
+//! #     (func (export "connect") (param i32)) (func (export "disconnect") (param i32))
+//! #     (func (export "message") (param i32 i32 i32)) (func (export "timer"))
+//! #     (func (export "binary") (param i32 i32 i32)))"#;
+//!
+//! let engine = WasmEngine::new(HostConfig { max_rooms: Some(10), ..HostConfig::default() })?;
+//! let factory = engine.load_bytes("echo.wasm", module)?;
+//! let mut room = factory.build("lobby", Context)?;
+//! room.connect(ClientId(1));
+//! assert!(room.failure().is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A room can hurt only itself. Memory, table, stack, CPU time per event, and what an event may send
+//! are bounded by [`Limits`]; a room that overruns them, or traps, ends with a
+//! [`ServiceFailure`](stateroom::ServiceFailure). It is given nothing of the machine: no files, no
+//! environment, no sockets, and time and randomness only from the host's [`GuestSource`].
+
+mod check;
+mod config;
+mod engine;
+mod error;
+mod fault;
+mod generation_0_2;
+mod generation_0_4;
+mod guest_log;
+mod host_state;
+mod imports;
+mod load;
+mod memory;
+mod precompiled;
+mod room;
+mod source;
+mod ticker;
+mod wasi;
+
+pub use config::{HostConfig, Limits};
+pub use engine::WasmEngine;
+pub use error::{EngineError, LoadError, StartError};
+pub use load::WasmHostFactory;
+pub use room::WasmHost;
+pub use source::{GuestSource, SourceFactory, SystemSource};

@@ -1,0 +1,105 @@
+//! What a host may be told: the bounds of one room, and how many rooms there may be.
+
+use crate::source::{SourceFactory, SystemSource};
+use std::{sync::Arc, time::Duration};
+
+/// How a [`WasmEngine`](crate::WasmEngine) runs its rooms.
+#[derive(Clone)]
+pub struct HostConfig {
+    /// What one room may use.
+    pub limits: Limits,
+
+    /// How many rooms may live at once; `None` is as many as the machine allows, at most 16,000.
+    ///
+    /// Each live room takes four memory mappings, of which Linux grants a process
+    /// `vm.max_map_count`, and 4 GiB of address space (not of memory).
+    pub max_rooms: Option<u32>,
+
+    /// Called on the room's own thread each tick (2 ms) that one event goes on past
+    /// [`HostConfig::busy_after`]. A server uses it to let another thread run the other rooms that
+    /// wait for this one. It must not block, and must not panic.
+    pub on_busy: Option<Arc<dyn Fn() + Send + Sync>>,
+
+    /// How much CPU time one event may take before [`HostConfig::on_busy`] is called. It is checked
+    /// at ticks of 2 ms.
+    pub busy_after: Duration,
+
+    /// Makes the clock and the randomness of the room of the given id. The default gives those of
+    /// the operating system.
+    pub source: SourceFactory,
+
+    /// Whether [`WasmEngine::load`](crate::WasmEngine::load) accepts modules made by
+    /// [`WasmEngine::precompile`](crate::WasmEngine::precompile), which are machine code.
+    ///
+    /// **To set this is to vouch for every precompiled file that is loaded**, as an `unsafe` block
+    /// would be: nothing checks machine code, and a forged file can do all that this process can.
+    /// Load only files that this program, or your own build, has written where nobody else can
+    /// write. Off by default.
+    pub trust_precompiled: bool,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        HostConfig {
+            limits: Limits::default(),
+            max_rooms: None,
+            on_busy: None,
+            busy_after: Duration::from_millis(2),
+            source: Arc::new(|_room_id| Box::new(SystemSource::new())),
+            trust_precompiled: false,
+        }
+    }
+}
+
+/// What one room may use. An event that goes past a limit ends the room, except where it says
+/// otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory in bytes, rounded down to WebAssembly pages of 64 KiB; 64 MiB by default, at
+    /// most 4 GiB. A guest that asks for more is told that there is none, as on a full machine;
+    /// most end themselves then.
+    pub memory_bytes: usize,
+
+    /// Elements of the module's table, which holds what can be called indirectly; 20,000 by default.
+    /// Growing past it fails as for memory.
+    pub table_elements: usize,
+
+    /// Stack in bytes for WebAssembly frames; 512 KiB by default. The thread that calls a room needs
+    /// this much besides its own: Rust's threads have 2 MiB. (A guest in Rust also keeps a stack in
+    /// its linear memory, 1 MiB unless linked otherwise.)
+    pub stack_bytes: usize,
+
+    /// CPU time of one event, or of the start of a room; 1 s by default. Measured at ticks of 2 ms,
+    /// on the clock of the thread, so that waiting for a core is not held against the guest.
+    pub cpu_time_per_event: Duration,
+
+    /// Commands (sends and timers) of one event; 10,000 by default.
+    pub commands_per_event: u32,
+
+    /// Payload bytes sent by one event, each send counted once however many clients it goes to;
+    /// 16 MiB by default.
+    pub bytes_per_event: usize,
+
+    /// Bytes of one printed line that reach the log; the rest is cut, which harms nobody; 4 KiB by
+    /// default.
+    pub log_line_bytes: usize,
+
+    /// Printed lines of one room that reach the log within one second; more are counted and
+    /// dropped, and the room goes on; 100 by default.
+    pub log_lines_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory_bytes: 64 << 20,
+            table_elements: 20_000,
+            stack_bytes: 512 << 10,
+            cpu_time_per_event: Duration::from_secs(1),
+            commands_per_event: 10_000,
+            bytes_per_event: 16 << 20,
+            log_line_bytes: 4 << 10,
+            log_lines_per_second: 100,
+        }
+    }
+}

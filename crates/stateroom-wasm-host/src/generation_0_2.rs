@@ -1,0 +1,179 @@
+//! Speaks to modules that export a function for each event: the 0.2 generation's interface, which is
+//! also ours.
+
+use crate::{fault::Fault, host_state::HostState, memory::GuestMemory, room::Event};
+use wasmtime::{AsContextMut, Instance, Store, TypedFunc};
+
+/// Payloads up to this many bytes go through the buffer that a guest lends; it only grows, so larger
+/// ones, which are rare, are allocated and freed.
+const LENT_BYTES: usize = 64 << 10;
+
+/// The least that is borrowed at once, so that a few growing messages don't each ask anew.
+const LEAST_LENT_BYTES: usize = 1 << 10;
+
+/// Where an empty payload lies: any address will do except 0, which is no valid one in Rust or C.
+const EMPTY: u32 = 1;
+
+/// The functions of one instance.
+pub(crate) struct NamedFunctions {
+    initialize: TypedFunc<(u32, u32), ()>,
+    connect: TypedFunc<u32, ()>,
+    disconnect: TypedFunc<u32, ()>,
+    message: TypedFunc<(u32, u32, u32), ()>,
+    binary: TypedFunc<(u32, u32, u32), ()>,
+    timer: TypedFunc<(), ()>,
+    payloads: Payloads,
+}
+
+impl NamedFunctions {
+    /// Takes the functions of `instance`, which [`check`](crate::check) has found to be there.
+    pub(crate) fn find(
+        store: &mut Store<HostState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<NamedFunctions> {
+        Ok(NamedFunctions {
+            initialize: instance.get_typed_func(&mut *store, "initialize")?,
+            connect: instance.get_typed_func(&mut *store, "connect")?,
+            disconnect: instance.get_typed_func(&mut *store, "disconnect")?,
+            message: instance.get_typed_func(&mut *store, "message")?,
+            binary: instance.get_typed_func(&mut *store, "binary")?,
+            timer: instance.get_typed_func(&mut *store, "timer")?,
+            payloads: Payloads {
+                allocator: Allocator::find(store, instance, "jam_malloc", "jam_free")?,
+                lender: Lender::find(store, instance),
+            },
+        })
+    }
+
+    pub(crate) fn hear(
+        &mut self,
+        store: &mut Store<HostState>,
+        event: Event<'_>,
+    ) -> wasmtime::Result<()> {
+        let NamedFunctions { initialize, message, binary, payloads, .. } = self;
+        match event {
+            Event::Start { room_id } => {
+                payloads.pass(store, room_id.as_bytes(), |store, pointer, length| {
+                    initialize.call(store, (pointer, length))
+                })
+            }
+            Event::Connect(client) => self.connect.call(store, client.0),
+            Event::Disconnect(client) => self.disconnect.call(store, client.0),
+            Event::Message(client, text) => {
+                payloads.pass(store, text.as_bytes(), |store, pointer, length| {
+                    message.call(store, (client.0, pointer, length))
+                })
+            }
+            Event::Binary(client, bytes) => {
+                payloads.pass(store, bytes, |store, pointer, length| {
+                    binary.call(store, (client.0, pointer, length))
+                })
+            }
+            Event::Timer => self.timer.call(store, ()),
+        }
+    }
+}
+
+/// The ways in which a payload gets into the guest.
+struct Payloads {
+    allocator: Allocator,
+    lender: Option<Lender>,
+}
+
+impl Payloads {
+    /// Puts `payload` into the guest's memory for the time of `call`.
+    fn pass(
+        &mut self,
+        store: &mut Store<HostState>,
+        payload: &[u8],
+        call: impl FnOnce(&mut Store<HostState>, u32, u32) -> wasmtime::Result<()>,
+    ) -> wasmtime::Result<()> {
+        if payload.is_empty() {
+            return call(store, EMPTY, 0);
+        }
+        match &mut self.lender {
+            Some(lender) if payload.len() <= LENT_BYTES => {
+                let pointer = lender.put(store, payload)?;
+                // At most LENT_BYTES.
+                call(store, pointer, payload.len() as u32)
+            }
+            _ => self.allocator.pass(store, &[payload], call),
+        }
+    }
+}
+
+/// The pair of functions with which a host allocates in a guest.
+pub(crate) struct Allocator {
+    allocate: TypedFunc<u32, u32>,
+    free: TypedFunc<(u32, u32), ()>,
+}
+
+impl Allocator {
+    pub(crate) fn find(
+        store: &mut Store<HostState>,
+        instance: &Instance,
+        allocate: &str,
+        free: &str,
+    ) -> wasmtime::Result<Allocator> {
+        Ok(Allocator {
+            allocate: instance.get_typed_func(&mut *store, allocate)?,
+            free: instance.get_typed_func(&mut *store, free)?,
+        })
+    }
+
+    /// Allocates as much as `parts` take together, writes them there one after the other, calls, and
+    /// frees.
+    pub(crate) fn pass(
+        &self,
+        store: &mut Store<HostState>,
+        parts: &[&[u8]],
+        call: impl FnOnce(&mut Store<HostState>, u32, u32) -> wasmtime::Result<()>,
+    ) -> wasmtime::Result<()> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let bytes = u32::try_from(length).map_err(|_| Fault::MessageTooLong { length })?;
+        let pointer = self.allocate.call(&mut *store, bytes)?;
+        write(store, pointer, bytes, parts)?;
+        call(store, pointer, bytes)?;
+        self.free.call(store, (pointer, bytes))
+    }
+}
+
+/// The optional function with which a guest lends a buffer, and what it has lent.
+struct Lender {
+    lend: TypedFunc<u32, u32>,
+    pointer: u32,
+    capacity: usize,
+}
+
+impl Lender {
+    fn find(store: &mut Store<HostState>, instance: &Instance) -> Option<Lender> {
+        let lend = instance.get_typed_func(&mut *store, "stateroom_v1_buffer").ok()?;
+        Some(Lender { lend, pointer: 0, capacity: 0 })
+    }
+
+    /// Writes `payload` into the buffer, which stays the host's until the next call of `lend`.
+    fn put(&mut self, store: &mut Store<HostState>, payload: &[u8]) -> wasmtime::Result<u32> {
+        if payload.len() > self.capacity {
+            let wanted = payload.len().next_power_of_two().max(LEAST_LENT_BYTES);
+            // At most LENT_BYTES, which is a power of two.
+            self.pointer = self.lend.call(&mut *store, wanted as u32)?;
+            self.capacity = wanted;
+        }
+        write(store, self.pointer, payload.len() as u32, &[payload])?;
+        Ok(self.pointer)
+    }
+}
+
+fn write(
+    store: &mut Store<HostState>,
+    pointer: u32,
+    length: u32,
+    parts: &[&[u8]],
+) -> Result<(), Fault> {
+    // An allocator that has nothing left answers 0.
+    if pointer == 0 {
+        return Err(Fault::NoBuffer { length });
+    }
+    let memory = store.data().memory.ok_or(Fault::NoMemory)?;
+    GuestMemory::new(memory.data_mut(store.as_context_mut())).write(pointer, length, parts)
+}

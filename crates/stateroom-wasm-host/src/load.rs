@@ -1,0 +1,195 @@
+//! Loads a module: reads it, checks it, compiles it, tries it, and makes the factory of its rooms.
+
+use crate::{
+    WasmEngine,
+    check::{self, Generation},
+    config::HostConfig,
+    error::{LoadError, StartError},
+    fault,
+    host_state::{HostState, RoomContext},
+    memory::GuestMemory,
+    precompiled,
+    room::{self, WasmHost},
+    wasi,
+};
+use stateroom::{MessageRecipient, StateroomContext, StateroomServiceFactory};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use wasmtime::{Engine, InstancePre, Module};
+
+/// Builds the rooms of one module. Cloning it gives another handle to the same module.
+#[derive(Clone)]
+pub struct WasmHostFactory {
+    engine: WasmEngine,
+    module: Arc<LoadedModule>,
+}
+
+/// A module that can be instantiated.
+pub(crate) struct LoadedModule {
+    pub(crate) instance: InstancePre<HostState>,
+    pub(crate) generation: Generation,
+}
+
+impl WasmEngine {
+    /// Loads the module in the file at `path`: a `.wasm`, its text form `.wat`, or, when
+    /// [`HostConfig::trust_precompiled`] is set, what [`WasmEngine::precompile`] made. What it is
+    /// is told by the content, not by the name.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and for all that [`WasmEngine::load_bytes`] finds.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<WasmHostFactory, LoadError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path)
+            .map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        self.load_bytes(&path.display().to_string(), &bytes)
+    }
+
+    /// Loads a module from memory, as [`WasmEngine::load`] does; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// When it is no WebAssembly, does not follow the guest interface, needs more than the limits
+    /// allow, or fails as it starts.
+    pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<WasmHostFactory, LoadError> {
+        let inner = &self.inner;
+        let wasm = if Engine::detect_precompiled(bytes).is_some() {
+            if !inner.config.trust_precompiled {
+                return Err(LoadError::Untrusted { module: name.into() });
+            }
+            precompiled::deserialize(&inner.engine, name, bytes)?
+        } else {
+            let binary = checked_binary(name, bytes, &inner.config)?;
+            Module::from_binary(&inner.engine, &binary).map_err(|error| not_wasm(name, &error))?
+        };
+        let generation = check::check_interface(name, &wasm)?;
+        let mut linker = inner.linker.clone();
+        // Whatever else a module may import is of WASI, see `check`.
+        linker.define_unknown_imports_as_traps(&wasm).map_err(|error| not_wasm(name, &error))?;
+        let instance =
+            linker.instantiate_pre(&wasm).map_err(|error| LoadError::WrongSignature {
+                module: name.into(),
+                item: wasi::MODULE.into(),
+                wanted: "the functions of WASI preview 1".into(),
+                found: format!("{error:#}"),
+            })?;
+        let factory = WasmHostFactory {
+            engine: self.clone(),
+            module: Arc::new(LoadedModule { instance, generation }),
+        };
+        factory.try_out(name)?;
+        Ok(factory)
+    }
+
+    /// Compiles a module to machine code, which loads in a fraction of a millisecond where
+    /// [`HostConfig::trust_precompiled`] is set. It fits only this version of this crate, on this
+    /// kind of processor, with the same limits of memory and table or larger ones.
+    ///
+    /// # Errors
+    /// When `bytes` is no WebAssembly (or text form of it) that can run here.
+    pub fn precompile(&self, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let name = "the module to precompile";
+        let binary = checked_binary(name, bytes, &self.inner.config)?;
+        self.inner.engine.precompile_module(&binary).map_err(|error| not_wasm(name, &error))
+    }
+}
+
+fn checked_binary<'a>(
+    name: &str,
+    bytes: &'a [u8],
+    config: &HostConfig,
+) -> Result<std::borrow::Cow<'a, [u8]>, LoadError> {
+    let binary = wat::parse_bytes(bytes).map_err(|error| LoadError::NotWasm {
+        module: name.into(),
+        reason: format!("it is neither the binary nor the text form: {error}"),
+    })?;
+    check::check_binary(name, &binary, &config.limits)?;
+    Ok(binary)
+}
+
+fn not_wasm(name: &str, error: &wasmtime::Error) -> LoadError {
+    LoadError::NotWasm { module: name.into(), reason: format!("{error:#}") }
+}
+
+impl WasmHostFactory {
+    /// Loads the module at `path` into an engine with the default configuration, which all
+    /// factories made so share.
+    ///
+    /// # Errors
+    /// As [`WasmEngine::new`] and [`WasmEngine::load`].
+    pub fn new(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        static DEFAULT_ENGINE: Mutex<Option<WasmEngine>> = Mutex::new(None);
+        let engine = {
+            let mut engine = DEFAULT_ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*engine {
+                Some(engine) => engine.clone(),
+                None => engine.insert(WasmEngine::new(HostConfig::default())?).clone(),
+            }
+        };
+        engine.load(path)
+    }
+
+    /// The engine its rooms run in.
+    #[must_use]
+    pub fn engine(&self) -> &WasmEngine {
+        &self.engine
+    }
+
+    /// Instantiates the module once, without starting a room, and reads its version.
+    fn try_out(&self, name: &str) -> Result<(), LoadError> {
+        let _one_at_a_time = self.engine.inner.trial.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = room::new_store(&self.engine, "(trial)", Box::new(NoContext));
+        let instance = room::instantiate(&mut store, &self.module).map_err(|error| {
+            LoadError::FailsAtStart {
+                module: name.into(),
+                failure: fault::failure(&error, store.data()),
+            }
+        })?;
+        for (export, wanted) in self.module.generation.versions() {
+            let address = instance
+                .get_global(&mut store, export)
+                .and_then(|global| global.get(&mut store).i32().map(i32::cast_unsigned));
+            let memory = store.data().memory;
+            let found = match (address, memory) {
+                (Some(address), Some(memory)) => {
+                    GuestMemory::new(memory.data_mut(&mut store)).read_u32(address).ok()
+                }
+                _ => None,
+            };
+            match found {
+                Some(found) if found == wanted => {}
+                Some(found) => {
+                    let module = name.into();
+                    return Err(LoadError::WrongVersion { module, export, wanted, found });
+                }
+                None => {
+                    return Err(LoadError::WrongSignature {
+                        module: name.into(),
+                        item: export.into(),
+                        wanted: "the address of an i32 in memory".into(),
+                        found: format!("{address:?}, which is outside"),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHostFactory {
+    type Service = WasmHost;
+    type Error = StartError;
+
+    fn build(&self, room_id: &str, context: C) -> Result<WasmHost, StartError> {
+        WasmHost::start(&self.engine, &self.module, room_id, Box::new(context))
+    }
+}
+
+/// The context of a trial, where nobody listens.
+struct NoContext;
+
+impl RoomContext for NoContext {
+    fn send_text(&self, _: MessageRecipient, _: &str) {}
+    fn send_binary(&self, _: MessageRecipient, _: &[u8]) {}
+    fn set_timer(&self, _: u32) {}
+}
