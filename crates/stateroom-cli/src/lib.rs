@@ -1,1 +1,54 @@
-//! TODO
+//! The `stateroom` command as a library, so that its parts can be tested.
+//!
+//! [`options`] says what can be asked for on the command line and [`config`] what a
+//! `stateroom.toml` may hold; both are made of [`settings`]. Each subcommand has a file of its own.
+
+mod build_command;
+mod cargo_build;
+mod client;
+mod completions;
+pub mod config;
+mod dev;
+pub mod failure;
+mod human;
+mod logging;
+mod new;
+pub mod options;
+mod project;
+mod serve;
+mod serving;
+pub mod settings;
+mod shrink;
+mod terminal;
+mod toolchain;
+mod watch;
+
+pub use human::HumanDuration;
+
+use clap::Parser;
+use options::{Options, Subcommand};
+use std::process::ExitCode;
+
+/// Runs the command that the arguments of this process ask for, and tells how it ended.
+#[must_use]
+pub fn run() -> ExitCode {
+    let options = Options::parse();
+    match execute(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::error(&error);
+            failure::exit_code(&error).into()
+        }
+    }
+}
+
+fn execute(options: Options) -> anyhow::Result<()> {
+    logging::start(&options.log, options.log_format)?;
+    match options.command {
+        Subcommand::New(options) => new::new(&options),
+        Subcommand::Dev(options) => dev::dev(&options),
+        Subcommand::Build(options) => build_command::build(&options),
+        Subcommand::Serve(options) => serve::serve(&options),
+        Subcommand::Completions { shell } => completions::completions(shell),
+    }
+}

@@ -1,0 +1,121 @@
+//! `stateroom build`: everything that a server needs, in one folder.
+
+use crate::{
+    cargo_build::cargo_build,
+    client::build_client,
+    config::{FILE_NAME, OptimizationLevel},
+    failure::Failure,
+    options::BuildOptions,
+    project::Project,
+    shrink, terminal,
+    toolchain::Target,
+};
+use anyhow::Context;
+use bytesize::ByteSize;
+use stateroom_wasm_host::{HostConfig, WasmEngine};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use walkdir::WalkDir;
+
+/// The folder that is made, in the project's.
+const OUTPUT: &str = "dist";
+/// The module's name there.
+pub(crate) const MODULE: &str = "server.wasm";
+/// The folder of static files there; a client is in `client` inside of it.
+pub(crate) const STATIC: &str = "static";
+
+pub(crate) fn build(options: &BuildOptions) -> anyhow::Result<()> {
+    let project = Project::open(&options.project)?;
+    let static_files = project.static_files()?;
+    Target::Service.require(&project.folder, options.project.yes)?;
+    if project.config.client.is_some() {
+        Target::Client.require(&project.folder, options.project.yes)?;
+    }
+    let package = project.config.service.package.as_deref();
+    let module =
+        cargo_build(&project, package, Target::Service, "release").context(Failure::Build)?;
+    let client = build_client(&project, "release").context(Failure::Build)?;
+
+    let output = project.folder.join(OUTPUT);
+    clear(&output)?;
+    write_module(&module, &output.join(MODULE))?;
+    let static_output = output.join(STATIC);
+    fs::create_dir_all(&static_output)
+        .with_context(|| format!("could not make {}", static_output.display()))?;
+    if let Some(static_files) = static_files {
+        copy_files(&static_files, &static_output)?;
+    }
+    if let Some(client) = client {
+        let level = project.config.client.as_ref().map(|client| client.optimization_level);
+        write_client(&client, &static_output.join("client"), level.unwrap_or_default())?;
+    }
+    // The served folder keeps the project's settings.
+    if project.config_file.is_file() {
+        copy(&project.config_file, &output.join(FILE_NAME))?;
+    }
+    terminal::say(
+        "Finished",
+        format!("{}; serve it with `stateroom serve {OUTPUT}`", output.display()),
+    );
+    Ok(())
+}
+
+/// Removes what an earlier build left, and nothing that somebody else put there.
+fn clear(output: &Path) -> anyhow::Result<()> {
+    for (path, remove) in [
+        (output.join(STATIC), fs::remove_dir_all as fn(PathBuf) -> std::io::Result<()>),
+        (output.join(MODULE), fs::remove_file),
+        (output.join(FILE_NAME), fs::remove_file),
+    ] {
+        if path.exists() {
+            remove(path.clone()).with_context(|| format!("could not remove {}", path.display()))?;
+        }
+    }
+    fs::create_dir_all(output).with_context(|| format!("could not make {}", output.display()))
+}
+
+/// Writes the module as it will be served, and makes sure that it can be.
+fn write_module(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let module = fs::read(from).with_context(|| format!("could not read {}", from.display()))?;
+    let stripped = shrink::without_debug_sections(&module).context(Failure::Build)?;
+    fs::write(to, &stripped).with_context(|| format!("could not write {}", to.display()))?;
+    let sizes = format!("{} -> {}", ByteSize(module.len() as u64), ByteSize(stripped.len() as u64));
+    terminal::say("Stripped", format!("debug information of {}: {sizes}", to.display()));
+    shrink::optimize(to, "-O")?;
+    WasmEngine::new(HostConfig::default())?.load(to).context(Failure::Module)?;
+    Ok(())
+}
+
+fn write_client(from: &Path, to: &Path, level: OptimizationLevel) -> anyhow::Result<()> {
+    copy_files(from, to)?;
+    for entry in WalkDir::new(to) {
+        let path = entry?.into_path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            shrink::optimize(&path, level.flag())?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the files in `from`, with those in its folders, into `to`.
+fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for entry in WalkDir::new(from).follow_links(true) {
+        let entry = entry.with_context(|| format!("could not list {}", from.display()))?;
+        let target = to.join(entry.path().strip_prefix(from)?);
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(&target)
+                .with_context(|| format!("could not make {}", target.display()))?;
+        } else {
+            copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::copy(from, to)
+        .with_context(|| format!("could not copy {} to {}", from.display(), to.display()))?;
+    Ok(())
+}

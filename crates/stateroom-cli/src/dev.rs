@@ -1,0 +1,144 @@
+//! `stateroom dev`: serves the project here, and has every edit of its source take over.
+
+use crate::{
+    cargo_build::cargo_build,
+    client::build_client,
+    failure::Failure,
+    options::DevOptions,
+    project::Project,
+    serving,
+    terminal::{complain, say},
+    toolchain::Target,
+    watch::SourceWatcher,
+};
+use anyhow::Context;
+use stateroom_server::{ServerConfig, ServerHandle};
+use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
+    let project = Project::open(&options.project)?;
+    let static_path = project.static_files()?;
+    Target::Service.require(&project.folder, options.project.yes)?;
+    if project.config.client.is_some() {
+        Target::Client.require(&project.folder, options.project.yes)?;
+    }
+
+    // Edits from before the first build has ended are noticed too.
+    let mut watcher = SourceWatcher::new(static_path.iter().cloned().collect())?;
+    watcher.follow(&[project.folder.clone()].into())?;
+    let first = build(&project).context(Failure::Build)?;
+    watcher.follow(&project.source_folders().context(Failure::Build)?)?;
+
+    let defaults = ServerConfig {
+        ip: Ipv4Addr::LOCALHOST.into(),
+        static_path,
+        client_path: first.client.clone(),
+        ..ServerConfig::default()
+    };
+    let (config, limits) = serving::settle(defaults, &project.config, &options.settings)?;
+    let engine = serving::engine(limits)?;
+    let factory = first.load(&engine).context(Failure::Module)?;
+
+    stateroom_server::runtime()?.block_on(async {
+        let server = serving::bind(config, &engine, factory).await?;
+        tell_addresses(server.local_addr());
+        let rebuilder =
+            Rebuilder { project, watcher, engine, server: server.handle(), module: first.module };
+        std::thread::Builder::new().name("rebuild".to_owned()).spawn(move || rebuilder.run())?;
+        server.run().await.context("the server failed")
+    })
+}
+
+fn tell_addresses(address: SocketAddr) {
+    let address = serving::reachable(address);
+    say("Serving", format!("http://{address}/"));
+    say("Rooms", format!("ws://{address}/ws/ROOM_ID"));
+    say("Status", format!("http://{address}/status"));
+    say("Watching", "the sources; edit them and the rooms go on with the new code");
+}
+
+/// What a build made.
+struct Built {
+    /// The bytes of the module: cargo will write over its file.
+    module: Vec<u8>,
+    name: String,
+    client: Option<PathBuf>,
+}
+
+fn build(project: &Project) -> anyhow::Result<Built> {
+    let profile = &project.config.service.dev_profile;
+    let package = project.config.service.package.as_deref();
+    let path = cargo_build(project, package, Target::Service, profile)?;
+    let client = build_client(project, profile)?;
+    let module =
+        std::fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Built { module, name, client })
+}
+
+impl Built {
+    fn load(&self, engine: &WasmEngine) -> anyhow::Result<WasmHostFactory> {
+        Ok(engine.load_bytes(&self.name, &self.module)?)
+    }
+}
+
+/// Builds again after each edit, beside the running server.
+struct Rebuilder {
+    project: Project,
+    watcher: SourceWatcher,
+    engine: WasmEngine,
+    server: ServerHandle<WasmHostFactory>,
+    /// The module that is being served.
+    module: Vec<u8>,
+}
+
+impl Rebuilder {
+    fn run(mut self) {
+        while let Ok(changed) = self.watcher.wait() {
+            if changed.contains(&self.project.config_file) {
+                say("Note", "an edited stateroom.toml holds after a restart");
+            }
+            say("Rebuilding", changed_names(&changed));
+            let started = Instant::now();
+            match self.rebuild() {
+                Ok(Change::Nothing) => say("Unchanged", "the module is the same"),
+                Ok(Change::Swapped) => say("Swapped", took(started.elapsed())),
+                Err(error) => {
+                    complain("Failed", format!("{error:#}"));
+                    complain("Kept", "the last good build; it goes on serving");
+                }
+            }
+        }
+    }
+
+    fn rebuild(&mut self) -> anyhow::Result<Change> {
+        let built = build(&self.project)?;
+        self.watcher.follow(&self.project.source_folders()?)?;
+        if built.module == self.module {
+            return Ok(Change::Nothing);
+        }
+        self.server.swap(built.load(&self.engine)?);
+        self.module = built.module;
+        Ok(Change::Swapped)
+    }
+}
+
+enum Change {
+    Nothing,
+    Swapped,
+}
+
+fn changed_names(changed: &std::collections::BTreeSet<PathBuf>) -> String {
+    let names = changed.iter().filter_map(|path| path.file_name());
+    let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+    format!("because of {}", names.join(", "))
+}
+
+fn took(time: Duration) -> String {
+    format!("the new code in, after {:.1} s", time.as_secs_f64())
+}

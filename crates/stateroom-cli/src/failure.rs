@@ -1,0 +1,41 @@
+//! The kinds of failure that have an exit code of their own.
+
+/// What kind of failure ended the command. It is put around the cause with
+/// [`anyhow::Context::context`], and [`exit_code`] finds it there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The command line, the environment or `stateroom.toml` asks for something that cannot be.
+    #[error("wrong usage")]
+    Usage,
+    /// Cargo, or what follows it in a build, failed.
+    #[error("the build failed")]
+    Build,
+    /// Another program listens on the address.
+    #[error("the address is in use")]
+    AddressInUse,
+    /// The module is not one that a room can run.
+    #[error("the module was refused")]
+    Module,
+}
+
+/// The table that `stateroom --help` ends with.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  the command did what was asked; a server was told to stop
+  1  it failed for a reason not listed here
+  2  wrong usage: arguments, environment or stateroom.toml
+  3  the build failed, or a Rust target is missing
+  4  the address to listen on is in use
+  5  the module was refused: not WebAssembly, or not a Stateroom service";
+
+/// The exit code that tells how `error` came about; the numbers are those of [`EXIT_CODES`].
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Failure>() {
+        None => 1,
+        Some(Failure::Usage) => 2,
+        Some(Failure::Build) => 3,
+        Some(Failure::AddressInUse) => 4,
+        Some(Failure::Module) => 5,
+    }
+}

@@ -1,0 +1,58 @@
+//! Durations as people write them.
+
+use serde::{Deserialize, Deserializer, de};
+use std::{fmt, str::FromStr, time::Duration};
+
+/// A duration written as `"30s"`, `"500ms"`, `"1m 30s"`, or as a plain number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HumanDuration(pub Duration);
+
+impl FromStr for HumanDuration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(seconds) = text.trim().parse::<f64>() {
+            return HumanDuration::from_seconds(seconds);
+        }
+        humantime::parse_duration(text)
+            .map(HumanDuration)
+            .map_err(|error| format!("{error}; write it like 30s, 500ms or 2m"))
+    }
+}
+
+impl HumanDuration {
+    fn from_seconds(seconds: f64) -> Result<Self, String> {
+        Duration::try_from_secs_f64(seconds)
+            .map(HumanDuration)
+            .map_err(|_| format!("{seconds} is not a length of time in seconds"))
+    }
+}
+
+impl<'de> Deserialize<'de> for HumanDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DurationVisitor)
+    }
+}
+
+struct DurationVisitor;
+
+impl de::Visitor<'_> for DurationVisitor {
+    type Value = HumanDuration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as \"30s\" or \"500ms\", or a number of seconds")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<HumanDuration, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    #[allow(clippy::cast_precision_loss)] // exact up to 285 million years
+    fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<HumanDuration, E> {
+        HumanDuration::from_seconds(seconds as f64).map_err(E::custom)
+    }
+
+    fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<HumanDuration, E> {
+        HumanDuration::from_seconds(seconds).map_err(E::custom)
+    }
+}

@@ -1,0 +1,59 @@
+//! `stateroom serve`: serves a module that is built already.
+
+use crate::{
+    build_command::{MODULE, STATIC},
+    config::Config,
+    failure::Failure,
+    options::ServeOptions,
+    serving,
+};
+use anyhow::{Context, anyhow};
+use stateroom_server::ServerConfig;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
+    let (module, folder) = locate(&options.path)?;
+    let file = match &options.config {
+        Some(file) => Config::read(file),
+        None => Config::read_in(&folder),
+    }
+    .context(Failure::Usage)?;
+    let defaults = ServerConfig {
+        static_path: Some(folder.join(STATIC))
+            .filter(|path| options.path.is_dir() && path.is_dir()),
+        client_path: None, // it is part of the static files
+        ..ServerConfig::default()
+    };
+    let (config, limits) = serving::settle(defaults, &file, &options.settings)?;
+    let engine = serving::engine(limits)?;
+    let factory = engine.load(&module).context(Failure::Module)?;
+
+    stateroom_server::runtime()?.block_on(async {
+        let server = serving::bind(config, &engine, factory).await?;
+        let address = serving::reachable(server.local_addr());
+        tracing::info!(module = %module.display(), "serving http://{address}");
+        server.run().await.context("the server failed")
+    })
+}
+
+/// The module that `path` means, and the folder that it belongs to.
+fn locate(path: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    if path.is_dir() {
+        let module = path.join(MODULE);
+        if module.is_file() {
+            return Ok((module, path.to_owned()));
+        }
+        let problem = anyhow!(
+            "{} has no {MODULE}: give a folder that `stateroom build` made, or a module (.wasm or .wat)",
+            path.display()
+        );
+        return Err(problem.context(Failure::Usage));
+    }
+    if !path.is_file() {
+        return Err(
+            anyhow!("there is no file or folder {}", path.display()).context(Failure::Usage)
+        );
+    }
+    let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+    Ok((path.to_owned(), folder))
+}

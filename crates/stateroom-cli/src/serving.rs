@@ -1,0 +1,75 @@
+//! What `dev` and `serve` share: from settings to a server that runs modules.
+
+use crate::{config::Config, failure::Failure, settings::Settings};
+use anyhow::{Context, anyhow};
+use stateroom_server::{RunningServer, Server, ServerConfig, lend_thread};
+use stateroom_wasm_host::{HostConfig, Limits, WasmEngine, WasmHostFactory};
+use std::{
+    io::{self, ErrorKind},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+/// The settings that hold: those of the command line over those of the file, over `defaults`.
+pub(crate) fn settle(
+    mut defaults: ServerConfig,
+    file: &Config,
+    command_line: &Settings,
+) -> anyhow::Result<(ServerConfig, Limits)> {
+    let mut limits = Limits::default();
+    file.settings().apply(&mut defaults, &mut limits);
+    command_line.apply(&mut defaults, &mut limits);
+    if defaults.heartbeat_timeout < defaults.heartbeat_interval {
+        return Err(anyhow!(
+            "heartbeat_timeout ({:?}) must be at least as long as heartbeat_interval ({:?})",
+            defaults.heartbeat_timeout,
+            defaults.heartbeat_interval
+        )
+        .context(Failure::Usage));
+    }
+    Ok((defaults, limits))
+}
+
+/// The engine that runs every module of this process.
+pub(crate) fn engine(limits: Limits) -> anyhow::Result<WasmEngine> {
+    let config =
+        HostConfig { limits, on_busy: Some(Arc::new(lend_thread)), ..HostConfig::default() };
+    WasmEngine::new(config).context("the WebAssembly engine could not be started")
+}
+
+/// Begins to listen.
+pub(crate) async fn bind(
+    mut config: ServerConfig,
+    engine: &WasmEngine,
+    factory: WasmHostFactory,
+) -> anyhow::Result<RunningServer<WasmHostFactory>> {
+    // Past what the engine can hold, clients are told to try later.
+    let held = usize::try_from(engine.max_rooms()).unwrap_or(usize::MAX);
+    config.max_rooms = config.max_rooms.min(held);
+    let address = SocketAddr::new(config.ip, config.port);
+    let mut server = Server::new();
+    server.config = config;
+    server.bind(factory).await.map_err(|error| explain(address, error))
+}
+
+fn explain(address: SocketAddr, error: io::Error) -> anyhow::Error {
+    let port = address.port();
+    match error.kind() {
+        ErrorKind::AddrInUse => anyhow!(
+            "another program listens on port {port} of {}: stop it, or choose another port with --port (0 takes any free one)",
+            address.ip()
+        )
+        .context(Failure::AddressInUse),
+        _ => anyhow::Error::new(error).context(format!("could not listen on {address}")),
+    }
+}
+
+/// Where a browser on this machine finds a server that listens on `address`.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

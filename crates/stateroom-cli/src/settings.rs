@@ -1,0 +1,155 @@
+//! The settings of a running server. Each is a command line flag, an environment variable and a
+//! key of `stateroom.toml` at once; one that is not given anywhere keeps the default of the crate
+//! that it belongs to.
+
+use crate::HumanDuration;
+use bytesize::ByteSize;
+use clap::Args;
+use serde::Deserialize;
+use stateroom_server::ServerConfig;
+use stateroom_wasm_host::Limits;
+use std::net::IpAddr;
+
+/// What `[server]` in `stateroom.toml` holds.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Server ([server] in stateroom.toml)")]
+pub struct ServerSettings {
+    /// IP address to listen on [default: 127.0.0.1 for dev, 0.0.0.0 for serve]
+    #[arg(long, env = "STATEROOM_HOST", value_name = "IP", hide_env = true)]
+    pub host: Option<IpAddr>,
+    /// Port to listen on; 0 takes any free one [default: 8080]
+    #[arg(long, short, env = "STATEROOM_PORT", hide_env = true)]
+    pub port: Option<u16>,
+    /// How long a client may be silent before it is pinged [default: 25s]
+    #[arg(
+        long,
+        short = 'i',
+        env = "STATEROOM_HEARTBEAT_INTERVAL",
+        value_name = "TIME",
+        hide_env = true
+    )]
+    pub heartbeat_interval: Option<HumanDuration>,
+    /// How long a client may be silent before it is taken for dead [default: 60s]
+    #[arg(
+        long,
+        short = 't',
+        env = "STATEROOM_HEARTBEAT_TIMEOUT",
+        value_name = "TIME",
+        hide_env = true
+    )]
+    pub heartbeat_timeout: Option<HumanDuration>,
+    /// How many clients may be connected at once [default: 100000]
+    #[arg(long, env = "STATEROOM_MAX_CLIENTS", value_name = "N", hide_env = true)]
+    pub max_clients: Option<usize>,
+    /// The largest message that a client may send [default: 1MiB]
+    #[arg(long, env = "STATEROOM_MAX_MESSAGE_BYTES", value_name = "SIZE", hide_env = true)]
+    pub max_message_bytes: Option<ByteSize>,
+    /// How much may wait for a client that reads too slowly [default: 256KiB]
+    #[arg(long, env = "STATEROOM_MAX_QUEUE_BYTES", value_name = "SIZE", hide_env = true)]
+    pub max_queue_bytes: Option<ByteSize>,
+    /// How long a shutdown waits for clients to take their leave [default: 5s]
+    #[arg(long, env = "STATEROOM_SHUTDOWN_TIMEOUT", value_name = "TIME", hide_env = true)]
+    pub shutdown_timeout: Option<HumanDuration>,
+}
+
+/// What `[rooms]` in `stateroom.toml` holds.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Rooms ([rooms] in stateroom.toml)")]
+pub struct RoomSettings {
+    /// How many rooms may exist at once [default and at most: what the machine can hold]
+    #[arg(long, env = "STATEROOM_MAX_ROOMS", value_name = "N", hide_env = true)]
+    pub max_rooms: Option<usize>,
+    /// How many clients one room may have at once [default: 10000]
+    #[arg(long, env = "STATEROOM_MAX_CLIENTS_PER_ROOM", value_name = "N", hide_env = true)]
+    pub max_clients_per_room: Option<usize>,
+    /// How long a room lives on after its last client left [default: 30s]
+    #[arg(long, env = "STATEROOM_EMPTY_ROOM_TIMEOUT", value_name = "TIME", hide_env = true)]
+    pub empty_room_timeout: Option<HumanDuration>,
+}
+
+/// What `[limits]` in `stateroom.toml` holds: the bounds of one room's module.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Limits of a room ([limits] in stateroom.toml)")]
+pub struct LimitSettings {
+    /// How large a room's memory may grow [default: 64MiB]
+    #[arg(long, env = "STATEROOM_MEMORY_BYTES", value_name = "SIZE", hide_env = true)]
+    pub memory_bytes: Option<ByteSize>,
+    /// How many elements a room's table may have [default: 20000]
+    #[arg(long, env = "STATEROOM_TABLE_ELEMENTS", value_name = "N", hide_env = true)]
+    pub table_elements: Option<usize>,
+    /// How deep a room's calls may go, in bytes of stack [default: 512KiB]
+    #[arg(long, env = "STATEROOM_STACK_BYTES", value_name = "SIZE", hide_env = true)]
+    pub stack_bytes: Option<ByteSize>,
+    /// How long a room may compute on one event [default: 1s]
+    #[arg(long, env = "STATEROOM_CPU_TIME_PER_EVENT", value_name = "TIME", hide_env = true)]
+    pub cpu_time_per_event: Option<HumanDuration>,
+    /// How many messages a room may send on one event [default: 10000]
+    #[arg(long, env = "STATEROOM_COMMANDS_PER_EVENT", value_name = "N", hide_env = true)]
+    pub commands_per_event: Option<u32>,
+    /// How many bytes a room may send on one event [default: 16MiB]
+    #[arg(long, env = "STATEROOM_BYTES_PER_EVENT", value_name = "SIZE", hide_env = true)]
+    pub bytes_per_event: Option<ByteSize>,
+    /// How long a line that a room prints may be; the rest is cut off [default: 4KiB]
+    #[arg(long, env = "STATEROOM_LOG_LINE_BYTES", value_name = "SIZE", hide_env = true)]
+    pub log_line_bytes: Option<ByteSize>,
+    /// How many lines a room may print in a second; the others are dropped [default: 100]
+    #[arg(long, env = "STATEROOM_LOG_LINES_PER_SECOND", value_name = "N", hide_env = true)]
+    pub log_lines_per_second: Option<u32>,
+}
+
+/// All settings of one source: the command line with the environment, or the file.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Settings {
+    /// Of the whole server.
+    #[command(flatten)]
+    pub server: ServerSettings,
+    /// Of its rooms.
+    #[command(flatten)]
+    pub rooms: RoomSettings,
+    /// Of what one room may use.
+    #[command(flatten)]
+    pub limits: LimitSettings,
+}
+
+impl Settings {
+    /// Writes over `config` and `limits` what this source says, and leaves what it doesn't.
+    /// The sources are applied from the weakest to the strongest.
+    pub fn apply(&self, config: &mut ServerConfig, limits: &mut Limits) {
+        let Settings { server, rooms, limits: bounds } = self;
+        set(&mut config.ip, server.host);
+        set(&mut config.port, server.port);
+        set(&mut config.heartbeat_interval, server.heartbeat_interval.map(|time| time.0));
+        set(&mut config.heartbeat_timeout, server.heartbeat_timeout.map(|time| time.0));
+        set(&mut config.max_clients, server.max_clients);
+        set(&mut config.max_message_bytes, server.max_message_bytes.map(bytes));
+        set(&mut config.max_queue_bytes, server.max_queue_bytes.map(bytes));
+        set(&mut config.shutdown_timeout, server.shutdown_timeout.map(|time| time.0));
+
+        set(&mut config.max_rooms, rooms.max_rooms);
+        set(&mut config.max_clients_per_room, rooms.max_clients_per_room);
+        set(&mut config.empty_room_timeout, rooms.empty_room_timeout.map(|time| time.0));
+
+        set(&mut limits.memory_bytes, bounds.memory_bytes.map(bytes));
+        set(&mut limits.table_elements, bounds.table_elements);
+        set(&mut limits.stack_bytes, bounds.stack_bytes.map(bytes));
+        set(&mut limits.cpu_time_per_event, bounds.cpu_time_per_event.map(|time| time.0));
+        set(&mut limits.commands_per_event, bounds.commands_per_event);
+        set(&mut limits.bytes_per_event, bounds.bytes_per_event.map(bytes));
+        set(&mut limits.log_line_bytes, bounds.log_line_bytes.map(bytes));
+        set(&mut limits.log_lines_per_second, bounds.log_lines_per_second);
+    }
+}
+
+fn set<T>(setting: &mut T, given: Option<T>) {
+    if let Some(value) = given {
+        *setting = value;
+    }
+}
+
+/// More than this machine can address is the same as all that it can.
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,26 @@
+//! What the command itself says to the person who ran it, in cargo's manner: on stderr, a verb in
+//! front, colours only on a terminal.
+
+use anstyle::{AnsiColor, Style};
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Says what is being or has been done.
+pub(crate) fn say(verb: &str, what: impl std::fmt::Display) {
+    anstream::eprintln!("{GOOD}{verb:>12}{GOOD:#} {what}");
+}
+
+/// Says what went wrong, without ending the command.
+pub(crate) fn complain(verb: &str, what: impl std::fmt::Display) {
+    anstream::eprintln!("{BAD}{verb:>12}{BAD:#} {what}");
+}
+
+/// Tells an error and each of its causes on a line of its own.
+pub(crate) fn error(error: &anyhow::Error) {
+    anstream::eprintln!("{BAD}error{BAD:#}: {error}");
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string().replace('\n', "\n  ");
+        anstream::eprintln!("  {text}");
+    }
+}

@@ -1,0 +1,1 @@
+../../../../examples/whiteboard/src/lib.rs

@@ -1,0 +1,135 @@
+//! Arguments, environment, exit codes.
+
+use crate::{
+    process::{Running, ends_with, stateroom},
+    project::SILENT_ROOM,
+};
+use std::{fs, net::TcpListener};
+
+#[test]
+fn the_help_tells_the_exit_codes() {
+    let output = stateroom(["--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for code in [
+        "0  the command did",
+        "2  wrong usage",
+        "3  the build failed",
+        "4  the address",
+        "5  the module",
+    ] {
+        assert!(help.contains(code), "{help}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("stateroom.toml");
+    fs::write(&config, "[server]\nprot = 1").unwrap();
+    let module = folder.path().join("room.wat");
+    fs::write(&module, SILENT_ROOM).unwrap();
+
+    ends_with(2, &mut stateroom(["serve"]));
+    ends_with(2, &mut stateroom(["dvelop"]));
+    ends_with(2, &mut stateroom(["dev", "--heartbeat-interval", "soon"]));
+    ends_with(2, stateroom(["serve", "x"]).env("STATEROOM_PORT", "many"));
+    ends_with(2, &mut stateroom(["serve", "x", "--log", "stateroom=loud"]));
+    let said = ends_with(2, stateroom(["serve"]).arg(folder.path().join("none.wasm")));
+    assert!(said.contains("there is no file or folder"), "{said}");
+    let said = ends_with(2, stateroom(["serve"]).arg(folder.path()));
+    assert!(said.contains("has no server.wasm"), "{said}");
+    let said = ends_with(2, stateroom(["dev"]).arg(folder.path()));
+    assert!(said.contains("no Cargo.toml in"), "{said}");
+    let said = ends_with(2, stateroom(["serve"]).arg(&module));
+    assert!(said.contains("stateroom.toml:2: unknown key `prot`"), "{said}");
+    fs::write(&config, "[server]\nheartbeat_interval = 60\nheartbeat_timeout = 30").unwrap();
+    let said = ends_with(2, stateroom(["serve"]).arg(&module));
+    assert!(said.contains("heartbeat_timeout (30s)"), "{said}");
+}
+
+#[test]
+fn an_address_in_use_ends_with_4_and_names_the_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("room.wat");
+    fs::write(&module, SILENT_ROOM).unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+
+    let mut command = stateroom(["serve", "--host", "127.0.0.1", "--port", &port]);
+    let said = ends_with(4, command.arg(&module));
+    assert!(said.contains(&format!("port {port}")) && said.contains("--port"), "{said}");
+}
+
+#[test]
+fn a_module_that_is_none_ends_with_5() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("room.wasm");
+    fs::write(&module, "this is not WebAssembly").unwrap();
+    ends_with(5, stateroom(["serve"]).arg(&module));
+    fs::write(&module, b"\0asm\x01\0\0\0").unwrap();
+    let said = ends_with(5, stateroom(["serve"]).arg(&module));
+    assert!(said.contains("room.wasm"), "{said}");
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_ends_with_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("room.wat");
+    fs::write(&module, SILENT_ROOM).unwrap();
+    let mut command = stateroom(["serve", "--host", "127.0.0.1", "--port", "0"]);
+    let mut server = Running::start(command.arg(&module));
+    server.address();
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn flags_go_over_the_environment_and_that_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("room.wat");
+    fs::write(&module, SILENT_ROOM).unwrap();
+    let config = "[server]\nport = 0\nhost = \"127.0.0.3\"";
+    fs::write(folder.path().join("stateroom.toml"), config).unwrap();
+
+    let listens = |flag: &[&str], variable: Option<&str>| {
+        let mut command = stateroom(["serve"]);
+        command.arg(&module).args(flag);
+        if let Some(host) = variable {
+            command.env("STATEROOM_HOST", host);
+        }
+        let address = Running::start(&mut command).address();
+        address.split_once(':').unwrap().0.to_owned()
+    };
+    assert_eq!(listens(&[], None), "127.0.0.3");
+    assert_eq!(listens(&[], Some("127.0.0.2")), "127.0.0.2");
+    assert_eq!(listens(&["--host", "127.0.0.1"], Some("127.0.0.2")), "127.0.0.1");
+}
+
+#[test]
+fn log_lines_are_json_or_for_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("room.wat");
+    fs::write(&module, SILENT_ROOM).unwrap();
+    let first_line = |format: &str| {
+        let mut command =
+            stateroom(["serve", "--host", "127.0.0.1", "--port", "0", "--log-format", format]);
+        Running::start(command.arg(&module)).hears("http://")
+    };
+    for format in ["json", "auto"] {
+        let line: serde_json::Value = serde_json::from_str(&first_line(format)).unwrap();
+        assert_eq!(line["level"], "INFO");
+        assert!(line["message"].as_str().unwrap().starts_with("serving http://"), "{line}");
+    }
+    assert!(!first_line("human").starts_with('{'));
+}
+
+#[test]
+fn completions_know_the_subcommands_of_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = stateroom(["completions", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success());
+        for word in ["stateroom", "serve", "template"] {
+            assert!(script.contains(word), "{shell}: {script}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What a `stateroom.toml` may say, and how it is told what it may not.
+
+use clap::{CommandFactory, Parser};
+use stateroom_cli::{
+    config::{Config, OptimizationLevel},
+    options::{Options, Subcommand},
+};
+use stateroom_server::ServerConfig;
+use stateroom_wasm_host::Limits;
+use std::{path::Path, time::Duration};
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("stateroom.toml"), text).map_err(|error| error.to_string())
+}
+
+fn settle(text: &str) -> (ServerConfig, Limits) {
+    let (mut server, mut limits) = Default::default();
+    parse(text).unwrap().settings().apply(&mut server, &mut limits);
+    (server, limits)
+}
+
+#[test]
+fn a_file_of_the_published_command_is_read_as_before() {
+    let config = parse(
+        r#"
+        static_files = "static"
+        service_id = "abc"
+        [service]
+        package = "my-service"
+        [client]
+        package = "my-client"
+        optimization_level = "3"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.static_files.as_deref(), Some(Path::new("static")));
+    assert_eq!(config.service.package.as_deref(), Some("my-service"));
+    let client = config.client.unwrap();
+    assert_eq!(
+        (&*client.package, client.optimization_level),
+        ("my-client", OptimizationLevel::Three)
+    );
+}
+
+#[test]
+fn an_empty_file_leaves_every_default() {
+    assert_eq!(parse("").unwrap(), Config::default());
+    assert_eq!(settle(""), Default::default());
+}
+
+#[test]
+fn durations_and_sizes_are_read_as_people_write_them() {
+    let (server, limits) = settle(
+        r#"
+        [server]
+        heartbeat_interval = "500ms"
+        heartbeat_timeout = 90
+        shutdown_timeout = 0.25
+        max_message_bytes = "2 MiB"
+        max_queue_bytes = 1000
+        [rooms]
+        empty_room_timeout = "1m 30s"
+        max_clients_per_room = 12
+        [limits]
+        memory_bytes = "128MiB"
+        cpu_time_per_event = "20ms"
+        "#,
+    );
+    assert_eq!(server.heartbeat_interval, Duration::from_millis(500));
+    assert_eq!(server.heartbeat_timeout, Duration::from_secs(90));
+    assert_eq!(server.shutdown_timeout, Duration::from_millis(250));
+    assert_eq!(server.max_message_bytes, 2 << 20);
+    assert_eq!(server.max_queue_bytes, 1000);
+    assert_eq!(server.empty_room_timeout, Duration::from_secs(90));
+    assert_eq!(server.max_clients_per_room, 12);
+    assert_eq!(limits.memory_bytes, 128 << 20);
+    assert_eq!(limits.cpu_time_per_event, Duration::from_millis(20));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
+    for (text, beginning) in [
+        (
+            "static_file = \"x\"",
+            "stateroom.toml:1: unknown key `static_file`: did you mean `static_files`?",
+        ),
+        ("\n\n[sever]\nport = 1", "stateroom.toml:3: unknown key `sever`: did you mean `server`?"),
+        (
+            "[server]\nhost = \"::1\"\nprot = 1",
+            "stateroom.toml:3: unknown key `prot`: did you mean `port`?",
+        ),
+        (
+            "[limits]\nmemory-bytes = 1",
+            "stateroom.toml:2: unknown key `memory-bytes`: did you mean `memory_bytes`?",
+        ),
+        (
+            "[client]\npackage = \"c\"\nlevel = 1",
+            "stateroom.toml:3: unknown key `level`; the keys here are package, optimization_level",
+        ),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with(beginning), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_line() {
+    for (text, line, hint) in [
+        ("[server]\nport = 70000", 2, "70000"),
+        ("[server]\n\nhost = \"here\"", 3, "IP address"),
+        ("[server]\nheartbeat_interval = \"soon\"", 2, "write it like 30s"),
+        ("[server]\nheartbeat_interval = -1", 2, "not a length of time"),
+        ("[limits]\nmemory_bytes = \"much\"", 2, ""),
+        ("[client]\noptimization_level = \"s\"", 1, "missing field `package`"),
+        ("static_files = ", 1, ""),
+        ("static_files = 1\nstatic_files", 2, ""),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with(&format!("stateroom.toml:{line}: ")), "{text}: {error}");
+        assert!(error.contains(hint), "{text}: {error}");
+    }
+}
+
+/// The settings are told in three places: the flags' help, the server, the host.
+#[test]
+fn the_defaults_in_the_help_are_those_that_hold() {
+    let command = Options::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    let mut told = 0;
+    for argument in serve.get_arguments() {
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let Some((_, default)) = help.split_once("[default: ") else { continue };
+        let Some(flag) = argument
+            .get_long()
+            .filter(|flag| !["config", "host", "log", "log-format"].contains(flag))
+        else {
+            continue;
+        };
+        let default = default.trim_end_matches(']');
+        let options =
+            Options::parse_from(["stateroom", "serve", "x", &format!("--{flag}={default}")]);
+        let Subcommand::Serve(options) = options.command else { panic!("serve is serve") };
+        let (mut server, mut limits) = Default::default();
+        options.settings.apply(&mut server, &mut limits);
+        assert_eq!((server, limits), Default::default(), "--{flag}");
+        told += 1;
+    }
+    assert_eq!(told, 17, "every setting but the host and the number of rooms tells its default");
+}
+
+#[test]
+fn every_setting_is_a_flag_and_an_environment_variable_of_the_same_name() {
+    let command = Options::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    for argument in serve.get_arguments().filter(|argument| argument.get_long().is_some()) {
+        let Some(variable) = argument.get_env() else { continue };
+        let flag = argument.get_long().unwrap();
+        let expected = format!("STATEROOM_{}", flag.replace('-', "_").to_uppercase());
+        assert_eq!(variable.to_string_lossy(), expected);
+    }
+}

@@ -1,0 +1,104 @@
+//! `stateroom dev`: from an empty folder to a room that is edited while people are in it.
+
+use crate::{
+    process::{Client, Running, ends_with, get, stateroom},
+    project::{Project, greeter},
+};
+use std::{fs, path::Path};
+
+#[test]
+fn an_edit_reaches_the_client_that_is_connected_and_a_broken_one_does_not() {
+    let project = Project::new("edited-counter", "counter");
+    let mut command = stateroom(["dev", "--port", "0"]);
+    let mut dev = Running::start(command.current_dir(&project.path));
+    let address = dev.address();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    dev.hears("ws://");
+    dev.hears("/status");
+
+    assert_eq!(get(&address, "/"), project.read("static/index.html"));
+    let mut client = Client::connect(&address);
+    assert_eq!(client.hears(), "0");
+    client.says("+");
+    assert_eq!(client.hears(), "1");
+
+    project.write("src/lib.rs", &greeter("good day"));
+    dev.hears("Rebuilding");
+    dev.hears("Swapped");
+    assert_eq!(client.hears(), "good day", "the client is connected to the new room");
+    client.says("again");
+    assert_eq!(client.hears(), "good day again");
+
+    project.write("src/lib.rs", "this is not Rust");
+    dev.hears("error");
+    dev.hears("the last good build");
+    client.says("still here?");
+    assert_eq!(client.hears(), "good day still here?");
+
+    project.write("src/lib.rs", &greeter("good evening"));
+    dev.hears("Swapped");
+    assert_eq!(client.hears(), "good evening");
+
+    project.write("static/index.html", "a page edited while served");
+    assert_eq!(get(&address, "/"), "a page edited while served");
+    project.write("src/lib.rs", &format!("// only a comment\n{}", greeter("good evening")));
+    dev.hears("because of lib.rs");
+    dev.hears("Unchanged");
+    client.says("undisturbed");
+    assert_eq!(client.hears(), "good evening undisturbed");
+
+    assert_eq!(dev.terminate(), Some(0));
+}
+
+#[test]
+fn a_project_that_does_not_build_ends_with_3_and_shows_what_cargo_says() {
+    let project = Project::new("broken-from-the-start", "counter");
+    project.write("src/lib.rs", "this is not Rust");
+    for command in ["dev", "build"] {
+        let said = ends_with(3, stateroom([command]).arg(&project.path));
+        assert!(said.contains("src/lib.rs:1"), "{said}");
+        assert!(said.contains("the build failed"), "{said}");
+    }
+}
+
+#[test]
+fn a_crate_without_a_module_is_told_what_to_add() {
+    let project = Project::new("no-cdylib", "counter");
+    let manifest = project.read("Cargo.toml").replace("\"cdylib\", ", "");
+    project.write("Cargo.toml", &manifest);
+    let said = ends_with(3, stateroom(["build"]).arg(&project.path));
+    assert!(said.contains("crate-type = [\"cdylib\", \"rlib\"]"), "{said}");
+}
+
+/// A toolchain without the target is played by a `rustc` that knows an empty sysroot, and by a
+/// `rustup` that fills it.
+#[cfg(unix)]
+#[test]
+fn a_missing_target_is_named_or_added_with_yes() {
+    let project = Project::new("no-target", "counter");
+    let tools = tempfile::tempdir().unwrap();
+    let sysroot = tools.path().join("sysroot");
+    script(&tools.path().join("rustc"), &format!("echo {}", sysroot.display()));
+    script(
+        &tools.path().join("rustup"),
+        &format!("mkdir -p {}/lib/rustlib/$3/lib; echo rustup \"$@\" >&2", sysroot.display()),
+    );
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+
+    let said = ends_with(3, stateroom(["dev"]).arg(&project.path).env("PATH", &path));
+    assert!(said.contains("rustup target add wasm32-wasip1\n"), "{said}");
+
+    // The build that follows is not of interest here, so it is one that fails at once.
+    project.write("Cargo.toml", "[package]\nname = \"no-target\"");
+    let mut command = stateroom(["dev", "--yes"]);
+    let said = ends_with(3, command.arg(&project.path).env("PATH", &path));
+    assert!(said.contains("rustup target add wasm32-wasip1"), "{said}");
+    assert!(sysroot.join("lib/rustlib/wasm32-wasip1/lib").is_dir());
+}
+
+#[cfg(unix)]
+fn script(file: &Path, line: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(file, format!("#!/bin/sh\n{line}\n")).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+}

@@ -1,0 +1,9 @@
+//! What the `stateroom` command promises, tried from outside.
+
+mod build_and_serve;
+mod command_line;
+mod config;
+mod dev;
+mod new;
+mod process;
+mod project;

@@ -1,0 +1,151 @@
+//! Runs the command as a person would, and reads what it says.
+
+use futures_util::{SinkExt, StreamExt};
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+use tokio_tungstenite::{connect_async, tungstenite::Message};
+
+/// Long enough for cargo on a busy machine, short enough not to hang a test run.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The command with `arguments`, in a world without settings in the environment.
+pub(crate) fn stateroom<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stateroom"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("STATEROOM_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("CARGO_TARGET_DIR", target_folder());
+    command
+}
+
+/// Where the projects of these tests are built: one folder, so that each crate is built once.
+pub(crate) fn target_folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/projects"))
+}
+
+/// Runs to the end and checks the exit code; returns what was said on stderr.
+pub(crate) fn ends_with(code: i32, command: &mut Command) -> String {
+    let mut running = Running::start(command);
+    let deadline = Instant::now() + PATIENCE;
+    while let Ok(line) =
+        running.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+    {
+        running.heard.push(line);
+    }
+    let said = running.heard.join("\n");
+    assert!(Instant::now() < deadline, "{command:?} goes on; it said\n{said}");
+    let status = running.child.wait().unwrap();
+    assert_eq!(status.code(), Some(code), "{command:?} said\n{said}");
+    said + "\n"
+}
+
+/// A command that goes on, such as a server; it is killed when this is dropped.
+pub(crate) struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    heard: Vec<String>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Running {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Running { child, lines, heard: Vec::new() }
+    }
+
+    /// Waits for a line with `text`, after those that were waited for before.
+    pub(crate) fn hears(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("`{text}` was not said, but\n{}", self.heard.join("\n"));
+            };
+            self.heard.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits for the server and tells its address, as in `127.0.0.1:40123`.
+    pub(crate) fn address(&mut self) -> String {
+        let line = self.hears("http://");
+        let (_, address) = line.split_once("http://").unwrap();
+        address.split(['/', '"', ' ']).next().unwrap().to_owned()
+    }
+
+    /// Asks it to end, and tells how it did.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The body that a server at `address` answers for `path`.
+pub(crate) fn get(address: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// A client in the room `test`.
+pub(crate) struct Client {
+    runtime: tokio::runtime::Runtime,
+    socket: tokio_tungstenite::WebSocketStream<
+        tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>,
+    >,
+}
+
+impl Client {
+    pub(crate) fn connect(address: &str) -> Client {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (socket, _) =
+            runtime.block_on(connect_async(format!("ws://{address}/ws/test"))).unwrap();
+        Client { runtime, socket }
+    }
+
+    pub(crate) fn says(&mut self, text: &str) {
+        self.runtime.block_on(self.socket.send(Message::text(text))).unwrap();
+    }
+
+    /// The next text message.
+    pub(crate) fn hears(&mut self) -> String {
+        let next = async {
+            loop {
+                if let Message::Text(text) = self.socket.next().await.unwrap().unwrap() {
+                    return text.to_string();
+                }
+            }
+        };
+        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, next).await }).unwrap()
+    }
+}
