@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, hint::black_box};
 
 /// Remembers who is there, as any real room would.
 #[stateroom_wasm]
-struct Echo {
+pub struct Echo {
     clients: BTreeSet<ClientId>,
 }
 
