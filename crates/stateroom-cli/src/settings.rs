@@ -45,7 +45,7 @@ pub struct ServerSettings {
     /// The largest message that a client may send [default: 1MiB]
     #[arg(long, env = "STATEROOM_MAX_MESSAGE_BYTES", value_name = "SIZE", hide_env = true)]
     pub max_message_bytes: Option<ByteSize>,
-    /// How much may wait for a client that reads too slowly [default: 256KiB]
+    /// How much may wait for a client that reads too slowly [default: 1 MiB]
     #[arg(long, env = "STATEROOM_MAX_QUEUE_BYTES", value_name = "SIZE", hide_env = true)]
     pub max_queue_bytes: Option<ByteSize>,
     /// How long a shutdown waits for clients to take their leave [default: 5s]

@@ -47,7 +47,7 @@ fn a_name_that_cargo_would_not_take_is_refused_with_the_reason() {
         ("9lives", "starting with a letter"),
         ("räume", "ASCII letters"),
         ("..", "ASCII letters"),
-        ("", "ASCII letters"),
+        ("", "a value is required"),
         ("match", "keyword of Rust"),
         ("stateroom_wasm", "a crate that the project uses"),
     ] {
