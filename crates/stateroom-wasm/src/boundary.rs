@@ -1,6 +1,6 @@
 //! The boundary between a module and its host: all that is `unsafe` on the guest's side.
 //!
-//! Nothing here is meant to be called by hand. `#[stateroom_wasm]` expands to [`export_service!`],
+//! Nothing here is meant to be called by hand. `#[stateroom_wasm]` expands to `export_service!`,
 //! which gives the module these exports:
 //!
 //! | export | meaning |
@@ -148,7 +148,7 @@ thread_local! {
 /// Starts the room whose id is the `length` bytes at `room_id`.
 ///
 /// # Safety
-/// As for [`with_bytes`].
+/// As for `with_bytes`.
 ///
 /// # Panics
 /// When the id is not UTF-8, and in the middle of an event.
@@ -181,7 +181,7 @@ pub fn timer() {
 /// A client has sent the `length` bytes of text at `message`.
 ///
 /// # Safety
-/// As for [`with_bytes`].
+/// As for `with_bytes`.
 ///
 /// # Panics
 /// Also when they are not UTF-8.
@@ -200,7 +200,7 @@ pub unsafe fn message(client: u32, message: *const u8, length: usize) {
 /// A client has sent the `length` bytes at `message`.
 ///
 /// # Safety
-/// As for [`with_bytes`].
+/// As for `with_bytes`.
 pub unsafe fn binary(client: u32, message: *const u8, length: usize) {
     // SAFETY: the caller's promise.
     unsafe {
