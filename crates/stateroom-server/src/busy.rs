@@ -1,22 +1,80 @@
-//! What to do about an event that takes long: let another thread go on with the other rooms.
+//! What to do about an event that takes long: let another thread go on with everything else.
+//!
+//! A shard is one thread's work: its sockets and its rooms. While a room hears an event, its thread
+//! keeps the rest of the shard in a place of its own ([`while_lendable`]). When the event takes long,
+//! [`lend_thread`], called from within it, gives the shard from there to a fresh thread. So rooms
+//! that are quick pay for a move of one pointer, and nothing is locked or shared.
 
-use std::{thread, time::Duration};
-use tokio::runtime::{Handle, RuntimeFlavor};
+use std::{
+    any::Any,
+    cell::Cell,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+};
 
-/// How long the thread rests so that another can take its work over. It has been busy for longer
-/// than that already.
-const HAND_OVER: Duration = Duration::from_micros(500);
+/// How many events may go on beside their shards at once. Past it, a long event holds up its shard
+/// until it ends or is stopped.
+const MOST_LENT: usize = 64;
 
-/// Called on a thread of the server, in the middle of an event that takes long: has a spare thread
-/// take over whatever else the thread had to do, so that a busy room holds up no other.
+/// As low as a thread's priority can be: an event that takes long gets what the others leave, and a
+/// fair share of it.
+#[cfg(unix)]
+const LOWEST_PRIORITY: i32 = 19;
+
+static LENT: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static WORK: Cell<Option<Box<dyn Work>>> = const { Cell::new(None) };
+}
+
+/// Work that another thread can go on with.
+pub(crate) trait Work: Any + Send {
+    /// Does it, to its end.
+    fn go_on(self: Box<Self>);
+}
+
+/// Runs `act`, while `work` waits where it can be lent from. Returns `work` unless it was lent; then
+/// another thread is doing it, and this one, whose priority is low now, is to end soon.
+pub(crate) fn while_lendable<W: Work, T>(
+    work: Box<W>,
+    act: impl FnOnce() -> T,
+) -> (T, Option<Box<W>>) {
+    WORK.set(Some(work));
+    let result = act();
+    let kept: Option<Box<dyn Any>> = WORK.take().map(|work| work as Box<dyn Any>);
+    if kept.is_none() {
+        LENT.fetch_sub(1, Relaxed);
+    }
+    (result, kept.and_then(|work| work.downcast().ok()))
+}
+
+/// Called on a thread of the server, in the middle of an event that takes long: has a fresh thread
+/// go on with whatever else the thread had to do, so that a busy room holds up no other.
 ///
 /// Meant for the `on_busy` setting of the module host. May be called again and again during one
-/// event; anywhere but on a thread of the server it does nothing.
+/// event; anywhere but in an event on a thread of the server it does nothing.
 pub fn lend_thread() {
-    let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
-    if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
-        // Entering `block_in_place` offers the thread's queue to another thread; on return this
-        // one goes on with its event alone if the offer was taken, which the rest allows for.
-        tokio::task::block_in_place(|| thread::sleep(HAND_OVER));
+    let Some(work) = WORK.take() else { return };
+    if LENT.fetch_add(1, Relaxed) < MOST_LENT {
+        // The work gets to the thread through a channel, so that it is not lost with a thread that
+        // cannot be started.
+        let (hand, receive) = std::sync::mpsc::channel::<Box<dyn Work>>();
+        let fresh = thread::Builder::new().name("stateroom".to_owned()).spawn(move || {
+            if let Ok(work) = receive.recv() {
+                work.go_on();
+            }
+        });
+        if fresh.is_ok() {
+            // The thread is there and waits for just this.
+            let _ = hand.send(work);
+            #[cfg(unix)]
+            {
+                // A thread that stays as important as it was only makes the others wait longer.
+                let _ = rustix::process::setpriority_process(None, LOWEST_PRIORITY);
+            }
+            return;
+        }
     }
+    LENT.fetch_sub(1, Relaxed);
+    WORK.set(Some(work));
 }

@@ -32,6 +32,11 @@ pub struct ServerConfig {
     /// How long a client may be silent before it is taken for dead, at least as long as
     /// `heartbeat_interval`. Default: 60 s.
     pub heartbeat_timeout: Duration,
+    /// How long a room that sends much waits for more to write at once. A room that has written
+    /// nothing for this long writes at once. Default: 0, which is never to wait.
+    pub flush_window: Duration,
+    /// How many threads have rooms; 0 takes one for each core that the process may use. Default: 0.
+    pub shards: usize,
     /// How long a shutdown waits for clients to take their leave. Default: 5 s.
     pub shutdown_timeout: Duration,
 }
@@ -51,6 +56,8 @@ impl Default for ServerConfig {
             empty_room_timeout: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(25),
             heartbeat_timeout: Duration::from_secs(60),
+            flush_window: Duration::ZERO,
+            shards: 0,
             shutdown_timeout: Duration::from_secs(5),
         }
     }

@@ -1,24 +1,49 @@
-//! The HTTP routes of a server.
+//! What is served over plain HTTP: the routes, and the connections that shards pass on.
 
-use crate::{
-    admission,
-    rooms::{RoomFactory, Rooms},
+use crate::shared::Shared;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
 };
-use axum::{Json, Router, extract::State, response::IntoResponse, routing::get};
-use std::sync::Arc;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{io, net, sync::Arc, time::Duration};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::TcpStream,
+    sync::mpsc::UnboundedReceiver,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::services::ServeDir;
 
 /// What `/` answers where no static files are served.
 const NO_PAGE: &str = "Stateroom is running. It serves no page; open a WebSocket at /ws/ROOM.\n";
 
+/// How long a client may take to send its request's head.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that is no WebSocket's.
+#[derive(Debug)]
+pub(crate) struct HttpClient {
+    pub(crate) stream: net::TcpStream,
+    /// What has been read from it already.
+    pub(crate) read: Vec<u8>,
+}
+
 /// Every route.
-pub(crate) fn routes<F: RoomFactory>(rooms: Arc<Rooms<F>>) -> Router {
-    let config = &rooms.config;
+pub(crate) fn routes(shared: Arc<Shared>) -> Router {
+    let config = &shared.config;
     let mut router = Router::new()
-        .route("/ws", get(admission::join_default::<F>))
-        .route("/ws/", get(admission::join_nameless))
-        .route("/ws/{room_id}", get(admission::join::<F>))
-        .route("/status", get(status::<F>))
+        .route("/ws", get(not_a_websocket))
+        .route("/ws/", get(not_a_websocket))
+        .route("/ws/{room_id}", get(not_a_websocket))
+        .route("/status", get(status))
         .route("/healthz", get("ok"));
     if let Some(client_path) = &config.client_path {
         router = router.nest_service("/client", ServeDir::new(client_path));
@@ -27,9 +52,58 @@ pub(crate) fn routes<F: RoomFactory>(rooms: Arc<Rooms<F>>) -> Router {
         Some(static_path) => router.fallback_service(ServeDir::new(static_path)),
         None => router.route("/", get(NO_PAGE)),
     };
-    router.with_state(rooms)
+    router.with_state(shared)
 }
 
-async fn status<F: RoomFactory>(State(rooms): State<Arc<Rooms<F>>>) -> impl IntoResponse {
-    Json(rooms.status())
+async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    Json(shared.census.status())
+}
+
+/// A WebSocket's handshake is answered by the shards, so what comes here is none.
+async fn not_a_websocket() -> impl IntoResponse {
+    let headers = [(header::SEC_WEBSOCKET_VERSION, "13"), (header::UPGRADE, "websocket")];
+    let text = "this address is for WebSockets: open it with `new WebSocket(...)`";
+    (StatusCode::UPGRADE_REQUIRED, headers, text)
+}
+
+/// Serves the connections that come in, until `stopping`; `tasks` has those that go on.
+pub(crate) async fn serve(
+    mut clients: UnboundedReceiver<HttpClient>,
+    routes: Router,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+) {
+    while let Some(Some(client)) = stopping.run_until_cancelled(clients.recv()).await {
+        let (routes, stopping) = (routes.clone(), stopping.clone());
+        tasks.spawn(async move {
+            if let Err(error) = answer(client, routes, stopping).await {
+                tracing::debug!(%error, "an HTTP connection ended early");
+            }
+        });
+    }
+    tasks.close();
+}
+
+/// Answers one request. Another one on the same connection might be a WebSocket's handshake, which
+/// only a shard can answer, so there is none.
+async fn answer(
+    client: HttpClient,
+    routes: Router,
+    stopping: CancellationToken,
+) -> io::Result<()> {
+    let HttpClient { stream, read } = client;
+    let (from, to) = TcpStream::from_std(stream)?.into_split();
+    let stream = tokio::io::join(io::Cursor::new(read).chain(from), to);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_TIMEOUT)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    let mut connection = std::pin::pin!(connection);
+    if stopping.run_until_cancelled(connection.as_mut()).await.is_none() {
+        connection.as_mut().graceful_shutdown();
+        // What is not HTTP ends with hyper's answer; there is nobody to report it to.
+        let _ = connection.await;
+    }
+    Ok(())
 }

@@ -1,27 +1,27 @@
 //! A WebSocket server for Stateroom rooms.
 //!
-//! The walk of one message, each step a file: `listener` and `admission` (from an HTTP request to
-//! a client in a room), `connection` (reads a frame), `room_task` (takes all that is ready),
-//! `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer once,
-//! shares it), `connection` again (writes).
+//! The walk of one message, each step a file: `shard/guests` and `request` (from a connection to a
+//! client in a room), `shard` (which room's turn it is), `room/hear` and `connection` (read a
+//! frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer
+//! once, shares it), `connection` again (writes).
 
-mod admission;
 mod busy;
+mod census;
 mod clock;
 mod config;
 mod connection;
-mod farewell;
+mod descriptors;
 mod heartbeat;
 mod http;
-mod listener;
-mod readiness;
-mod room_task;
-mod rooms;
+mod request;
+mod room;
 mod server;
+mod shard;
+mod shared;
 mod sockets;
 mod websocket;
 
 pub use busy::lend_thread;
 pub use config::ServerConfig;
-pub use rooms::RoomFactory;
-pub use server::{RunningServer, Server, ServerHandle, runtime};
+pub use room::RoomFactory;
+pub use server::{RunningServer, Server, ServerHandle};

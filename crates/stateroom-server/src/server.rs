@@ -1,9 +1,24 @@
 //! The server: from its settings to the end of its last client.
 
-use crate::{RoomFactory, ServerConfig, http, listener, rooms::Rooms};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, runtime};
-use tokio_util::sync::CancellationToken;
+use crate::{
+    RoomFactory, ServerConfig,
+    http::{self, HttpClient},
+    shard::{Letter, Mailbox, Plan, Shard, Surroundings},
+    shared::Shared,
+};
+use mio::net::TcpListener;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::{
+    runtime,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A server that is not running yet.
 ///
@@ -65,55 +80,63 @@ impl Server {
         self
     }
 
-    /// Runs the server until SIGINT or SIGTERM, on threads of its own: one per core.
+    /// Runs the server until SIGINT or SIGTERM.
     ///
     /// # Errors
     /// When the address cannot be listened on, or the system gives no threads.
     pub fn serve<F: RoomFactory>(self, factory: F) -> io::Result<()> {
-        runtime()?.block_on(self.serve_async(factory))
+        self.bind(factory)?.run()
     }
 
-    /// Runs the server until SIGINT or SIGTERM, on the runtime of the caller, which must be a
-    /// multi-threaded one for busy rooms not to hold up others.
+    /// As [`Server::serve`], for callers that are async.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// As [`Server::serve`].
     pub async fn serve_async<F: RoomFactory>(self, factory: F) -> io::Result<()> {
-        self.bind(factory).await?.run().await
+        tokio::task::spawn_blocking(|| self.serve(factory)).await.map_err(io::Error::other)?
     }
 
     /// Begins to listen. Clients are served once [`RunningServer::run`] is called.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
-    pub async fn bind<F: RoomFactory>(self, factory: F) -> io::Result<RunningServer<F>> {
-        let listener = TcpListener::bind((self.config.ip, self.config.port)).await?;
+    /// When the address cannot be listened on, or the system has no more descriptors.
+    pub fn bind<F: RoomFactory>(self, factory: F) -> io::Result<RunningServer<F>> {
+        let listener = TcpListener::bind(SocketAddr::new(self.config.ip, self.config.port))?;
         let local_addr = listener.local_addr()?;
-        let handle = ServerHandle {
-            rooms: Rooms::new(self.config, factory),
-            stopping: CancellationToken::new(),
+        let count = match self.config.shards {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            count => count,
         };
-        Ok(RunningServer { listener, local_addr, handle })
+        let shared = Arc::new(Shared::new(self.config));
+        let plans = (0..count).map(|_| Plan::new()).collect::<io::Result<Vec<_>>>()?;
+        let shards: Arc<[_]> = plans.iter().map(|plan| plan.mailbox.clone()).collect();
+        let (http, http_clients) = unbounded_channel();
+        let (running, ended) = unbounded_channel();
+        let surroundings = Surroundings {
+            shared: shared.clone(),
+            shards: shards.clone(),
+            factory: Arc::new(factory),
+            http,
+            running,
+        };
+        let mut listener = Some(listener);
+        let threads = plans
+            .into_iter()
+            .enumerate()
+            .map(|(number, plan)| Shard::new(number, plan, &surroundings, listener.take()))
+            .collect::<io::Result<Vec<_>>>()?;
+        let handle = ServerHandle { shards, stopping: CancellationToken::new() };
+        Ok(RunningServer { threads, shared, http_clients, ended, local_addr, handle })
     }
 }
 
-/// The runtime that a server wants: a thread per core, which looks at its sockets often, and spare
-/// threads for the rooms that are busy.
-///
-/// # Errors
-/// When the system gives no threads.
-pub fn runtime() -> io::Result<runtime::Runtime> {
-    runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("stateroom")
-        // The sockets are looked at after so many turns of rooms, each of which may take 2 ms.
-        .event_interval(3)
-        .build()
-}
-
 /// A server that listens.
-pub struct RunningServer<F> {
-    listener: TcpListener,
+pub struct RunningServer<F: RoomFactory> {
+    threads: Vec<Box<Shard<F>>>,
+    shared: Arc<Shared>,
+    http_clients: UnboundedReceiver<HttpClient>,
+    /// Closed when every shard has ended.
+    ended: UnboundedReceiver<()>,
     local_addr: SocketAddr,
     handle: ServerHandle<F>,
 }
@@ -132,41 +155,56 @@ impl<F: RoomFactory> RunningServer<F> {
     }
 
     /// Serves until [`ServerHandle::shutdown`], SIGINT or SIGTERM, then closes every client with
-    /// 1001 and waits for them for at most the shutdown timeout.
+    /// 1001 and waits for them for at most the shutdown timeout. Rooms run on threads of their own,
+    /// one per shard; the thread that calls this answers what is plain HTTP.
     ///
     /// # Errors
-    /// When the system's signals cannot be heard.
-    pub async fn run(self) -> io::Result<()> {
-        let Self { listener, handle, .. } = self;
-        let ServerHandle { rooms, stopping } = handle.clone();
+    /// When the system's signals cannot be heard, or it gives no threads.
+    pub fn run(self) -> io::Result<()> {
+        runtime::Builder::new_current_thread().enable_all().build()?.block_on(self.serve())
+    }
+
+    async fn serve(self) -> io::Result<()> {
+        let Self { threads, shared, http_clients, mut ended, handle, .. } = self;
         let signals = termination()?;
-        let listening = listener::listen(
-            listener,
-            http::routes(rooms.clone()),
-            rooms.tasks.clone(),
-            stopping.clone(),
-        );
-        tokio::select! {
-            () = listening => {}
-            () = signals => handle.shutdown(),
+        for (number, shard) in threads.into_iter().enumerate() {
+            let name = format!("stateroom-{number}");
+            thread::Builder::new().name(name).spawn(move || shard.run())?;
         }
-        rooms.shut_down();
-        if tokio::time::timeout(rooms.config.shutdown_timeout, rooms.tasks.wait()).await.is_err() {
-            tracing::warn!("some clients did not take their leave in time");
+        let ServerHandle { shards, stopping } = handle;
+        let tasks = TaskTracker::new();
+        let routes = http::routes(shared.clone());
+        tasks.spawn(http::serve(http_clients, routes, tasks.clone(), stopping.clone()));
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            () = signals => stopping.cancel(),
+        }
+        shared.census.stop();
+        for mailbox in shards.iter() {
+            mailbox.send(Letter::ShutDown);
+        }
+        // The shards keep to the timeout themselves, unless a room computes beyond it.
+        let deadline = Instant::now() + shared.config.shutdown_timeout;
+        let all_ended = async {
+            while ended.recv().await.is_some() {}
+            tasks.wait().await;
+        };
+        if tokio::time::timeout_at(deadline.into(), all_ended).await.is_err() {
+            tracing::warn!("the server ends before all that it did has");
         }
         Ok(())
     }
 }
 
 /// Controls a server while it runs.
-pub struct ServerHandle<F> {
-    rooms: Arc<Rooms<F>>,
+pub struct ServerHandle<F: RoomFactory> {
+    shards: Arc<[Arc<Mailbox<F>>]>,
     stopping: CancellationToken,
 }
 
-impl<F> Clone for ServerHandle<F> {
+impl<F: RoomFactory> Clone for ServerHandle<F> {
     fn clone(&self) -> Self {
-        ServerHandle { rooms: self.rooms.clone(), stopping: self.stopping.clone() }
+        ServerHandle { shards: self.shards.clone(), stopping: self.stopping.clone() }
     }
 }
 
@@ -175,7 +213,10 @@ impl<F: RoomFactory> ServerHandle<F> {
     /// connected again under its id, and no socket is closed. A room where the new service cannot
     /// start goes on with the old one.
     pub fn swap(&self, factory: F) {
-        self.rooms.swap(factory);
+        let factory = Arc::new(factory);
+        for mailbox in self.shards.iter() {
+            mailbox.send(Letter::Swap(factory.clone()));
+        }
     }
 
     /// Ends the server, see [`RunningServer::run`].

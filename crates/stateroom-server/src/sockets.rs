@@ -1,22 +1,54 @@
 //! The sockets of one room, and the fan-out: each frame is encoded once, and shared by all its
 //! receivers; each receiver gets one write for all the frames of a batch.
 
-use crate::{connection::Connection, websocket::encode_data};
-use bytes::BytesMut;
+use crate::{
+    connection::{Connection, Piece},
+    websocket::encode_data,
+};
+use bytes::Bytes;
 use slab::Slab;
 use stateroom::ClientId;
 use stateroom_room::{MessageKind, Recipients};
-use std::collections::HashMap;
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+/// Past this, in bytes, a batch that has been written gives its buffer back.
+const KEPT_CAPACITY: usize = 1024 * 1024;
+
+/// How long one flush goes on before others have a turn; a write takes some 4 µs.
+const FLUSH_TURN: Duration = Duration::from_millis(1);
+
+/// How many writes are made between two looks at the clock.
+const WRITES_PER_LOOK: usize = 32;
+
+thread_local! {
+    /// The batch of the room that flushed last on this thread, for the next one that sends.
+    static SPARE: Cell<Option<Box<Batch>>> = const { Cell::new(None) };
+}
 
 /// Every open connection of a room, and the frames that have been sent but not yet flushed.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     connections: Slab<Connection>,
-    by_client: HashMap<ClientId, usize>,
+    /// Whose connection is where, in the order of the clients' ids.
+    by_client: Vec<(ClientId, u32)>,
+    /// What is to be written; none while that is nothing.
+    batch: Option<Box<Batch>>,
+}
+
+/// Frames to write, and to whom.
+#[derive(Debug, Default)]
+struct Batch {
     /// Encoded frames, in the order sent.
-    batch: BytesMut,
-    /// The connections that some of the batch is for.
-    receivers: Vec<usize>,
+    bytes: Vec<u8>,
+    /// The connections that some of it is for.
+    receivers: Vec<u32>,
+    /// How many of those have been written to.
+    written: usize,
+    /// The bytes once more, for those whose sockets are full.
+    shared: Option<Bytes>,
 }
 
 /// What a flush found out about a connection.
@@ -28,85 +60,95 @@ pub(crate) enum Trouble {
     TooSlow,
 }
 
-impl Sockets {
-    /// The key that the next connection will get.
-    pub(crate) fn next_key(&self) -> usize {
-        self.connections.vacant_key()
-    }
+/// Whether a flush came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// All has been written, or queued.
+    All,
+    /// Others have a turn first; until it is done nothing more must be sent.
+    Some,
+}
 
-    /// Takes in the connection of `client`, and returns its key.
-    pub(crate) fn insert(&mut self, client: ClientId, connection: Connection) -> usize {
-        let key = self.connections.insert(connection);
-        self.by_client.insert(client, key);
+impl Sockets {
+    /// Takes in the connection of a client.
+    pub(crate) fn insert(&mut self, client: ClientId, connection: Connection) -> u32 {
+        if self.connections.capacity() == 0 {
+            // Most rooms are small, and a slab's own first step is four.
+            self.connections.reserve_exact(1);
+        }
+        let key = self.connections.insert(connection) as u32; // At most as many as descriptors.
+        let place = self.by_client.partition_point(|(other, _)| *other < client);
+        self.by_client.insert(place, (client, key));
         key
     }
 
     /// Sends nothing more to `client` than what has been sent, and returns its connection's key.
-    pub(crate) fn close(&mut self, client: ClientId) -> Option<usize> {
-        let key = self.by_client.remove(&client)?;
-        self.connections.get_mut(key)?.client = None;
+    pub(crate) fn close(&mut self, client: ClientId) -> Option<u32> {
+        let key = self.forget(client)?;
+        self.get_mut(key)?.client = None;
         Some(key)
     }
 
     /// Lets a connection go.
-    pub(crate) fn remove(&mut self, key: usize) -> Option<Connection> {
-        let connection = self.connections.try_remove(key)?;
+    pub(crate) fn remove(&mut self, key: u32) -> Option<Connection> {
+        let connection = self.connections.try_remove(key as usize)?;
         if let Some(client) = connection.client {
-            self.by_client.remove(&client);
+            self.forget(client);
         }
         Some(connection)
     }
 
-    pub(crate) fn get_mut(&mut self, key: usize) -> Option<&mut Connection> {
-        self.connections.get_mut(key)
+    fn forget(&mut self, client: ClientId) -> Option<u32> {
+        let place = self.by_client.binary_search_by_key(&client, |(client, _)| *client).ok()?;
+        Some(self.by_client.remove(place).1)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Connection)> {
-        self.connections.iter_mut()
+    pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(key as usize)
     }
 
-    pub(crate) fn keys(&self) -> Vec<usize> {
-        self.connections.iter().map(|(key, _)| key).collect()
+    pub(crate) fn keys(&self) -> Vec<u32> {
+        self.connections.iter().map(|(key, _)| key as u32).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }
 
-    /// How many bytes the batch has.
-    pub(crate) fn batch_bytes(&self) -> usize {
-        self.batch.len()
+    /// Whether anything waits for a flush.
+    pub(crate) fn has_batch(&self) -> bool {
+        self.batch.is_some()
     }
 
-    /// Adds a message to the batch.
+    /// How many bytes the batch has.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        self.batch.as_ref().map_or(0, |batch| batch.bytes.len())
+    }
+
+    /// Adds a message to the batch. Not to be called between a flush that did not end and the one
+    /// that does.
     pub(crate) fn send(&mut self, to: Recipients, kind: MessageKind, bytes: &[u8]) {
-        let start = self.batch.len();
-        encode_data(kind, bytes, &mut self.batch);
-        let end = self.batch.len();
-        let receivers = &mut self.receivers;
-        let mut receive =
-            |key: usize, connection: &mut Connection| match connection.batch.last_mut() {
-                Some(last) if last.end == start => last.end = end,
-                Some(_) => connection.batch.push(start..end),
-                None => {
-                    connection.batch.push(start..end);
-                    receivers.push(key);
-                }
-            };
+        let Self { connections, by_client, batch } = self;
+        let batch = batch.get_or_insert_with(|| SPARE.take().unwrap_or_default());
+        let start = batch.bytes.len();
+        encode_data(kind, bytes, &mut batch.bytes);
+        // A batch is flushed at some MiB, and one event can send no 4 GiB.
+        let piece = Piece { start: start as u32, end: batch.bytes.len() as u32 };
         match to {
             Recipients::One(client) => {
-                if let Some(key) = self.by_client.get(&client)
-                    && let Some(connection) = self.connections.get_mut(*key)
+                if let Ok(place) = by_client.binary_search_by_key(&client, |(client, _)| *client)
+                    && let Some((_, key)) = by_client.get(place)
+                    && let Some(connection) = connections.get_mut(*key as usize)
                 {
-                    receive(*key, connection);
+                    batch.add(piece, *key, connection);
                 }
             }
             Recipients::All | Recipients::AllExcept(_) => {
-                for (key, connection) in &mut self.connections {
+                for (key, connection) in connections {
                     if let Some(client) = connection.client
                         && to != Recipients::AllExcept(client)
                     {
-                        receive(key, connection);
+                        batch.add(piece, key as u32, connection);
                     }
                 }
             }
@@ -115,16 +157,52 @@ impl Sockets {
 
     /// Writes the batch to everyone it is for. A socket that is full gets the rest when it has
     /// room again; `trouble` hears of those that have more than `limit` bytes waiting already.
-    pub(crate) fn flush(&mut self, limit: usize, mut trouble: impl FnMut(usize, Trouble)) {
-        let batch = self.batch.split().freeze();
-        for key in self.receivers.drain(..) {
-            let Some(connection) = self.connections.get_mut(key) else { continue };
+    pub(crate) fn flush(
+        &mut self,
+        limit: usize,
+        mut trouble: impl FnMut(u32, Trouble),
+    ) -> Flushed {
+        let Some(batch) = &mut self.batch else { return Flushed::All };
+        let start = Instant::now();
+        while let Some(&key) = batch.receivers.get(batch.written) {
+            batch.written += 1;
+            let Some(connection) = self.connections.get_mut(key as usize) else { continue };
             if connection.queued_bytes() > limit {
                 connection.batch.clear();
                 trouble(key, Trouble::TooSlow);
-            } else if connection.write_batch(&batch).is_err() {
+            } else if connection.write_batch(&batch.bytes, &mut batch.shared).is_err() {
                 trouble(key, Trouble::Gone);
             }
+            if batch.written.is_multiple_of(WRITES_PER_LOOK) && start.elapsed() >= FLUSH_TURN {
+                return Flushed::Some;
+            }
         }
+        if let Some(mut batch) = self.batch.take() {
+            batch.clear();
+            SPARE.set(Some(batch));
+        }
+        Flushed::All
+    }
+}
+
+impl Batch {
+    /// Has `connection` receive a piece that was just added.
+    fn add(&mut self, piece: Piece, key: u32, connection: &mut Connection) {
+        match connection.batch.last_mut() {
+            Some(last) if last.end == piece.start => last.end = piece.end,
+            Some(_) => connection.batch.push(piece),
+            None => {
+                connection.batch.push(piece);
+                self.receivers.push(key);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_CAPACITY);
+        self.receivers.clear();
+        self.written = 0;
+        self.shared = None;
     }
 }

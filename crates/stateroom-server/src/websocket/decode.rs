@@ -50,15 +50,13 @@ impl ProtocolError {
 pub(crate) type Appetite = ControlFlow<()>;
 
 /// The reading side of one connection. Holds no memory while no message is half read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// The largest message, in bytes.
-    limit: usize,
     /// The start of a frame whose end has not come yet, or what a pause left unread.
     partial: Vec<u8>,
     paused: bool,
     /// The fragments of a message whose last has not come yet.
-    fragments: Option<Fragments>,
+    fragments: Option<Box<Fragments>>,
     closed: bool,
 }
 
@@ -71,29 +69,27 @@ struct Fragments {
 }
 
 impl Decoder {
-    pub(crate) fn new(limit: usize) -> Self {
-        Decoder { limit, partial: Vec::new(), paused: false, fragments: None, closed: false }
-    }
-
     /// Whether the listener paused: the next bytes are then to be none at all.
     pub(crate) fn is_paused(&self) -> bool {
         self.paused
     }
 
-    /// Reads `chunk`, the next bytes from the client, and tells `hear` of each message in it.
+    /// Reads `chunk`, the next bytes from the client, and tells `hear` of each message in it; none
+    /// may be larger than `limit` bytes.
     pub(crate) fn decode(
         &mut self,
         chunk: &mut [u8],
+        limit: usize,
         mut hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Result<(), ProtocolError> {
         self.paused = false;
         if self.partial.is_empty() {
-            let used = self.frames(chunk, &mut hear)?;
+            let used = self.frames(chunk, limit, &mut hear)?;
             self.partial.extend_from_slice(chunk.get(used..).unwrap_or_default());
         } else {
             let mut partial = std::mem::take(&mut self.partial);
             partial.extend_from_slice(chunk);
-            let used = self.frames(&mut partial, &mut hear)?;
+            let used = self.frames(&mut partial, limit, &mut hear)?;
             if used < partial.len() {
                 partial.drain(..used);
                 self.partial = partial;
@@ -106,6 +102,7 @@ impl Decoder {
     fn frames(
         &mut self,
         bytes: &mut [u8],
+        limit: usize,
         hear: &mut impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Result<usize, ProtocolError> {
         let mut used = 0;
@@ -115,7 +112,7 @@ impl Decoder {
             }
             let rest = bytes.get_mut(used..).unwrap_or_default();
             let Some(header) = Header::parse(rest)? else { return Ok(used) };
-            self.check(&header)?;
+            self.check(&header, limit)?;
             let Some(payload) = rest.get_mut(header.length..header.length + header.payload) else {
                 return Ok(used);
             };
@@ -127,7 +124,7 @@ impl Decoder {
     }
 
     /// Refuses what must not come now, before its payload has been waited for.
-    fn check(&self, header: &Header) -> Result<(), ProtocolError> {
+    fn check(&self, header: &Header, limit: usize) -> Result<(), ProtocolError> {
         let before = self.fragments.as_ref().map_or(0, |fragments| fragments.payload.len());
         match (header.opcode, &self.fragments) {
             (Opcode::Control(_), _) => return Ok(()),
@@ -139,8 +136,8 @@ impl Decoder {
             }
             (Opcode::Continuation, Some(_)) | (Opcode::Data(_), None) => {}
         }
-        if header.payload > self.limit.saturating_sub(before) {
-            return Err(ProtocolError::TooBig { limit: self.limit });
+        if header.payload > limit.saturating_sub(before) {
+            return Err(ProtocolError::TooBig { limit });
         }
         Ok(())
     }
@@ -162,7 +159,7 @@ impl Decoder {
             Opcode::Data(kind) => {
                 let mut fragments = Fragments { kind, payload: Vec::new(), checked: 0 };
                 fragments.append(payload)?;
-                self.fragments = Some(fragments);
+                self.fragments = Some(Box::new(fragments));
                 Appetite::Continue(())
             }
             Opcode::Continuation => match self.fragments.take() {

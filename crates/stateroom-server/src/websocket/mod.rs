@@ -6,9 +6,7 @@
 mod close_code;
 mod decode;
 mod encode;
-mod handshake;
 
 pub(crate) use close_code::CloseCode;
 pub(crate) use decode::{Appetite, Decoder, Incoming, ProtocolError};
 pub(crate) use encode::{encode_close, encode_data, encode_ping, encode_pong};
-pub(crate) use handshake::{HandshakeError, accept};

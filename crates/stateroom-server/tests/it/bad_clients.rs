@@ -205,6 +205,11 @@ async fn ten_thousand_connections_one_after_the_other_leave_nothing_behind() {
         futures_util::future::join_all(connections).await;
     }
     server.until_status(|status| status["active_connections"] == 0 && status["rooms"] == 0).await;
-    let after = descriptors();
-    assert!(after <= before + 20, "{before} descriptors before, {after} after");
+    // The other tests of this process have some, too, for a while.
+    within(async {
+        while descriptors() > before + 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_closes_everyone_with_1001_and_lets_nobody_in() {
-    let server = start(|_| {}).await;
+    let mut server = start(|_| {}).await;
     let mut ann = server.join("/ws/ending").await;
     let mut bob = server.join("/ws/ending-too").await;
     ann.text().await;
@@ -17,20 +17,20 @@ async fn a_shutdown_closes_everyone_with_1001_and_lets_nobody_in() {
         assert_eq!(client.closed().await, (1001, reason));
     }
     drop((ann, bob));
-    within(server.ended).await.unwrap().unwrap();
+    within(&mut server.ended).await.unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
     assert_eq!(heard("ending"), ["connect 1", "disconnect 1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_answer_delays_a_shutdown_only_so_long() {
-    let server = start(|config| config.shutdown_timeout = Duration::from_millis(300)).await;
+    let mut server = start(|config| config.shutdown_timeout = Duration::from_millis(300)).await;
     let mut deaf = server.join("/ws/deaf").await;
     deaf.text().await;
     let idle_http = TcpStream::connect(server.address).await.unwrap();
     let before = Instant::now();
     server.handle.shutdown();
-    within(server.ended).await.unwrap().unwrap();
+    within(&mut server.ended).await.unwrap().unwrap();
     assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
     drop(idle_http);
 }

@@ -12,7 +12,7 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, sync::oneshot::Receiver, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, connect_async,
     tungstenite::{Error, Message},
@@ -103,16 +103,25 @@ pub(crate) type Factory = SimpleServiceFactory<TestService>;
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle<Factory>,
-    pub(crate) ended: JoinHandle<io::Result<()>>,
+    pub(crate) ended: Receiver<io::Result<()>>,
 }
 
 pub(crate) async fn start(configure: impl FnOnce(&mut ServerConfig)) -> TestServer {
     let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
     configure(&mut server.config);
-    let running = server.bind(Factory::new()).await.unwrap();
+    let running = server.bind(Factory::new()).unwrap();
     let address = running.local_addr();
     let handle = running.handle();
-    TestServer { address, handle, ended: tokio::spawn(running.run()) }
+    // Not a task: a runtime would wait for it, and most tests leave their server running.
+    let (tell, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || tell.send(running.run()));
+    TestServer { address, handle, ended }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
 }
 
 impl TestServer {

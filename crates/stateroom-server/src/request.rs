@@ -1,0 +1,240 @@
+//! Reads the head of a connection's first request: does it open a WebSocket, and into which room?
+//!
+//! Decides from bytes alone. What is not a WebSocket's opening handshake (RFC 6455 §4.2) is left to
+//! the HTTP server.
+
+use base64::Engine as _;
+use percent_encoding::percent_decode_str;
+use sha1::{Digest as _, Sha1};
+
+/// The room that `/ws` opens.
+const DEFAULT_ROOM: &str = "default";
+
+/// The longest room id and the longest token, in bytes.
+const NAME_BYTES: usize = 128;
+
+/// The longest head; a longer one is for the HTTP server to refuse.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// Headers that a WebSocket's handshake may have; browsers send some twenty.
+const HEADERS: usize = 64;
+
+/// RFC 6455 §1.3.
+const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// What the first bytes of a connection are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// Not all of a head yet.
+    Partial,
+    /// Something for the HTTP server.
+    Http,
+    /// The handshake of a WebSocket.
+    WebSocket {
+        /// Which room to join, or why it can't be.
+        join: Result<Join, Rejection>,
+        /// Of the head, in bytes.
+        length: usize,
+    },
+}
+
+/// A handshake that is in order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Join {
+    pub(crate) room_id: String,
+    pub(crate) token: Option<String>,
+    /// The value of `Sec-WebSocket-Accept`.
+    pub(crate) accept: String,
+}
+
+/// Why a client is answered with an error instead of a WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Rejection {
+    #[error("a room id must be UTF-8")]
+    RoomIdText,
+    #[error("a room id must have 1 to 128 bytes; this one has {0}")]
+    RoomId(usize),
+    #[error("a token must have 1 to 128 bytes; this one has {0}")]
+    Token(usize),
+    #[error("only version 13 of the WebSocket protocol is spoken here")]
+    WrongVersion,
+    #[error("the header Sec-WebSocket-Key must be 16 bytes in base64")]
+    BadKey,
+    #[error("the server is shutting down; try again later")]
+    Stopping,
+    #[error("the server has as many clients as it takes; try again later")]
+    ServerFull,
+    #[error("the server has as many rooms as it takes; try again later")]
+    TooManyRooms,
+    #[error("the room has as many clients as it takes; try again later")]
+    RoomFull,
+}
+
+impl Rejection {
+    /// The whole HTTP answer.
+    pub(crate) fn response(&self) -> String {
+        let (status, header) = match self {
+            Rejection::RoomIdText
+            | Rejection::RoomId(_)
+            | Rejection::Token(_)
+            | Rejection::BadKey => ("400 Bad Request", ""),
+            Rejection::WrongVersion => ("426 Upgrade Required", "sec-websocket-version: 13\r\n"),
+            Rejection::Stopping
+            | Rejection::ServerFull
+            | Rejection::TooManyRooms
+            | Rejection::RoomFull => ("503 Service Unavailable", "retry-after: 5\r\n"),
+        };
+        let text = self.to_string();
+        format!(
+            "HTTP/1.1 {status}\r\n{header}content-type: text/plain; charset=utf-8\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{text}",
+            text.len()
+        )
+    }
+}
+
+impl Join {
+    /// The answer that opens the WebSocket.
+    pub(crate) fn response(&self) -> String {
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+             sec-websocket-accept: {}\r\n\r\n",
+            self.accept
+        )
+    }
+}
+
+/// Reads the head at the start of `bytes`.
+pub(crate) fn read(bytes: &[u8]) -> Head {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let length = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES => return Head::Partial,
+        Ok(httparse::Status::Partial) | Err(_) => return Head::Http,
+    };
+    let asks = has_token(request.headers, "connection", "upgrade")
+        && has_token(request.headers, "upgrade", "websocket");
+    if !asks || request.method != Some("GET") || request.version != Some(1) {
+        return Head::Http;
+    }
+    let target = request.path.unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let room_id = match path.strip_prefix("/ws") {
+        Some("") => DEFAULT_ROOM,
+        Some(rest) => match rest.strip_prefix('/') {
+            Some(room_id) if !room_id.contains('/') => room_id,
+            _ => return Head::Http,
+        },
+        None => return Head::Http,
+    };
+    Head::WebSocket { join: join(room_id, query, request.headers), length }
+}
+
+fn join(room_id: &str, query: &str, headers: &[httparse::Header]) -> Result<Join, Rejection> {
+    let decoded = percent_decode_str(room_id).decode_utf8();
+    let room_id = decoded.map_err(|_| Rejection::RoomIdText)?.into_owned();
+    if !(1..=NAME_BYTES).contains(&room_id.len()) {
+        return Err(Rejection::RoomId(room_id.len()));
+    }
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let token = pairs.find(|(name, _)| name == "token").map(|(_, token)| token.into_owned());
+    if let Some(length) = token.as_ref().map(String::len)
+        && !(1..=NAME_BYTES).contains(&length)
+    {
+        return Err(Rejection::Token(length));
+    }
+    if header(headers, "sec-websocket-version").next() != Some(b"13") {
+        return Err(Rejection::WrongVersion);
+    }
+    let key = header(headers, "sec-websocket-key").next().ok_or(Rejection::BadKey)?;
+    let base64 = base64::engine::general_purpose::STANDARD;
+    if base64.decode(key).map(|key| key.len()) != Ok(16) {
+        return Err(Rejection::BadKey);
+    }
+    let digest = Sha1::new().chain_update(key).chain_update(MAGIC).finalize();
+    Ok(Join { room_id, token, accept: base64.encode(digest) })
+}
+
+fn header<'a>(
+    headers: &'a [httparse::Header<'a>],
+    name: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+    named.map(|header| header.value.trim_ascii())
+}
+
+fn has_token(headers: &[httparse::Header], name: &str, token: &str) -> bool {
+    let mut tokens = header(headers, name).flat_map(|value| value.split(|&byte| byte == b','));
+    tokens.any(|value| value.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A handshake with this target, and these headers besides the usual ones.
+    fn handshake(target: &str, headers: &str) -> Vec<u8> {
+        format!(
+            "GET {target} HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\n\
+             Upgrade: WebSocket\r\n{headers}\r\n"
+        )
+        .into_bytes()
+    }
+
+    const USUAL: &str =
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+    #[test]
+    fn the_answer_is_that_of_the_rfcs_example() {
+        let bytes = handshake("/ws/a%20room?x=1&token=s%26t", USUAL);
+        let join = Join {
+            room_id: "a room".to_owned(),
+            token: Some("s&t".to_owned()),
+            accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(),
+        };
+        assert_eq!(read(&bytes), Head::WebSocket { join: Ok(join), length: bytes.len() });
+    }
+
+    #[test]
+    fn a_head_is_partial_until_its_last_byte() {
+        let bytes = handshake("/ws", USUAL);
+        for length in 0..bytes.len() {
+            assert_eq!(read(&bytes[..length]), Head::Partial, "{length}");
+        }
+        assert!(matches!(read(&bytes), Head::WebSocket { .. }));
+    }
+
+    #[test]
+    fn what_opens_no_websocket_in_a_room_is_left_to_the_http_server() {
+        for bytes in [
+            b"GET /ws/room HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(),
+            b"GET /ws/room HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n".to_vec(),
+            b"\x16\x03\x01\x02\x00\x01 not http at all\r\n\r\n".to_vec(),
+            handshake("/other", USUAL),
+            handshake("/ws/a/b", USUAL),
+            handshake("/wsx", USUAL),
+            [b"GET /ws HTTP/1.1\r\nendless: ".to_vec(), vec![b'x'; HEAD_BYTES]].concat(),
+        ] {
+            assert_eq!(read(&bytes), Head::Http, "{}", String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_handshake_is_said() {
+        let short = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2hvcnQ=\r\n";
+        let old = "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        for (bytes, expected) in [
+            (handshake("/ws/", USUAL), Rejection::RoomId(0)),
+            (handshake(&format!("/ws/{}", "x".repeat(129)), USUAL), Rejection::RoomId(129)),
+            (handshake("/ws/%FF", USUAL), Rejection::RoomIdText),
+            (handshake("/ws?token=", USUAL), Rejection::Token(0)),
+            (handshake("/ws", short), Rejection::BadKey),
+            (handshake("/ws", "Sec-WebSocket-Version: 13\r\n"), Rejection::BadKey),
+            (handshake("/ws", old), Rejection::WrongVersion),
+        ] {
+            let Head::WebSocket { join, .. } = read(&bytes) else { panic!("{expected:?}") };
+            assert_eq!(join, Err(expected));
+        }
+    }
+}

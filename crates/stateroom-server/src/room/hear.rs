@@ -1,0 +1,174 @@
+//! How a room takes in: clients that arrive, what they send, and their silence.
+
+use super::{Arrival, BATCH_BYTES, DrivenRoom, Joined, Leaving, Ready, TURN, Turn, leave::too_slow};
+use crate::{
+    connection::{Connection, Reading},
+    websocket::{Appetite, CloseCode, Incoming, encode_ping, encode_pong},
+};
+use stateroom::StateroomService;
+use stateroom_room::{Event, RoomEnded};
+use std::{cell::RefCell, time::Instant};
+
+/// How much of one socket's input is read before the other sockets have their turn, in bytes.
+const READ_AT_ONCE: usize = 64 * 1024;
+
+thread_local! {
+    /// Where input is read to; frames are decoded and heard where they lie in it.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AT_ONCE]);
+}
+
+/// Lends this thread's buffer for input. Not to be asked for while it is lent.
+pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => use_it(&mut scratch),
+        Err(_) => use_it(&mut vec![0; READ_AT_ONCE]),
+    })
+}
+
+impl<S: StateroomService> DrivenRoom<S> {
+    /// Lets a client in.
+    pub(super) fn admit<F>(
+        &mut self,
+        arrival: Arrival,
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> Result<(), RoomEnded> {
+        let Arrival { stream, socket, mut early, token } = arrival;
+        let event = Event::Connect { token: token.as_deref() };
+        let outcome = self.room.handle(event, self.shared.clock.timestamp(now));
+        let mut stream = Some(stream);
+        let mut key = None;
+        self.obey(|sockets, client| {
+            if let Some(stream) = stream.take() {
+                key = Some(sockets.insert(client, Connection::new(stream, socket, client)));
+            }
+        });
+        if let Some(connection) = key {
+            turn.joined.push(Joined { socket, connection });
+            let ready = Ready { connection, socket, at_end: false };
+            if !early.is_empty() && outcome.is_ok() {
+                self.take_input(ready, turn, now, |connection, limit, hear| {
+                    connection.decode(&mut early, limit, hear)
+                })?;
+            }
+            // It may have sent something already, which nothing will tell of.
+            turn.ready.push(ready);
+        } else if let Some(stream) = stream {
+            // The room failed before it let the client in.
+            self.turn_away(socket, stream, turn);
+        }
+        outcome
+    }
+
+    /// Looks at a socket that is ready: writes what waits, reads what is there.
+    pub(super) fn read<F>(
+        &mut self,
+        ready: Ready,
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> Result<(), RoomEnded> {
+        let Some(connection) = self.connection(ready) else { return Ok(()) };
+        if ready.at_end {
+            connection.drain();
+        }
+        if connection.write_queue().is_err() {
+            self.leaving.push((ready.connection, Leaving::Gone));
+            return Ok(());
+        }
+        with_scratch(|scratch| {
+            self.take_input(ready, turn, now, |connection, limit, hear| {
+                connection.read(scratch, limit, hear)
+            })
+        })
+    }
+
+    /// Lets the room hear the messages that `input` takes from a connection.
+    fn take_input<F>(
+        &mut self,
+        ready: Ready,
+        turn: &mut Turn<F>,
+        now: Instant,
+        input: impl FnOnce(
+            &mut Connection,
+            usize,
+            &mut dyn FnMut(Incoming<'_>) -> Appetite,
+        ) -> Reading,
+    ) -> Result<(), RoomEnded> {
+        let key = ready.connection;
+        let Self { room, sockets, leaving, shared, id, .. } = self;
+        let Some(connection) = sockets.get_mut(key) else { return Ok(()) };
+        let Some(client) = connection.client else { return Ok(()) };
+        let timestamp = shared.clock.timestamp(now);
+        let mut outcome = Ok(());
+        let mut pongs = Vec::new();
+        let mut closed = None;
+        let reading = input(connection, shared.config.max_message_bytes, &mut |incoming| {
+            let event = match incoming {
+                Incoming::Text(text) => Event::Text { client, text },
+                Incoming::Binary(bytes) => Event::Binary { client, bytes },
+                Incoming::Ping(payload) => {
+                    pongs.extend(encode_pong(payload));
+                    return Appetite::Continue(());
+                }
+                Incoming::Pong => return Appetite::Continue(()),
+                Incoming::Close(code) => {
+                    closed = Some(code.unwrap_or(CloseCode::NORMAL));
+                    return Appetite::Continue(());
+                }
+            };
+            outcome = room.handle(event, timestamp);
+            if outcome.is_err() || room.pending_bytes() >= BATCH_BYTES || now.elapsed() >= TURN {
+                Appetite::Break(())
+            } else {
+                Appetite::Continue(())
+            }
+        });
+        if !pongs.is_empty() {
+            connection.queue(pongs);
+            if connection.write_queue().is_err() {
+                leaving.push((key, Leaving::Gone));
+            } else if connection.queued_bytes() > shared.config.max_queue_bytes {
+                leaving.push((key, too_slow(id)));
+            }
+        }
+        if let Some(code) = closed {
+            leaving.push((key, Leaving::Closed(code, "")));
+        } else {
+            match reading {
+                Reading::Waiting => {}
+                Reading::More => turn.again.push(ready),
+                Reading::Gone => leaving.push((key, Leaving::Gone)),
+                Reading::Broken(error) => {
+                    tracing::info!(room = &**id, %client, %error, "the client is closed");
+                    let reason = error.close_reason();
+                    leaving.push((key, Leaving::Closed(error.close_code(), reason)));
+                }
+            }
+        }
+        self.obey(|_, _| {});
+        outcome
+    }
+
+    /// Pings a client that has been silent.
+    pub(super) fn ping(&mut self, socket: Ready) {
+        let Some(connection) = self.connection(socket) else { return };
+        connection.queue(encode_ping());
+        if connection.write_queue().is_err() {
+            self.leaving.push((socket.connection, Leaving::Gone));
+        }
+    }
+
+    /// Lets go of a client that has been silent for too long.
+    pub(super) fn let_go_silent(&mut self, socket: Ready) {
+        let Some(connection) = self.connection(socket) else { return };
+        let client = connection.client;
+        tracing::info!(room = &*self.id, ?client, "the client has been silent for too long");
+        self.leaving.push((socket.connection, Leaving::Gone));
+    }
+
+    /// The connection that is meant, if it is still there.
+    fn connection(&mut self, ready: Ready) -> Option<&mut Connection> {
+        let connection = self.sockets.get_mut(ready.connection)?;
+        (connection.socket == ready.socket).then_some(connection)
+    }
+}

@@ -1,0 +1,103 @@
+//! How a room lets out: batches that are written, and clients that go.
+
+use super::{Departure, DrivenRoom, End, Leaving, Turn};
+use crate::{
+    sockets::{Flushed, Trouble},
+    websocket::CloseCode,
+};
+use mio::net::TcpStream;
+use stateroom::StateroomService;
+use stateroom_room::Event;
+use std::{collections::VecDeque, time::Instant};
+
+impl<S: StateroomService> DrivenRoom<S> {
+    /// Writes the batch, and notes whom that showed to be leaving. Tells whether all is written.
+    pub(super) fn flush(&mut self, now: Instant) -> bool {
+        let Self { sockets, leaving, shared, id, .. } = self;
+        let flushed = sockets.flush(shared.config.max_queue_bytes, |key, trouble| {
+            leaving.push(match trouble {
+                Trouble::Gone => (key, Leaving::Gone),
+                Trouble::TooSlow => (key, too_slow(id)),
+            });
+        });
+        self.last_flush = now;
+        self.flushing = flushed == Flushed::Some;
+        !self.flushing
+    }
+
+    /// Writes the batch, unless it is worth waiting for more; lets go of who leaves, and again
+    /// while that has consequences.
+    pub(super) fn write_everything<F>(
+        &mut self,
+        turn: &mut Turn<F>,
+        now: Instant,
+        at_end: bool,
+    ) -> Result<(), End> {
+        let mut outcome = Ok(());
+        loop {
+            let patient = !at_end && !self.flushing && self.leaving.is_empty();
+            if patient && now < self.flushes_at() {
+                return outcome;
+            }
+            while !self.flush(now) {
+                if !at_end {
+                    return outcome;
+                }
+            }
+            if self.leaving.is_empty() {
+                return outcome;
+            }
+            for (key, leaving) in std::mem::take(&mut self.leaving) {
+                let Some(connection) = self.sockets.remove(key) else { continue };
+                if self.sockets.is_empty() {
+                    self.empty_since = now;
+                }
+                if let Some(client) = connection.client
+                    && outcome.is_ok()
+                {
+                    outcome = self.hear(Event::Disconnect { client }, now).map_err(End::from);
+                }
+                let socket = connection.socket;
+                let (stream, queue) = connection.into_parts();
+                turn.departures.push(Departure { socket, stream, queue, leaving });
+            }
+        }
+    }
+
+    /// Lets go of a client that never got in.
+    pub(super) fn turn_away<F>(&self, socket: u32, stream: TcpStream, turn: &mut Turn<F>) {
+        let leaving = Leaving::Closed(CloseCode::ROOM_FAILED, "room failed");
+        turn.departures.push(Departure { socket, stream, queue: VecDeque::new(), leaving });
+    }
+
+    /// Takes leave of everyone, in the way that fits the room's end.
+    pub(crate) fn close_all<F>(mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
+        let leaving = match end {
+            End::Failed(ended) => {
+                tracing::error!(room = &*self.id, error = %ended, "the room failed");
+                Leaving::Closed(CloseCode::ROOM_FAILED, ended.failure.summary)
+            }
+            End::ShutDown => {
+                for client in self.room.members().collect::<Vec<_>>() {
+                    if self.hear(Event::Disconnect { client }, now).is_err() {
+                        break;
+                    }
+                }
+                Leaving::Closed(CloseCode::GOING_AWAY, "the server is shutting down")
+            }
+        };
+        for key in self.sockets.keys() {
+            if let Some(connection) = self.sockets.remove(key) {
+                let socket = connection.socket;
+                let (stream, queue) = connection.into_parts();
+                turn.departures.push(Departure { socket, stream, queue, leaving });
+            }
+        }
+    }
+}
+
+/// What happens to a client for whom more waits than may.
+pub(super) fn too_slow(room_id: &str) -> Leaving {
+    tracing::warn!(room = room_id, "a client reads too slowly and is closed: its queue is full");
+    Leaving::Closed(CloseCode::TRY_AGAIN_LATER, "reading too slowly")
+}

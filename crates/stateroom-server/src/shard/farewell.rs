@@ -1,0 +1,89 @@
+//! Takes leave of a client: what waits, a close frame, and time for it to be read.
+//!
+//! A socket that is dropped while the client still sends is reset, and the client may then never
+//! see the close frame; so the server closes its side and reads on until the client has closed
+//! too, for a bounded time.
+
+use crate::{
+    connection::write_frames,
+    room::with_scratch,
+    websocket::{CloseCode, encode_close},
+};
+use bytes::Bytes;
+use mio::net::TcpStream;
+use std::{
+    collections::VecDeque,
+    io::{ErrorKind, Read as _},
+    net::Shutdown,
+    time::Duration,
+};
+
+/// How long a client has to read what waits for it, and then to close its side.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A client that is being taken leave of.
+#[derive(Debug)]
+pub(crate) struct Farewell {
+    stream: TcpStream,
+    /// What waits to be written, the close frame last.
+    queue: VecDeque<Bytes>,
+    written: bool,
+}
+
+/// How a farewell stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The client has still to read.
+    Writing,
+    /// All is said, and the client has still to close its side.
+    Waiting,
+    /// It is over.
+    Over,
+}
+
+impl Farewell {
+    /// A farewell that ends with a close frame.
+    pub(crate) fn new(
+        stream: TcpStream,
+        mut queue: VecDeque<Bytes>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Self {
+        queue.push_back(Bytes::from(encode_close(code, reason)));
+        Farewell { stream, queue, written: false }
+    }
+
+    /// A farewell to somebody who never opened a WebSocket.
+    pub(crate) fn with_response(stream: TcpStream, response: String) -> Self {
+        Farewell { stream, queue: VecDeque::from([Bytes::from(response)]), written: false }
+    }
+
+    /// Goes as far as it can without waiting. Errors end the farewell: the client has gone
+    /// without it.
+    pub(crate) fn go_on(&mut self) -> Progress {
+        if !self.written {
+            match write_frames(&mut self.stream, &mut self.queue) {
+                Ok(false) => return Progress::Writing,
+                Ok(true) => {}
+                Err(_) => return Progress::Over,
+            }
+            self.written = true;
+            if self.stream.shutdown(Shutdown::Write).is_err() {
+                return Progress::Over;
+            }
+        }
+        with_scratch(|ignored| {
+            loop {
+                match self.stream.read(ignored) {
+                    Ok(0) => return Progress::Over,
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        return Progress::Waiting;
+                    }
+                    Err(_) => return Progress::Over,
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,410 @@
+//! A shard: one thread's sockets and rooms. The loop that everything in a server happens in.
+//!
+//! A room, its guest and its sockets live on one shard, which owns them all, so a message meets no
+//! lock and no other thread. The loop waits until something happens, notes which rooms that is for,
+//! and gives each of them a turn. While a room has its turn it is taken out of the shard: should it
+//! take long, the shard goes on without it on another thread (see `busy`), and the room comes back
+//! by letter.
+
+mod agenda;
+mod farewell;
+mod guests;
+mod mailbox;
+mod places;
+mod rooms;
+
+use crate::{
+    busy::{self, Work},
+    heartbeat::Heartbeats,
+    http::HttpClient,
+    room::{DrivenRoom, End, Leaving, Order, RoomFactory, Turn},
+    shared::Shared,
+    websocket::CloseCode,
+};
+pub(crate) use mailbox::{Letter, Mailbox};
+use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
+use places::Place;
+use rooms::{Errand, Outcome, Returned, RoomKey, RoomSlots};
+use slab::Slab;
+use std::{
+    collections::VecDeque,
+    io::{self, ErrorKind},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc::Receiver},
+    time::Instant,
+};
+use tokio::sync::mpsc::UnboundedSender;
+
+const LETTERS: Token = Token(usize::MAX);
+const LISTENER: Token = Token(usize::MAX - 1);
+
+/// How many sockets' news are taken at once.
+const EVENTS: usize = 1024;
+
+/// See the [module](self).
+pub(crate) struct Shard<F: RoomFactory> {
+    number: usize,
+    shared: Arc<Shared>,
+    /// The mailboxes of all shards, by number.
+    shards: Arc<[Arc<Mailbox<F>>]>,
+    factory: Arc<F>,
+    poll: Poll,
+    events: Option<Events>,
+    letters: Receiver<Letter<F>>,
+    http: UnboundedSender<HttpClient>,
+    /// On one of the shards.
+    listener: Option<TcpListener>,
+    accepting: Accepting,
+    accepted: Vec<TcpStream>,
+    places: Slab<Place>,
+    rooms: RoomSlots<F>,
+    heartbeats: Heartbeats,
+    /// The tick of the heartbeats that it is.
+    tick: u32,
+    /// A turn's buffers, for the next one.
+    turn: Option<Turn<F>>,
+    /// Set when the server shuts down: when the last who have not taken their leave are dropped.
+    ends_at: Option<Instant>,
+    /// Dropped with the shard, which is how the server knows that it has ended.
+    _running: UnboundedSender<()>,
+}
+
+/// How it stands with the listener.
+#[derive(Debug, Default)]
+struct Accepting {
+    /// Whether connections may be waiting.
+    ready: bool,
+    /// Whether the last one could not be accepted.
+    exhausted: bool,
+    rests_until: Option<Instant>,
+}
+
+/// A shard without its surroundings, which must know its mailbox first.
+pub(crate) struct Plan<F: RoomFactory> {
+    poll: Poll,
+    letters: Receiver<Letter<F>>,
+    pub(crate) mailbox: Arc<Mailbox<F>>,
+}
+
+impl<F: RoomFactory> Plan<F> {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let (mailbox, letters) = Mailbox::new(&poll, LETTERS)?;
+        Ok(Plan { poll, letters, mailbox })
+    }
+}
+
+/// What shards are given.
+pub(crate) struct Surroundings<F: RoomFactory> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Arc<[Arc<Mailbox<F>>]>,
+    pub(crate) factory: Arc<F>,
+    pub(crate) http: UnboundedSender<HttpClient>,
+    pub(crate) running: UnboundedSender<()>,
+}
+
+impl<F: RoomFactory> Shard<F> {
+    /// The shard of this number; one of them is given the listener.
+    pub(crate) fn new(
+        number: usize,
+        plan: Plan<F>,
+        surroundings: &Surroundings<F>,
+        mut listener: Option<TcpListener>,
+    ) -> io::Result<Box<Self>> {
+        let Plan { poll, letters, .. } = plan;
+        if let Some(listener) = &mut listener {
+            poll.registry().register(listener, LISTENER, Interest::READABLE)?;
+        }
+        let config = &surroundings.shared.config;
+        let (interval, timeout) = (config.heartbeat_interval, config.heartbeat_timeout);
+        Ok(Box::new(Shard {
+            number,
+            shared: surroundings.shared.clone(),
+            shards: surroundings.shards.clone(),
+            factory: surroundings.factory.clone(),
+            poll,
+            events: Some(Events::with_capacity(EVENTS)),
+            letters,
+            http: surroundings.http.clone(),
+            listener,
+            accepting: Accepting::default(),
+            accepted: Vec::new(),
+            places: Slab::new(),
+            rooms: RoomSlots::new(),
+            heartbeats: Heartbeats::new(interval, timeout, Instant::now()),
+            tick: 0,
+            turn: None,
+            ends_at: None,
+            _running: surroundings.running.clone(),
+        }))
+    }
+
+    /// Runs the shard to its end, or until another thread goes on with it.
+    pub(crate) fn run(mut self: Box<Self>) {
+        loop {
+            let now = Instant::now();
+            if self.has_ended(now) {
+                return;
+            }
+            if let Err(error) = self.take_news(now) {
+                tracing::error!(%error, "a thread of the server cannot wait for its sockets");
+                return;
+            }
+            // Each room that has something to hear gets one turn before there are news again.
+            for _ in 0..self.rooms.queued() {
+                match self.give_turn() {
+                    Some(shard) => self = shard,
+                    None => return,
+                }
+            }
+        }
+    }
+
+    /// Waits until something happens, and notes what it is.
+    fn take_news(&mut self, now: Instant) -> io::Result<()> {
+        let wait = (self.rooms.queued() == 0 && !self.may_accept(now))
+            .then(|| self.next_due())
+            .map(|due| due.map(|due| due.saturating_duration_since(now)));
+        let timeout = match wait {
+            None => Some(std::time::Duration::ZERO),
+            Some(timeout) => timeout,
+        };
+        let Some(mut events) = self.events.take() else { return Ok(()) };
+        let polled = self.poll.poll(&mut events, timeout);
+        let now = Instant::now();
+        self.look_at_the_quiet(now);
+        for event in &events {
+            match event.token() {
+                LETTERS => {}
+                LISTENER => self.accepting.ready = true,
+                _ => self.notice(event),
+            }
+        }
+        self.events = Some(events);
+        match polled {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        while let Ok(letter) = self.letters.try_recv() {
+            self.read_letter(letter, now);
+        }
+        if self.may_accept(now) {
+            self.accept(now);
+        }
+        self.rooms.wake_due(now);
+        Ok(())
+    }
+
+    fn may_accept(&self, now: Instant) -> bool {
+        self.accepting.ready
+            && self.listener.is_some()
+            && self.accepting.rests_until.is_none_or(|until| until <= now)
+    }
+
+    /// When something is to be done even if nothing happens.
+    fn next_due(&self) -> Option<Instant> {
+        let rest = self.accepting.rests_until.filter(|_| self.accepting.ready);
+        let due = [self.rooms.next_due(), self.heartbeats.next(), rest, self.ends_at];
+        due.into_iter().flatten().min()
+    }
+
+    fn read_letter(&mut self, letter: Letter<F>, now: Instant) {
+        match letter {
+            Letter::Guest(guest) => self.admit(guest, None),
+            Letter::Returned(returned) => {
+                self.take_back(*returned);
+            }
+            Letter::Swap(factory) => {
+                self.factory = factory.clone();
+                self.rooms.order_all(|| Order::Swap(factory.clone()));
+            }
+            Letter::ShutDown => self.shut_down(now),
+        }
+    }
+
+    fn order(&mut self, room: RoomKey, order: Order<F>) {
+        self.rooms.order(room, order);
+    }
+
+    fn unseat(&mut self, room: RoomKey) {
+        self.shared.census.client_goes();
+        if self.rooms.stand_up(room) {
+            self.shared.census.room_goes();
+        }
+    }
+
+    /// Gives the next room its turn. Returns the shard, unless the room took so long that another
+    /// thread goes on with it.
+    fn give_turn(mut self: Box<Self>) -> Option<Box<Self>> {
+        let turn = self.turn.take().unwrap_or_default();
+        let errand = match self.rooms.check_out(turn) {
+            Ok(errand) => errand,
+            Err(turn) => {
+                self.turn = Some(turn);
+                return Some(self);
+            }
+        };
+        let (factory, shared) = (self.factory.clone(), self.shared.clone());
+        let mailbox = self.shards.get(self.number).cloned();
+        let (returned, kept) = busy::while_lendable(self, || errand.run(&factory, &shared));
+        match kept {
+            Some(mut shard) => {
+                let turn = shard.take_back(returned);
+                shard.turn = Some(turn);
+                Some(shard)
+            }
+            None => {
+                if let Some(mailbox) = mailbox {
+                    mailbox.send(Letter::Returned(Box::new(returned)));
+                }
+                None
+            }
+        }
+    }
+
+    /// Takes a room back whose turn is over, and does what follows from that turn.
+    fn take_back(&mut self, returned: Returned<F>) -> Turn<F> {
+        let Returned { key, mut turn, outcome } = returned;
+        let now = Instant::now();
+        for joined in std::mem::take(&mut turn.joined) {
+            self.settle_in(joined.socket, key, joined.connection);
+        }
+        let departures = std::mem::take(&mut turn.departures);
+        match outcome {
+            Outcome::GoesOn(room) => {
+                if self.rooms.check_in(key, room, &mut turn, now) {
+                    self.shared.census.room_goes();
+                }
+                departures.into_iter().for_each(|departure| self.part(departure, key));
+            }
+            Outcome::Over(end) => {
+                departures.into_iter().for_each(|departure| self.part(departure, key));
+                let mut orders = std::mem::take(&mut turn.orders);
+                let id = self.rooms.take_away(key, &mut orders);
+                self.shared.census.room_goes();
+                tracing::debug!(room = &*id, "the room has ended");
+                self.carry_over(&id, key, orders, &end);
+            }
+            Outcome::NotStarted => {
+                let mut orders = std::mem::take(&mut turn.orders);
+                self.rooms.take_away(key, &mut orders);
+                self.shared.census.room_goes();
+                let reason = "room failed: it could not start";
+                self.refuse(key, orders, CloseCode::ROOM_FAILED, reason);
+            }
+            Outcome::Lost => {
+                self.rooms.take_away(key, &mut Vec::new());
+                self.shared.census.room_goes();
+                self.free_all_of(key);
+            }
+        }
+        turn
+    }
+
+    /// Whoever came too late for a room that is over gets a fresh one, unless the server ends.
+    fn carry_over(&mut self, id: &str, old: RoomKey, orders: Vec<Order<F>>, end: &End) {
+        if matches!(end, End::ShutDown) {
+            let reason = "the server is shutting down";
+            return self.refuse(old, orders, CloseCode::GOING_AWAY, reason);
+        }
+        for order in orders {
+            if let Order::Join(arrival) = order {
+                let fresh = match self.rooms.find(id) {
+                    Some(fresh) => fresh,
+                    None => {
+                        // It takes the place of the one that is over.
+                        self.shared.census.room_comes(usize::MAX);
+                        self.rooms.add(id)
+                    }
+                };
+                self.rooms.sit_down(fresh);
+                self.set_place(arrival.socket, places::PlaceKind::Joining { room: fresh });
+                self.order(fresh, Order::Join(arrival));
+            }
+        }
+    }
+
+    /// Takes leave of clients whose room does not let them in.
+    fn refuse(&mut self, room: RoomKey, orders: Vec<Order<F>>, code: CloseCode, why: &'static str) {
+        for order in orders {
+            if let Order::Join(arrival) = order {
+                let departure = crate::room::Departure {
+                    socket: arrival.socket,
+                    stream: arrival.stream,
+                    queue: VecDeque::new(),
+                    leaving: Leaving::Closed(code, why),
+                };
+                self.part(departure, room);
+            }
+        }
+    }
+
+    fn free_all_of(&mut self, lost: RoomKey) {
+        let of_lost = |kind: &places::PlaceKind| match kind {
+            places::PlaceKind::Joining { room } | places::PlaceKind::Member { room, .. } => {
+                *room == lost
+            }
+            _ => false,
+        };
+        let sockets: Vec<u32> = self
+            .places
+            .iter()
+            .filter(|(_, place)| of_lost(&place.kind))
+            .map(|(socket, _)| socket as u32)
+            .collect();
+        sockets.into_iter().for_each(|socket| self.free(socket));
+    }
+
+    /// Lets nobody in any more, and has every room close its clients and end.
+    fn shut_down(&mut self, now: Instant) {
+        self.listener = None;
+        self.ends_at = Some(now + self.shared.config.shutdown_timeout);
+        let greetings: Vec<u32> = self
+            .places
+            .iter()
+            .filter(|(_, place)| matches!(place.kind, places::PlaceKind::Greeting(_)))
+            .map(|(socket, _)| socket as u32)
+            .collect();
+        greetings.into_iter().for_each(|socket| self.free(socket));
+        self.rooms.order_all(|| Order::ShutDown);
+    }
+
+    fn has_ended(&self, now: Instant) -> bool {
+        let Some(ends_at) = self.ends_at else { return false };
+        if now >= ends_at {
+            tracing::warn!("some clients did not take their leave in time");
+            return true;
+        }
+        self.rooms.is_empty() && self.places.is_empty()
+    }
+}
+
+impl<F: RoomFactory> Work for Shard<F> {
+    fn go_on(self: Box<Self>) {
+        self.run();
+    }
+}
+
+impl<F: RoomFactory> Errand<F> {
+    /// The room's turn. Knows nothing of the shard, which may be on another thread by now.
+    fn run(self, factory: &F, shared: &Arc<Shared>) -> Returned<F> {
+        let Errand { key, id, room, mut turn } = self;
+        let now = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let room = room.or_else(|| DrivenRoom::start(factory, &id, shared, now).map(Box::new));
+            let Some(mut room) = room else { return Outcome::NotStarted };
+            match room.turn(&mut turn, now) {
+                Ok(()) => Outcome::GoesOn(room),
+                Err(end) => {
+                    room.close_all(&end, &mut turn, now);
+                    Outcome::Over(end)
+                }
+            }
+        }));
+        let outcome = outcome.unwrap_or_else(|_| {
+            tracing::error!(room = &*id, "the server has a bug: a room of it panicked and is lost");
+            Outcome::Lost
+        });
+        Returned { key, turn, outcome }
+    }
+}

@@ -1,0 +1,174 @@
+//! What each of a shard's sockets is there for, from its first byte to its last.
+
+use super::{
+    Shard,
+    farewell::{Farewell, PATIENCE, Progress},
+    guests::Greeting,
+    rooms::RoomKey,
+};
+use crate::{
+    heartbeat::Heartbeat,
+    room::{Departure, Leaving, Order, Ready, RoomFactory},
+};
+use mio::event::Event;
+use std::time::{Duration, Instant};
+
+/// One socket of a shard.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// The tick at which it is looked at even if nothing happens on it.
+    due: u32,
+    pub(super) kind: PlaceKind,
+}
+
+/// What a socket is there for.
+#[derive(Debug, Default)]
+pub(crate) enum PlaceKind {
+    /// That is just being decided.
+    #[default]
+    Open,
+    /// Its request has not been read whole.
+    Greeting(Box<Greeting>),
+    /// Its client has a seat in a room, which has yet to let it in.
+    Joining { room: RoomKey },
+    /// It is a client's. The room has the socket itself.
+    Member {
+        room: RoomKey,
+        /// The room's key of it.
+        connection: u32,
+        /// The tick at which the client was heard last.
+        heard: u32,
+        pinged: bool,
+    },
+    /// Its client is being taken leave of, and keeps its seat until that is done.
+    Leaving { farewell: Box<Farewell>, room: Option<RoomKey> },
+}
+
+impl<F: RoomFactory> Shard<F> {
+    /// Something has happened on a socket.
+    pub(super) fn notice(&mut self, event: &Event) {
+        let socket = event.token().0;
+        let Some(place) = self.places.get_mut(socket) else { return };
+        let socket = socket as u32; // As it was given out.
+        match &mut place.kind {
+            PlaceKind::Member { room, connection, heard, pinged } => {
+                *heard = self.tick;
+                *pinged = false;
+                let at_end = event.is_read_closed() || event.is_error();
+                let ready = Ready { connection: *connection, socket, at_end };
+                self.rooms.note(*room, ready);
+            }
+            PlaceKind::Greeting(_) => self.greet(socket),
+            PlaceKind::Leaving { .. } => self.go_on_leaving(socket),
+            PlaceKind::Open | PlaceKind::Joining { .. } => {}
+        }
+    }
+
+    /// Looks at the sockets that have been quiet for long.
+    pub(super) fn look_at_the_quiet(&mut self, now: Instant) {
+        self.tick = self.heartbeats.tick_at(now);
+        for socket in self.heartbeats.due(now) {
+            let Some(place) = self.places.get_mut(socket as usize) else { continue };
+            if place.due > self.tick {
+                continue; // Another entry is the one that counts.
+            }
+            match &mut place.kind {
+                PlaceKind::Member { room, connection, heard, pinged } => {
+                    let ready = Ready { connection: *connection, socket, at_end: false };
+                    let (order, due) = match self.heartbeats.check(*heard, *pinged, self.tick) {
+                        Heartbeat::Alive(due) => (None, due),
+                        Heartbeat::Ping(due) => {
+                            *pinged = true;
+                            (Some(Order::Ping(ready)), due)
+                        }
+                        Heartbeat::Dead => {
+                            (Some(Order::LetGo(ready)), self.heartbeats.first_look(self.tick))
+                        }
+                    };
+                    place.due = due;
+                    self.heartbeats.watch(socket, due);
+                    if let Some(order) = order {
+                        let room = *room;
+                        self.order(room, order);
+                    }
+                }
+                // Their patience was bounded.
+                PlaceKind::Greeting(_) | PlaceKind::Leaving { .. } => self.free(socket),
+                PlaceKind::Open | PlaceKind::Joining { .. } => {}
+            }
+        }
+    }
+
+    /// Notes that a client is in its room.
+    pub(super) fn settle_in(&mut self, socket: u32, room: RoomKey, connection: u32) {
+        let heard = self.tick;
+        self.set_place(socket, PlaceKind::Member { room, connection, heard, pinged: false });
+        let due = self.heartbeats.first_look(heard);
+        self.watch(socket, due);
+    }
+
+    /// Takes over a client that its room has let go.
+    pub(super) fn part(&mut self, departure: Departure, room: RoomKey) {
+        let Departure { socket, stream, queue, leaving } = departure;
+        match leaving {
+            Leaving::Gone => {
+                drop(stream);
+                self.set_place(socket, PlaceKind::Joining { room });
+                self.free(socket);
+            }
+            Leaving::Closed(code, reason) => {
+                let farewell = Farewell::new(stream, queue, code, reason);
+                self.take_leave(socket, farewell, Some(room));
+            }
+        }
+    }
+
+    /// Begins a farewell, after which the seat in `room` is given back.
+    pub(super) fn take_leave(&mut self, socket: u32, farewell: Farewell, room: Option<RoomKey>) {
+        self.set_place(socket, PlaceKind::Leaving { farewell: Box::new(farewell), room });
+        self.look_after(socket, PATIENCE);
+        self.go_on_leaving(socket);
+    }
+
+    fn go_on_leaving(&mut self, socket: u32) {
+        let Some(place) = self.places.get_mut(socket as usize) else { return };
+        let PlaceKind::Leaving { farewell, .. } = &mut place.kind else { return };
+        if farewell.go_on() == Progress::Over {
+            self.free(socket);
+        }
+    }
+
+    /// Has a socket looked at when `time` has passed.
+    pub(super) fn look_after(&mut self, socket: u32, time: Duration) {
+        let due = self.heartbeats.after(self.tick, time);
+        self.watch(socket, due);
+    }
+
+    fn watch(&mut self, socket: u32, due: u32) {
+        if let Some(place) = self.places.get_mut(socket as usize) {
+            place.due = due;
+            self.heartbeats.watch(socket, due);
+        }
+    }
+
+    pub(super) fn set_place(&mut self, socket: u32, kind: PlaceKind) {
+        if let Some(place) = self.places.get_mut(socket as usize) {
+            place.kind = kind;
+        }
+    }
+
+    /// Takes what a place holds, and leaves it open for what comes next.
+    pub(super) fn vacate(&mut self, socket: u32) -> Option<PlaceKind> {
+        let place = self.places.get_mut(socket as usize)?;
+        Some(std::mem::take(&mut place.kind))
+    }
+
+    /// Gives a place up, with the seat and the socket that go with it.
+    pub(super) fn free(&mut self, socket: u32) {
+        match self.places.try_remove(socket as usize).map(|place| place.kind) {
+            Some(PlaceKind::Joining { room } | PlaceKind::Member { room, .. }) => self.unseat(room),
+            Some(PlaceKind::Leaving { room: Some(room), .. }) => self.unseat(room),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The rooms of a shard: who has a seat, what waits to be heard, and which room's turn it is.
+
+use super::agenda::Agenda;
+use crate::room::{DrivenRoom, End, Order, Ready, RoomFactory, Turn};
+use slab::Slab;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
+
+/// Names a room of a shard; never the same again for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RoomKey {
+    index: u32,
+    birth: u32,
+}
+
+/// All rooms of a shard.
+pub(crate) struct RoomSlots<F: RoomFactory> {
+    slots: Slab<Slot<F>>,
+    by_id: HashMap<Arc<str>, RoomKey>,
+    /// The rooms that have something to hear.
+    queue: VecDeque<RoomKey>,
+    agenda: Agenda,
+    births: u32,
+}
+
+struct Slot<F: RoomFactory> {
+    birth: u32,
+    id: Arc<str>,
+    /// `None` until it starts, and while it has its turn.
+    room: Option<Box<DrivenRoom<F::Service>>>,
+    is_out: bool,
+    is_queued: bool,
+    /// The clients that are in it, are about to be, or are being taken leave of.
+    seats: usize,
+    orders: Vec<Order<F>>,
+    ready: Vec<Ready>,
+    /// When the agenda has it looked at.
+    scheduled: Option<Instant>,
+}
+
+/// A room that is taken out for its turn.
+pub(crate) struct Errand<F: RoomFactory> {
+    pub(crate) key: RoomKey,
+    pub(crate) id: Arc<str>,
+    /// `None` if it has yet to be started.
+    pub(crate) room: Option<Box<DrivenRoom<F::Service>>>,
+    pub(crate) turn: Turn<F>,
+}
+
+/// A room whose turn is over.
+pub(crate) struct Returned<F: RoomFactory> {
+    pub(crate) key: RoomKey,
+    pub(crate) turn: Turn<F>,
+    pub(crate) outcome: Outcome<F>,
+}
+
+/// How a turn ended.
+pub(crate) enum Outcome<F: RoomFactory> {
+    /// The room goes on.
+    GoesOn(Box<DrivenRoom<F::Service>>),
+    /// It is over.
+    Over(End),
+    /// It could not start.
+    NotStarted,
+    /// A bug of ours: it is lost, with its sockets.
+    Lost,
+}
+
+impl<F: RoomFactory> RoomSlots<F> {
+    pub(crate) fn new() -> Self {
+        RoomSlots {
+            slots: Slab::new(),
+            by_id: HashMap::new(),
+            queue: VecDeque::new(),
+            agenda: Agenda::default(),
+            births: 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<RoomKey> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Makes a place for the room `id`, which starts when it first has something to hear.
+    pub(crate) fn add(&mut self, id: &str) -> RoomKey {
+        let id: Arc<str> = Arc::from(id);
+        self.births = self.births.wrapping_add(1);
+        let birth = self.births;
+        let index = self.slots.insert(Slot {
+            birth,
+            id: id.clone(),
+            room: None,
+            is_out: false,
+            is_queued: false,
+            seats: 0,
+            orders: Vec::new(),
+            ready: Vec::new(),
+            scheduled: None,
+        });
+        let key = RoomKey { index: index as u32, birth }; // Bounded by what memory can hold.
+        self.by_id.insert(id, key);
+        key
+    }
+
+    /// Forgets a room.
+    pub(crate) fn remove(&mut self, key: RoomKey) {
+        if self.slot(key).is_some() {
+            let slot = self.slots.remove(key.index as usize);
+            if self.by_id.get(&slot.id) == Some(&key) {
+                self.by_id.remove(&slot.id);
+            }
+        }
+    }
+
+    pub(crate) fn seats(&self, key: RoomKey) -> usize {
+        let slot = self.slots.get(key.index as usize).filter(|slot| slot.birth == key.birth);
+        slot.map_or(0, |slot| slot.seats)
+    }
+
+    pub(crate) fn sit_down(&mut self, key: RoomKey) {
+        if let Some(slot) = self.slot(key) {
+            slot.seats += 1;
+        }
+    }
+
+    /// Gives a seat back. When it was the last, the room is looked at: it may be over. Tells whether
+    /// it is removed at once, because it has not even started.
+    pub(crate) fn stand_up(&mut self, key: RoomKey) -> bool {
+        let Some(slot) = self.slot(key) else { return false };
+        slot.seats = slot.seats.saturating_sub(1);
+        if slot.seats > 0 {
+            return false;
+        }
+        let has_started = slot.room.is_some() || slot.is_out;
+        if has_started {
+            self.enqueue(key);
+        } else {
+            self.remove(key);
+        }
+        !has_started
+    }
+
+    /// Asks something of a room.
+    pub(crate) fn order(&mut self, key: RoomKey, order: Order<F>) {
+        if let Some(slot) = self.slot(key) {
+            slot.orders.push(order);
+            self.enqueue(key);
+        }
+    }
+
+    /// Asks something of every room.
+    pub(crate) fn order_all(&mut self, order: impl Fn() -> Order<F>) {
+        let keys: Vec<RoomKey> = self.by_id.values().copied().collect();
+        for key in keys {
+            self.order(key, order());
+        }
+    }
+
+    /// Notes that a socket of a room is ready.
+    pub(crate) fn note(&mut self, key: RoomKey, ready: Ready) {
+        if let Some(slot) = self.slot(key) {
+            slot.ready.push(ready);
+            self.enqueue(key);
+        }
+    }
+
+    /// Queues the rooms whose moment has come.
+    pub(crate) fn wake_due(&mut self, now: Instant) {
+        while let Some((when, key)) = self.agenda.pop_due(now) {
+            if let Some(slot) = self.slot(key)
+                && slot.scheduled == Some(when)
+            {
+                slot.scheduled = None;
+                self.enqueue(key);
+            }
+        }
+    }
+
+    /// When [`RoomSlots::wake_due`] is to be called next.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.agenda.next()
+    }
+
+    /// How many rooms have something to hear.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Takes out the room whose turn it is, with what it is to hear. The buffers of `turn` go to
+    /// what the room is told meanwhile.
+    pub(crate) fn check_out(&mut self, mut turn: Turn<F>) -> Result<Errand<F>, Turn<F>> {
+        while let Some(key) = self.queue.pop_front() {
+            let Some(slot) = self.slot(key) else { continue };
+            slot.is_queued = false;
+            if slot.is_out {
+                continue; // It is queued again when it comes back.
+            }
+            let to_start = slot.orders.iter().any(|order| matches!(order, Order::Join(_)));
+            if slot.room.is_none() && !to_start {
+                continue;
+            }
+            slot.is_out = true;
+            std::mem::swap(&mut turn.orders, &mut slot.orders);
+            std::mem::swap(&mut turn.ready, &mut slot.ready);
+            let (id, room) = (slot.id.clone(), slot.room.take());
+            return Ok(Errand { key, id, room, turn });
+        }
+        Err(turn)
+    }
+
+    /// Puts a room back, with what it has left to hear. Tells whether it is over because nobody is
+    /// there; then it is removed.
+    pub(crate) fn check_in(
+        &mut self,
+        key: RoomKey,
+        room: Box<DrivenRoom<F::Service>>,
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> bool {
+        let Some(slot) = self.slot(key) else { return false };
+        slot.is_out = false;
+        // What it left comes before what came meanwhile.
+        turn.orders.append(&mut slot.orders);
+        std::mem::swap(&mut turn.orders, &mut slot.orders);
+        turn.ready.append(&mut slot.ready);
+        std::mem::swap(&mut turn.ready, &mut slot.ready);
+        let is_wanted = !slot.orders.is_empty() || slot.seats > 0;
+        if !is_wanted && room.is_over(now) {
+            self.remove(key);
+            return true;
+        }
+        // An empty room whose last client is being taken leave of is looked at once that is done.
+        let due = room.due().filter(|due| *due > now || !room.is_over(now));
+        if room.is_busy() || !slot.orders.is_empty() || !slot.ready.is_empty() {
+            slot.room = Some(room);
+            self.enqueue(key);
+            return false;
+        }
+        slot.room = Some(room);
+        if let Some(due) = due
+            && slot.scheduled.is_none_or(|scheduled| due < scheduled)
+        {
+            slot.scheduled = Some(due);
+            self.agenda.add(due, key);
+        }
+        false
+    }
+
+    /// Takes a room away that is over; what it was still asked to do is added to `orders`.
+    pub(crate) fn take_away(&mut self, key: RoomKey, orders: &mut Vec<Order<F>>) -> Arc<str> {
+        let id = match self.slot(key) {
+            Some(slot) => {
+                orders.append(&mut slot.orders);
+                slot.id.clone()
+            }
+            None => Arc::from(""),
+        };
+        self.remove(key);
+        id
+    }
+
+    fn enqueue(&mut self, key: RoomKey) {
+        let Some(slot) = self.slot(key) else { return };
+        if !slot.is_queued {
+            slot.is_queued = true;
+            self.queue.push_back(key);
+        }
+    }
+
+    fn slot(&mut self, key: RoomKey) -> Option<&mut Slot<F>> {
+        self.slots.get_mut(key.index as usize).filter(|slot| slot.birth == key.birth)
+    }
+}
