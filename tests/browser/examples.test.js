@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cargo, dev, freePort, launch, Running, shows, visit } from "./support.js";
+import { cargo, dev, freePort, launch, photograph, Running, shows, visit } from "./support.js";
 
 let browser;
 before(async () => {
@@ -13,8 +13,8 @@ after(() => browser?.close());
 
 test("counter: a click in one window is counted in the other", async (t) => {
   const { url } = await dev(t, "examples/counter");
-  const ada = await visit(t, browser, url, { shot: "counter" });
-  const bob = await visit(t, browser, url, { shot: "counter-dark", colorScheme: "dark" });
+  const ada = await visit(t, browser, url);
+  const bob = await visit(t, browser, url, { colorScheme: "dark" });
   const elsewhere = await visit(t, browser, `${url}#elsewhere`);
 
   await ada.getByRole("button", { name: "One more" }).click();
@@ -27,6 +27,7 @@ test("counter: a click in one window is counted in the other", async (t) => {
 
   await shows(bob, "#value", "1");
   assert.equal(await elsewhere.textContent("#value"), "0", "another room has a number of its own");
+  await photograph({ counter: ada, "counter-dark": bob });
 });
 
 test("chat: what one says the other reads, also when coming later", async (t) => {
@@ -39,8 +40,8 @@ test("chat: what one says the other reads, also when coming later", async (t) =>
     await page.getByLabel("Message").fill(text);
     await page.getByRole("button", { name: "Send" }).click();
   };
-  const ada = await visit(t, browser, url, { shot: "chat" });
-  const bob = await visit(t, browser, url, { shot: "chat-dark", colorScheme: "dark" });
+  const ada = await visit(t, browser, url);
+  const bob = await visit(t, browser, url, { colorScheme: "dark" });
 
   await join(ada, "Ada");
   await join(bob, "Bob");
@@ -53,20 +54,19 @@ test("chat: what one says the other reads, also when coming later", async (t) =>
   await say(ada, "Wonderful. See you at eight.");
   await shows(bob, "#lines .said >> nth=3", /See you at eight/);
 
-  const cy = await visit(t, browser, url, { shot: "chat-phone", viewport: { width: 390, height: 760 } });
+  const cy = await visit(t, browser, url, { viewport: { width: 390, height: 760 } });
   await join(cy, "Cy");
   await shows(cy, "#lines .said >> nth=3", /See you at eight/);
   await shows(ada, "#lines", /Cy joined/);
+  await photograph({ chat: ada, "chat-dark": bob, "chat-phone": cy });
   await cy.goto("about:blank");
   await shows(ada, "#lines", /Cy left/);
-  await cy.goBack();
-  await cy.locator("body.live").waitFor();
 });
 
 test("whiteboard: a stroke and a cursor in one window are in the other", async (t) => {
   const { url } = await dev(t, "examples/whiteboard");
-  const ada = await visit(t, browser, url, { shot: "whiteboard" });
-  const bob = await visit(t, browser, url, { shot: "whiteboard-phone", viewport: { width: 390, height: 760 }, deviceScaleFactor: 3, colorScheme: "dark" });
+  const ada = await visit(t, browser, url);
+  const bob = await visit(t, browser, url, { viewport: { width: 1200, height: 500 }, deviceScaleFactor: 2 });
   assert.equal(await inkAt(bob, 0.5, 0.5), 0);
 
   await stroke(ada, [[0.2, 0.5], [0.5, 0.5], [0.8, 0.2]]);
@@ -84,11 +84,13 @@ test("whiteboard: a stroke and a cursor in one window are in the other", async (
   assert.equal(await bob.textContent("#me"), `You are ${await ada.textContent(".cursor")}`);
 
   // A window of another size shows the same, and so does one that comes later.
-  await bob.setViewportSize({ width: 700, height: 500 });
+  await bob.setViewportSize({ width: 390, height: 500 });
   await inked(bob, 0.4, 0.5);
-  const cy = await visit(t, browser, url, { shot: "whiteboard-dark", colorScheme: "dark" });
+  const cy = await visit(t, browser, url, { colorScheme: "dark" });
   await inked(cy, 0.8, 0.2);
   await cy.locator(".cursor").nth(1).waitFor();
+
+  await photograph({ whiteboard: ada, "whiteboard-small": bob, "whiteboard-dark": cy });
 
   await cy.getByRole("button", { name: "Clear" }).click();
   for (const page of [ada, bob, cy]) {
@@ -96,12 +98,8 @@ test("whiteboard: a stroke and a cursor in one window are in the other", async (
     assert.equal(await inkAt(page, 0.4, 0.5), 0);
   }
   await bob.goto("about:blank");
+  await cy.goto("about:blank");
   await ada.locator(".cursor").waitFor({ state: "detached" });
-  await bob.goBack();
-  await bob.locator("body.live").waitFor();
-
-  for (const drawing of [[0.3, ada], [0.6, cy]]) await stroke(drawing[1], circle(drawing[0], 0.5, 0.15));
-  await inked(ada, 0.75, 0.5);
 });
 
 test("whiteboard: fast drawing reaches the other window whole", async (t) => {
@@ -132,8 +130,8 @@ test("whiteboard: fast drawing reaches the other window whole", async (t) => {
 
 test("clock: it ticks, and both windows agree", async (t) => {
   const { url } = await dev(t, "examples/clock");
-  const ada = await visit(t, browser, url, { shot: "clock" });
-  const bob = await visit(t, browser, url, { shot: "clock-dark", colorScheme: "dark" });
+  const ada = await visit(t, browser, url);
+  const bob = await visit(t, browser, url, { colorScheme: "dark" });
   const ticks = async (page) => Number(await page.textContent("#ticks"));
 
   const first = await ticks(ada);
@@ -144,14 +142,15 @@ test("clock: it ticks, and both windows agree", async (t) => {
   // Both hear the very same ticks.
   const next = Math.max(a, b) + 1;
   await Promise.all([ada, bob].map((page) => shows(page, "#ticks", String(next))));
+  await photograph({ clock: ada, "clock-dark": bob });
 });
 
 test("native: everyone sees who buzzed first", async (t) => {
   const port = await freePort();
   const server = new Running(t, "cargo", ["run", "-q", "-p", "native"], { env: { PORT: String(port) } });
   const [, url] = await server.hears(/Serving (http:\S+)/);
-  const ada = await visit(t, browser, url, { shot: "native" });
-  const bob = await visit(t, browser, url, { shot: "native-dark", colorScheme: "dark" });
+  const ada = await visit(t, browser, url);
+  const bob = await visit(t, browser, url, { colorScheme: "dark" });
 
   await bob.getByRole("button", { name: "BUZZ" }).click();
   await shows(ada, "#verdict", /^(?!You)\w+ was first$/);
@@ -166,6 +165,7 @@ test("native: everyone sees who buzzed first", async (t) => {
   await shows(ada, "#verdict", "You were first!");
   await bob.getByRole("button", { name: "BUZZ" }).click();
   await shows(ada, "#order li >> nth=1", /\+/);
+  await photograph({ native: ada, "native-dark": bob });
 });
 
 /** Draws through points that are given as shares of the board. */
@@ -176,13 +176,6 @@ async function stroke(page, [first, ...rest]) {
   await page.mouse.down();
   for (const point of rest) await page.mouse.move(...to(point), { steps: 4 });
   await page.mouse.up();
-}
-
-function circle(x, y, radius) {
-  return Array.from({ length: 33 }, (_, n) => [
-    x + radius * Math.cos((n * Math.PI) / 16),
-    y + 1.6 * radius * Math.sin((n * Math.PI) / 16),
-  ]);
 }
 
 /** How opaque the drawing is there, from 0 to 255. */

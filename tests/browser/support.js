@@ -121,21 +121,27 @@ export async function launch() {
 
 /**
  * Opens the page at `url` as somebody new would, and waits until it is live. The test fails if the
- * page throws anything; what it shows at the end is kept as a screenshot.
+ * page throws anything.
  */
-export async function visit(t, browser, url, { shot, ...options } = {}) {
+export async function visit(t, browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 900, height: 640 }, ...options });
   const page = await context.newPage();
   const errors = [];
   page.on("pageerror", (error) => errors.push(error));
-  await page.goto(url);
-  await page.locator("body.live").waitFor();
   atEnd(t, async () => {
-    if (shot) await page.screenshot({ path: `${screenshots}${shot}.png` });
     await context.close();
     if (errors.length) throw new AggregateError(errors, "the page threw");
   });
+  await page.goto(url);
+  await page.locator("body.live").waitFor();
   return page;
+}
+
+/** Keeps what pages show, for people to look at. */
+export async function photograph(pages) {
+  for (const [name, page] of Object.entries(pages)) {
+    await page.screenshot({ path: `${screenshots}${name}.png`, animations: "disabled" });
+  }
 }
 
 /** Waits until the text of the element `selector` is `text`, or matches it. */
