@@ -267,10 +267,13 @@ unsafe fn with_bytes(pointer: *const u8, length: usize, handle: impl FnOnce(&[u8
             return handle(&[]);
         }
         assert!(
-            !pointer.is_null() && isize::try_from(length).is_ok(),
+            !pointer.is_null()
+                && isize::try_from(length).is_ok()
+                && pointer.addr().checked_add(length).is_some(),
             "the host passed {length} bytes at {pointer:p}, where no {length} bytes can be"
         );
-        // SAFETY: not null and not too long, checked above; the rest is the caller's promise.
+        // SAFETY: not null, not too long and not past the end of all memory, checked above; the rest
+        // is the caller's promise.
         handle(unsafe { std::slice::from_raw_parts(pointer, length) })
     })
 }

@@ -22,6 +22,24 @@ fn every_shape_of_a_service_compiles_without_a_warning() {
     }
 }
 
+/// A reader's first try is to copy them.
+#[test]
+fn the_examples_of_the_readmes_compile_without_a_warning() {
+    for readme in ["README.md", "../../README.md"] {
+        let text = Path::new(env!("CARGO_MANIFEST_DIR")).join(readme);
+        let text = std::fs::read_to_string(text).unwrap();
+        let example = text.split("```rust\n").nth(1).unwrap().split("```").next().unwrap();
+        assert!(example.contains("#[stateroom_wasm]\nstruct"), "{readme}: {example}");
+        let file = scratch().join("readme.rs");
+        std::fs::create_dir_all(scratch()).unwrap();
+        std::fs::write(&file, example).unwrap();
+        for target in TARGETS {
+            let fixture = Fixture { file: &file, target, edition: "2024", compiler: "rustc" };
+            fixture.passes(["--crate-type=lib", "-Dwarnings"]);
+        }
+    }
+}
+
 #[test]
 fn the_strictest_lints_of_clippy_find_nothing_in_the_expansion() {
     let file = files("accepted").into_iter().find(|file| file.ends_with("strict_lints.rs"));

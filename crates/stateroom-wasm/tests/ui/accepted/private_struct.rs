@@ -1,4 +1,4 @@
-//! The example of the project's README.
+//! A tuple struct that nothing else in the crate refers to.
 
 use stateroom_wasm::prelude::*;
 

@@ -2,7 +2,7 @@ use stateroom_wasm::prelude::*;
 
 /// The attribute has to be moved to the alias below.
 #[stateroom_wasm]
-struct OfType<T: Copy>(T);
+struct OfType<T: Copy, U = u8>(T, U);
 
 #[stateroom_wasm]
 struct OfLifetime<'a>(&'a str);
@@ -16,5 +16,5 @@ enum OfConst<const N: usize> {
 type OfAlias<T> = Vec<T>;
 
 fn main() {
-    let _ = (OfType(1), OfLifetime(""), OfConst::Full([]) as OfConst<0>, OfAlias::<u8>::new());
+    let _ = (OfType(1, 2), OfLifetime(""), OfConst::Full([]) as OfConst<0>, OfAlias::<u8>::new());
 }
