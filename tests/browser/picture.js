@@ -35,7 +35,7 @@ test("the picture in the README", async (t) => {
   const { url } = await dev(t, "examples/whiteboard");
   const browser = await launch();
   t.after(() => browser.close());
-  const look = { viewport: { width: 660, height: 480 }, deviceScaleFactor: 1.5 };
+  const look = { viewport: { width: 660, height: 472 }, deviceScaleFactor: 1.25 };
   const people = [];
   for (const options of [look, { ...look, colorScheme: "dark" }, look]) people.push(await visit(t, browser, `${url}#ship`, options));
 
@@ -58,15 +58,15 @@ test("the picture in the README", async (t) => {
   }
 
   const shots = await Promise.all(people.slice(0, 2).map((page) => page.screenshot({ animations: "disabled" })));
-  const page = await (await browser.newContext({ viewport: { width: 1400, height: 588 }, deviceScaleFactor: 1.5 })).newPage();
+  const page = await (await browser.newContext({ viewport: { width: 1400, height: 580 }, deviceScaleFactor: 1.25 })).newPage();
   const bar = "<i></i><i></i><i></i>";
   await page.setContent(`<style>
-    body { margin: 0; height: 588px; display: flex; gap: 28px; align-items: center; justify-content: center; background: linear-gradient(120deg, #ffe2cc, #e6dcff 60%, #cfe4ff); }
+    body { margin: 0; height: 580px; display: flex; gap: 28px; align-items: center; justify-content: center; background: #ece6f3; }
     div { border-radius: 12px; overflow: hidden; box-shadow: 0 18px 50px #3a1a0038, 0 0 0 1px #0002; background: #efe7de; }
     div + div { background: #2b2722; }
     header { display: flex; gap: 7px; padding: 10px 13px; }
     i { width: 11px; height: 11px; border-radius: 50%; background: #8885; }
-    img { display: block; width: 650px; }
+    img { display: block; width: 660px; }
   </style>${shots.map((shot) => `<div><header>${bar}</header><img src="data:image/png;base64,${shot.toString("base64")}"></div>`).join("")}`);
   await page.screenshot({ path: `${fileURLToPath(new URL("../../docs/whiteboard.png", import.meta.url))}` });
 });
