@@ -44,14 +44,12 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
     let engine = serving::engine(limits)?;
     let factory = first.load(&engine).context(Failure::Module)?;
 
-    stateroom_server::runtime()?.block_on(async {
-        let server = serving::bind(config, &engine, factory).await?;
-        tell_addresses(server.local_addr());
-        let rebuilder =
-            Rebuilder { project, watcher, engine, server: server.handle(), module: first.module };
-        std::thread::Builder::new().name("rebuild".to_owned()).spawn(move || rebuilder.run())?;
-        server.run().await.context("the server failed")
-    })
+    let server = serving::bind(config, &engine, factory)?;
+    tell_addresses(server.local_addr());
+    let rebuilder =
+        Rebuilder { project, watcher, engine, server: server.handle(), module: first.module };
+    std::thread::Builder::new().name("rebuild".to_owned()).spawn(move || rebuilder.run())?;
+    server.run().context("the server failed")
 }
 
 fn tell_addresses(address: SocketAddr) {

@@ -28,12 +28,10 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     let engine = serving::engine(limits)?;
     let factory = engine.load(&module).context(Failure::Module)?;
 
-    stateroom_server::runtime()?.block_on(async {
-        let server = serving::bind(config, &engine, factory).await?;
-        let address = serving::reachable(server.local_addr());
-        tracing::info!(module = %module.display(), "serving http://{address}");
-        server.run().await.context("the server failed")
-    })
+    let server = serving::bind(config, &engine, factory)?;
+    let address = serving::reachable(server.local_addr());
+    tracing::info!(module = %module.display(), "serving http://{address}");
+    server.run().context("the server failed")
 }
 
 /// The module that `path` means, and the folder that it belongs to.

@@ -38,7 +38,7 @@ pub(crate) fn engine(limits: Limits) -> anyhow::Result<WasmEngine> {
 }
 
 /// Begins to listen.
-pub(crate) async fn bind(
+pub(crate) fn bind(
     mut config: ServerConfig,
     engine: &WasmEngine,
     factory: WasmHostFactory,
@@ -49,7 +49,7 @@ pub(crate) async fn bind(
     let address = SocketAddr::new(config.ip, config.port);
     let mut server = Server::new();
     server.config = config;
-    server.bind(factory).await.map_err(|error| explain(address, error))
+    server.bind(factory).map_err(|error| explain(address, error))
 }
 
 fn explain(address: SocketAddr, error: io::Error) -> anyhow::Error {

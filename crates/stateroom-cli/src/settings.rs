@@ -48,6 +48,9 @@ pub struct ServerSettings {
     /// How much may wait for a client that reads too slowly [default: 1 MiB]
     #[arg(long, env = "STATEROOM_MAX_QUEUE_BYTES", value_name = "SIZE", hide_env = true)]
     pub max_queue_bytes: Option<ByteSize>,
+    /// How many threads have rooms; 0 takes one for each core [default: 0]
+    #[arg(long, env = "STATEROOM_SHARDS", value_name = "N", hide_env = true)]
+    pub shards: Option<usize>,
     /// How long a shutdown waits for clients to take their leave [default: 5s]
     #[arg(long, env = "STATEROOM_SHUTDOWN_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub shutdown_timeout: Option<HumanDuration>,
@@ -67,6 +70,9 @@ pub struct RoomSettings {
     /// How long a room lives on after its last client left [default: 30s]
     #[arg(long, env = "STATEROOM_EMPTY_ROOM_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub empty_room_timeout: Option<HumanDuration>,
+    /// How long a room that sends much waits for more to write at once, such as 10ms [default: 0ms]
+    #[arg(long, env = "STATEROOM_FLUSH_WINDOW", value_name = "TIME", hide_env = true)]
+    pub flush_window: Option<HumanDuration>,
 }
 
 /// What `[limits]` in `stateroom.toml` holds: the bounds of one room's module.
@@ -126,11 +132,13 @@ impl Settings {
         set(&mut config.max_clients, server.max_clients);
         set(&mut config.max_message_bytes, server.max_message_bytes.map(bytes));
         set(&mut config.max_queue_bytes, server.max_queue_bytes.map(bytes));
+        set(&mut config.shards, server.shards);
         set(&mut config.shutdown_timeout, server.shutdown_timeout.map(|time| time.0));
 
         set(&mut config.max_rooms, rooms.max_rooms);
         set(&mut config.max_clients_per_room, rooms.max_clients_per_room);
         set(&mut config.empty_room_timeout, rooms.empty_room_timeout.map(|time| time.0));
+        set(&mut config.flush_window, rooms.flush_window.map(|time| time.0));
 
         set(&mut limits.memory_bytes, bounds.memory_bytes.map(bytes));
         set(&mut limits.table_elements, bounds.table_elements);
