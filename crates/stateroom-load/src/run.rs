@@ -111,7 +111,8 @@ pub fn run(
             common.begin.get_or_init(|| common.clock.now());
         }
         let threads = threads?;
-        let mut told = None;
+        watch(&common.progress(plan));
+        let mut told = (Phase::Connecting, Duration::ZERO);
         while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
             // Threads whose connections have all failed end at once, and are not waited for.
             let ended = threads.iter().filter(|thread| thread.is_finished()).count() as u32;
@@ -119,12 +120,9 @@ pub fn run(
                 common.begin.get_or_init(|| common.clock.now());
             }
             let progress = common.progress(plan);
-            let due = |(phase, at): (Phase, Duration)| {
-                phase != progress.phase || progress.elapsed >= at + TELL
-            };
-            if told.is_none_or(due) {
+            if told.0 != progress.phase || progress.elapsed >= told.1 + TELL {
                 watch(&progress);
-                told = Some((progress.phase, progress.elapsed));
+                told = (progress.phase, progress.elapsed);
             }
             thread::sleep(LOOK);
         }
