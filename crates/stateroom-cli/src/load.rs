@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use stateroom_load::{
-    Activity, Expect, OpenedWhen, Pace, Phase, Plain, Plan, Progress, Script, Target,
+    Activity, Expect, LoadError, OpenedWhen, Pace, Phase, Plain, Plan, Progress, Script, Target,
 };
 use std::io::{IsTerminal, Write, stderr, stdout};
 
@@ -16,7 +16,12 @@ pub(crate) fn load(options: &LoadOptions) -> anyhow::Result<()> {
     let mut watcher = Watcher { terminal: stderr().is_terminal(), ..Watcher::default() };
     let report = stateroom_load::run(&plan, &Plain, |progress| watcher.watch(&plan, progress));
     watcher.clear();
-    let report = report?;
+    let report = match report {
+        Err(error @ (LoadError::Plan(_) | LoadError::Host { .. })) => {
+            return Err(anyhow::Error::new(error).context(Failure::Usage));
+        }
+        report => report?,
+    };
     let text =
         if options.json { serde_json::to_string(&report)? + "\n" } else { report.to_string() };
     match stdout().write_all(text.as_bytes()) {
