@@ -23,8 +23,15 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 }
 
 /// How much CPU time the calling thread has used.
+#[cfg(unix)]
 pub(crate) fn thread_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// How much CPU time the calling thread has used is not known here.
+#[cfg(not(unix))]
+pub(crate) fn thread_cpu_time() -> Duration {
+    Duration::ZERO
 }

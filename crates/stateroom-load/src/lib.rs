@@ -1,10 +1,10 @@
-//! A load generator for WebSocket rooms.
-#![doc = ""]
-#![doc = include_str!("../README.md")]
+//! A load generator for WebSocket services: a [`Plan`] says what to do, [`run`] does it, a
+//! [`Report`] tells what came of it.
 //!
-//! A [`Plan`] says what to do, [`run`] does it, a [`Report`] tells what came of it. What is pure
-//! (stamps and their verification, pacing, frames) is in modules without sockets; one
-//! `worker` per thread joins them to an epoll loop.
+//! What is pure is in modules without sockets: `stamp` and `arrivals` (verification), `pacing`,
+//! `script` and `compose` (what is sent when), `wire` (the protocol). One `worker` per thread
+//! joins them to an epoll loop.
+#![doc = include_str!("../README.md")]
 
 mod arrivals;
 mod clock;

@@ -80,8 +80,7 @@ impl Worker<'_> {
             socket.bind(&source.into())?;
         }
         match socket.connect(&address.into()) {
-            Err(error)
-                if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+            Err(error) if is_under_way(&error) => {}
             other => other?,
         }
         Ok(TcpStream::from_std(socket.into()))
@@ -196,4 +195,13 @@ impl Worker<'_> {
             self.handshakes.pop_front();
         }
     }
+}
+
+/// Whether connecting has begun, which a socket that does not block tells as an error.
+fn is_under_way(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) {
+        return true;
+    }
+    error.kind() == io::ErrorKind::WouldBlock
 }

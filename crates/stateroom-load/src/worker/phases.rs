@@ -17,8 +17,10 @@ impl Worker<'_> {
     pub(crate) fn work(mut self) -> io::Result<Tally> {
         self.open_all()?;
         self.publish_now(self.common.clock.now());
-        let alone = self.tally.connected == 0;
-        if !alone && !matches!(self.plan.activity, Activity::ConnectOnly { .. }) {
+        if matches!(self.plan.activity, Activity::ConnectOnly { .. }) {
+            // Clients may have heard each other, which nobody said they must not.
+            self.tally.stray = 0;
+        } else if self.tally.connected > 0 {
             self.common.ready.fetch_add(1, Relaxed);
             let begin = self.begin()?;
             self.measure(begin)?;
