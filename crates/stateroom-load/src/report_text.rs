@@ -1,6 +1,6 @@
 //! A report as people read it.
 
-use crate::{Activity, Latency, Report};
+use crate::{Activity, Latency, Pace, Report};
 use std::fmt;
 
 /// How long the longest bar is.
@@ -52,7 +52,9 @@ impl Report {
             let bar = "█".repeat((bucket.count * BAR).div_ceil(most) as usize);
             writeln!(f, "{:>11}  {bar} {}", format!("≤ {}", time(bucket.up_to)), bucket.count)?;
         }
-        row(f, "sent late", &self.generator.lateness)?;
+        if matches!(self.settings.pace, Pace::Rate(_)) {
+            row(f, "sent late", &self.generator.lateness)?;
+        }
         let busy = self.generator.busy * 100.0;
         let verdict = if busy > 90.0 { ": the generator was at its limit" } else { "" };
         writeln!(f, "generator    busy {busy:.0} % of the time{verdict}")
