@@ -14,11 +14,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use std::{io, net, sync::Arc, time::Duration};
-use tokio::{
-    io::AsyncReadExt as _,
-    net::TcpStream,
-    sync::mpsc::UnboundedReceiver,
-};
+use tokio::{io::AsyncReadExt as _, net::TcpStream, sync::mpsc::UnboundedReceiver};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::services::ServeDir;
 
@@ -86,11 +82,7 @@ pub(crate) async fn serve(
 
 /// Answers one request. Another one on the same connection might be a WebSocket's handshake, which
 /// only a shard can answer, so there is none.
-async fn answer(
-    client: HttpClient,
-    routes: Router,
-    stopping: CancellationToken,
-) -> io::Result<()> {
+async fn answer(client: HttpClient, routes: Router, stopping: CancellationToken) -> io::Result<()> {
     let HttpClient { stream, read } = client;
     let (from, to) = TcpStream::from_std(stream)?.into_split();
     let stream = tokio::io::join(io::Cursor::new(read).chain(from), to);

@@ -131,6 +131,7 @@ impl Server {
 }
 
 /// A server that listens.
+#[allow(clippy::vec_box, reason = "a shard moves from thread to thread, and is large")]
 pub struct RunningServer<F: RoomFactory> {
     threads: Vec<Box<Shard<F>>>,
     shared: Arc<Shared>,

@@ -157,11 +157,7 @@ impl Sockets {
 
     /// Writes the batch to everyone it is for. A socket that is full gets the rest when it has
     /// room again; `trouble` hears of those that have more than `limit` bytes waiting already.
-    pub(crate) fn flush(
-        &mut self,
-        limit: usize,
-        mut trouble: impl FnMut(u32, Trouble),
-    ) -> Flushed {
+    pub(crate) fn flush(&mut self, limit: usize, mut trouble: impl FnMut(u32, Trouble)) -> Flushed {
         let Some(batch) = &mut self.batch else { return Flushed::All };
         let start = Instant::now();
         while let Some(&key) = batch.receivers.get(batch.written) {

@@ -1,6 +1,8 @@
 //! How a room takes in: clients that arrive, what they send, and their silence.
 
-use super::{Arrival, BATCH_BYTES, DrivenRoom, Joined, Leaving, Ready, TURN, Turn, leave::too_slow};
+use super::{
+    Arrival, BATCH_BYTES, DrivenRoom, Joined, Leaving, Ready, TURN, Turn, leave::too_slow,
+};
 use crate::{
     connection::{Connection, Reading},
     websocket::{Appetite, CloseCode, Incoming, encode_ping, encode_pong},
@@ -88,11 +90,7 @@ impl<S: StateroomService> DrivenRoom<S> {
         ready: Ready,
         turn: &mut Turn<F>,
         now: Instant,
-        input: impl FnOnce(
-            &mut Connection,
-            usize,
-            &mut dyn FnMut(Incoming<'_>) -> Appetite,
-        ) -> Reading,
+        input: impl FnOnce(&mut Connection, usize, &mut dyn FnMut(Incoming<'_>) -> Appetite) -> Reading,
     ) -> Result<(), RoomEnded> {
         let key = ready.connection;
         let Self { room, sockets, leaving, shared, id, .. } = self;

@@ -31,11 +31,8 @@ const TURN: Duration = Duration::from_millis(2);
 /// be told. Every [`StateroomServiceFactory`](stateroom::StateroomServiceFactory) of that kind is
 /// one.
 pub trait RoomFactory:
-    stateroom::StateroomServiceFactory<
-        RoomContext,
-        Service: Send,
-        Error: std::fmt::Display,
-    > + Send
+    stateroom::StateroomServiceFactory<RoomContext, Service: Send, Error: std::fmt::Display>
+    + Send
     + Sync
     + 'static
 {
@@ -264,12 +261,7 @@ impl<S: StateroomService> DrivenRoom<S> {
         Ok(outcome?)
     }
 
-    fn carry_out<F>(
-        &mut self,
-        order: Order<F>,
-        turn: &mut Turn<F>,
-        now: Instant,
-    ) -> Result<(), End>
+    fn carry_out<F>(&mut self, order: Order<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End>
     where
         F: RoomFactory<Service = S>,
     {
