@@ -109,6 +109,36 @@ fn an_allocator_that_answers_an_odd_address_is_as_good_as_any() {
 }
 
 #[test]
+fn an_allocator_that_answers_0_is_taken_at_its_word_as_by_the_published_hosts() {
+    let mut room = start(&[("(;place;) 1024", "0")]);
+    assert_eq!(room.say("hello"), [text(ADA, "hello")]);
+}
+
+#[test]
+fn an_allocator_that_answers_0_after_it_was_refused_memory_has_none() {
+    let full = "(if (i32.gt_u (local.get $size) (i32.const 5)) \
+                (then (drop (memory.grow (i32.const 2000))))) (i32.const 0)";
+    check_failure(
+        Limits::default(),
+        &[("(i32.const (;place;) 1024)", full)],
+        |room| room.message(ADA, "a longer message"),
+        "room failed: out of memory",
+        &["had no 16 bytes"],
+    );
+}
+
+#[test]
+fn an_allocator_that_answers_0_beside_a_buffer_that_is_lent_has_none() {
+    check_failure(
+        Limits::default(),
+        &[("(;items;)", &lending("4096")), ("(;place;) 1024", "0")],
+        |room| room.binary(ADA, &[7; 70_000]),
+        ERROR,
+        &["had no 70000 bytes"],
+    );
+}
+
+#[test]
 fn an_allocator_or_a_free_that_traps_fails_the_room() {
     let size = "(if (i32.gt_u (local.get $size) (i32.const 5)) (then unreachable)) (i32.const 64)";
     check_message(&[("(i32.const (;place;) 1024)", size)], &["unreachable"]);
