@@ -1,0 +1,1 @@
+//! How little many sleeping rooms take.
