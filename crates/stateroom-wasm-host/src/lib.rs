@@ -40,6 +40,7 @@
 //! environment, no sockets, and time and randomness only from the host's [`GuestSource`].
 
 mod asleep;
+mod cache;
 mod can_sleep;
 mod check;
 mod compress;
@@ -59,6 +60,7 @@ mod memory;
 mod page_map;
 mod precompiled;
 mod prepare;
+mod private_folder;
 mod room;
 mod snapshot;
 mod source;

@@ -2,9 +2,11 @@
 
 use crate::{
     WasmEngine,
+    cache::{Cache, Key},
     can_sleep::CannotSleep,
     check::{self, Generation},
     config::HostConfig,
+    engine::EngineInner,
     error::{LoadError, StartError},
     fault,
     host_state::{HostState, RoomContext},
@@ -70,7 +72,7 @@ impl WasmEngine {
             precompiled::deserialize(&inner.engine, name, bytes)?
         } else {
             let binary = prepared_binary(name, bytes, &inner.config)?;
-            Module::from_binary(&inner.engine, &binary).map_err(|error| not_wasm(name, &error))?
+            self.compile(&binary).map_err(|error| not_wasm(name, &error))?
         };
         let generation = check::check_interface(name, &wasm)?;
         let prepared = prepare::read(&wasm).ok_or_else(|| LoadError::ForeignPrecompiled {
@@ -97,6 +99,23 @@ impl WasmEngine {
         };
         module.try_out(self, name)?;
         Ok(WasmHostFactory { engine: self.clone(), module: Arc::new(module) })
+    }
+
+    /// Compiles a prepared module, or takes it from the cache.
+    fn compile(&self, binary: &[u8]) -> wasmtime::Result<Module> {
+        let EngineInner { engine, config, .. } = &*self.inner;
+        let Some(cache) = config.cache_dir.as_deref().and_then(Cache::open) else {
+            return Module::from_binary(engine, binary);
+        };
+        let key = Key::of(engine, binary);
+        if let Some(module) =
+            cache.get(&key).and_then(|code| precompiled::deserialize_cached(engine, &code))
+        {
+            return Ok(module);
+        }
+        let module = Module::from_binary(engine, binary)?;
+        cache.put(&key, &module.serialize()?);
+        Ok(module)
     }
 
     /// Compiles a module to machine code, which loads in a fraction of a millisecond where
