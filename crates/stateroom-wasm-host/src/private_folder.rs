@@ -31,16 +31,19 @@ pub(crate) fn open(folder: &Path) -> Result<PathBuf, NotPrivate> {
         os::unix::fs::{DirBuilderExt, MetadataExt},
     };
 
-    let unreadable =
-        |path: &Path| move |source| NotPrivate::Unreadable { path: path.to_owned(), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unreadable(folder))?;
-    let folder = folder.canonicalize().map_err(unreadable(folder))?;
+    let unreadable = |path: &Path, source| NotPrivate::Unreadable { path: path.to_owned(), source };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| unreadable(folder, error))?;
+    let folder = folder.canonicalize().map_err(|error| unreadable(folder, error))?;
     let user = rustix::process::geteuid().as_raw();
     // From the root down, so that each is known to stay what it is when the next is looked at.
     let mut path = PathBuf::new();
     for component in folder.components() {
         path.push(component);
-        let metadata = path.symlink_metadata().map_err(unreadable(&path))?;
+        let metadata = path.symlink_metadata().map_err(|error| unreadable(&path, error))?;
         let place = if path == folder { Place::Itself } else { Place::Above };
         if let Some(problem) = problem(place, user, metadata.uid(), metadata.mode()) {
             return Err(NotPrivate::Open { path, problem });
