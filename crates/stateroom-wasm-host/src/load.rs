@@ -15,7 +15,7 @@ use crate::{
     memory::GuestMemory,
     precompiled, prepare,
     room::WasmHost,
-    wasi,
+    snapshot, wasi,
 };
 use stateroom::{MessageRecipient, StateroomContext, StateroomServiceFactory};
 use std::{
@@ -188,6 +188,9 @@ impl LoadedModule {
             module: name.into(),
             failure: fault::failure(&error, store.data()),
         })?;
+        if let Some(memory) = store.data().memory {
+            snapshot::try_page_map(memory.data(&store), &self.image, &engine.inner.page_map);
+        }
         for (export, wanted) in self.generation.versions() {
             let address = instance
                 .get_global(&mut store, export)

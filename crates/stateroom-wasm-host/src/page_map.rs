@@ -5,25 +5,41 @@
 //! to is a copy of the process's own: anonymous, and present or swapped out. Others still are what
 //! the mapping says, and need no look.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 /// The kernel's table of this process's pages, where there is one that can be read.
-pub(crate) struct PageMap(Option<linux::Table>);
+pub(crate) struct PageMap {
+    table: Option<linux::Table>,
+    /// Set when the table was found to be wrong, which no kernel is known to be.
+    distrusted: AtomicBool,
+}
 
 impl PageMap {
-    /// Opens the table.
-    pub(crate) fn open() -> PageMap {
-        PageMap(linux::Table::open())
+    /// A table that knows nothing, so that everything is compared.
+    pub(crate) const fn unknown() -> PageMap {
+        PageMap { table: None, distrusted: AtomicBool::new(false) }
     }
 
-    /// A table that knows nothing, so that everything is compared.
-    pub(crate) const UNKNOWN: PageMap = PageMap(None);
+    /// Opens the table.
+    pub(crate) fn open() -> PageMap {
+        PageMap { table: linux::Table::open(), ..PageMap::unknown() }
+    }
 
     /// The ranges of `memory` that may have been written to, in order; all of it where the kernel
     /// doesn't tell.
     pub(crate) fn written(&self, memory: &[u8]) -> Vec<Range<usize>> {
-        let told = self.0.as_ref().and_then(|table| table.written(memory));
+        let table = self.table.as_ref().filter(|_| !self.distrusted.load(Relaxed));
+        let told = table.and_then(|table| table.written(memory));
         told.unwrap_or_else(|| std::iter::once(0..memory.len()).collect())
+    }
+
+    /// Compares everything from now on.
+    pub(crate) fn distrust(&self) {
+        tracing::warn!("/proc/self/pagemap is wrong here: rooms take longer to fall asleep");
+        self.distrusted.store(true, Relaxed);
     }
 }
 

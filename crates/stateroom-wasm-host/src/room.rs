@@ -75,7 +75,8 @@ impl WasmHost {
 
     fn snapshot_with(&mut self, everything: bool) -> Result<Option<Snapshot>, CannotSleep> {
         let WasmHostFactory { engine, module } = &self.factory;
-        let page_map = if everything { &PageMap::UNKNOWN } else { &engine.inner.page_map };
+        let unknown = PageMap::unknown();
+        let page_map = if everything { &unknown } else { &engine.inner.page_map };
         match &mut self.state {
             State::Awake(awake) => awake.snapshot(module, page_map).map(Some),
             State::Asleep(asleep) => {

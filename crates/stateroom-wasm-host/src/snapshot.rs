@@ -87,6 +87,14 @@ impl State {
 #[error("the snapshot is of another module")]
 struct DoesNotFit;
 
+/// Tries what the kernel tells of `memory`, in which something has run, against comparing all of it.
+/// Waking rooms rests on it, so a kernel that tells something else has to be noticed.
+pub(crate) fn try_page_map(memory: &[u8], image: &Image, page_map: &PageMap) {
+    if differences(memory, image, page_map) != differences(memory, image, &PageMap::unknown()) {
+        page_map.distrust();
+    }
+}
+
 fn differences(memory: &[u8], image: &Image, page_map: &PageMap) -> (Vec<u32>, Vec<Page>) {
     let (mut numbers, mut different) = (Vec::new(), Vec::new());
     let (pages, _) = memory.as_chunks::<PAGE>();
