@@ -87,6 +87,12 @@ impl Outbox {
         self.payloads.clear();
         self.payloads.shrink_to(KEPT_CAPACITY);
     }
+
+    /// Gives back what is kept for the next commands.
+    pub(crate) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+        self.payloads.shrink_to_fit();
+    }
 }
 
 /// The context that a room gives to its service: it only ever writes to the room's outbox.

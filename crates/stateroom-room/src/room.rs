@@ -1,7 +1,7 @@
 //! The room itself: what each event means.
 
 use crate::{CloseReason, Command, Event, RoomContext, Timestamp, members::Members};
-use stateroom::{ClientId, ServiceFailure, StateroomService, StateroomServiceFactory};
+use stateroom::{ClientId, ServiceFailure, Sleep, StateroomService, StateroomServiceFactory};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -140,6 +140,40 @@ impl<S: StateroomService> Room<S> {
     /// The clients that are connected, in the order of their ids.
     pub fn members(&self) -> impl Iterator<Item = ClientId> {
         self.members.iter()
+    }
+
+    /// Lets the service sleep until the next event. Its members stay, and so does its deadline; a
+    /// driver that has heard [`Sleep::Asleep`] may run the work that comes with it wherever it likes.
+    ///
+    /// A room should be drained before it sleeps, for what waits in it takes memory.
+    pub fn sleep(&mut self) -> Sleep {
+        if self.ended.is_some() {
+            return Sleep::StaysAwake;
+        }
+        let sleep = self.service.sleep();
+        if matches!(sleep, Sleep::Asleep(_)) {
+            self.context.outbox().shrink();
+        }
+        sleep
+    }
+
+    /// Wakes the service if it sleeps; `false` if there is no room for it among those awake now.
+    /// To be called before [`Room::handle`] where rooms sleep: an event wakes a room by itself, but
+    /// ends it when that cannot be.
+    pub fn wake(&mut self) -> bool {
+        self.service.wake()
+    }
+
+    /// Whether the service is awake.
+    #[must_use]
+    pub fn is_awake(&self) -> bool {
+        self.service.is_awake()
+    }
+
+    /// About how many bytes the service holds; see [`StateroomService::footprint`].
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        self.service.footprint()
     }
 
     fn connect(&mut self, token: Option<&str>, now: Timestamp) -> Result<(), RoomEnded> {

@@ -1,7 +1,7 @@
 //! What a host may be told: the bounds of one room, and how many rooms there may be.
 
 use crate::source::{SourceFactory, SystemSource};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// How a [`WasmEngine`](crate::WasmEngine) runs its rooms.
 #[derive(Clone)]
@@ -9,9 +9,10 @@ pub struct HostConfig {
     /// What one room may use.
     pub limits: Limits,
 
-    /// How many rooms may live at once; `None` is as many as the machine allows, at most 16,000.
+    /// How many rooms may be awake at once; `None` is as many as the machine allows, at most 16,000.
+    /// Rooms that sleep don't count, so there may be a hundred times as many.
     ///
-    /// Each live room takes four memory mappings, of which Linux grants a process
+    /// Each room that is awake takes four memory mappings, of which Linux grants a process
     /// `vm.max_map_count`, and 4 GiB of address space (not of memory).
     pub max_rooms: Option<u32>,
 
@@ -36,6 +37,15 @@ pub struct HostConfig {
     /// Load only files that this program, or your own build, has written where nobody else can
     /// write. Off by default.
     pub trust_precompiled: bool,
+
+    /// The folder in which compiled modules are kept, so that the same one is not compiled again;
+    /// none by default. It is made when it is not there.
+    ///
+    /// What lies there is machine code, so it is only used while it belongs to the user of this
+    /// process and nobody else can write to it or to a folder above it (root can, and a folder above
+    /// may be one like `/tmp`, where each user has things of their own). The log tells when it is
+    /// not. A damaged entry, or one of another version, is compiled anew.
+    pub cache_dir: Option<PathBuf>,
 }
 
 impl Default for HostConfig {
@@ -47,6 +57,7 @@ impl Default for HostConfig {
             busy_after: Duration::from_millis(2),
             source: Arc::new(|_room_id| Box::new(SystemSource::new())),
             trust_precompiled: false,
+            cache_dir: None,
         }
     }
 }

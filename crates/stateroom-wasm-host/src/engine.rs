@@ -1,7 +1,8 @@
 //! What all rooms share: the compiler, the pool that instances live in, and the ticker.
 
 use crate::{
-    config::HostConfig, error::EngineError, host_state::HostState, imports, ticker::Ticker, wasi,
+    config::HostConfig, error::EngineError, host_state::HostState, imports, page_map::PageMap,
+    ticker::Ticker, wasi,
 };
 use std::sync::{
     Arc, Mutex,
@@ -51,6 +52,7 @@ pub(crate) struct EngineInner {
     pub(crate) config: Arc<HostConfig>,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) rooms: Arc<RoomCount>,
+    pub(crate) page_map: PageMap,
     /// Held while the one spare slot is in use.
     pub(crate) trial: Mutex<()>,
 }
@@ -88,18 +90,19 @@ impl WasmEngine {
                 config: Arc::new(config),
                 ticker: Arc::new(ticker),
                 rooms: Arc::new(RoomCount { live: AtomicU32::new(0), max: max_rooms }),
+                page_map: PageMap::open(),
                 trial: Mutex::new(()),
             }),
         })
     }
 
-    /// How many rooms may live at once.
+    /// How many rooms may be awake at once.
     #[must_use]
     pub fn max_rooms(&self) -> u32 {
         self.inner.rooms.max
     }
 
-    /// How many rooms live now.
+    /// How many rooms are awake now.
     #[must_use]
     pub fn live_rooms(&self) -> u32 {
         self.inner.rooms.live.load(Relaxed)

@@ -9,7 +9,7 @@ use wasmtime::{AsContextMut, Instance, Store, TypedFunc};
 const LENT_BYTES: usize = 64 << 10;
 
 /// The least that is borrowed at once, so that a few growing messages don't each ask anew.
-const LEAST_LENT_BYTES: usize = 1 << 10;
+const LEAST_LENT_BYTES: u32 = 1 << 10;
 
 /// Where an empty payload lies: any address will do except 0, which is no valid one in Rust or C.
 const EMPTY: u32 = 1;
@@ -52,6 +52,18 @@ impl NamedFunctions {
                 lender,
             },
         })
+    }
+
+    /// What the guest has lent.
+    pub(crate) fn lent(&self) -> Lent {
+        self.payloads.lender.as_ref().map(|lender| lender.lent).unwrap_or_default()
+    }
+
+    /// Goes on with what a guest in this state had lent.
+    pub(crate) fn set_lent(&mut self, lent: Lent) {
+        if let Some(lender) = &mut self.payloads.lender {
+            lender.lent = lent;
+        }
     }
 
     pub(crate) fn hear(
@@ -164,29 +176,38 @@ impl Allocator {
 /// The optional function with which a guest lends a buffer, and what it has lent.
 struct Lender {
     lend: TypedFunc<u32, u32>,
-    pointer: u32,
-    capacity: usize,
+    lent: Lent,
+}
+
+/// A buffer in a guest's memory that is the host's. It belongs to the state of the guest: one that
+/// was asked for it anew would differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Lent {
+    pub(crate) pointer: u32,
+    pub(crate) capacity: u32,
 }
 
 impl Lender {
     fn find(store: &mut Store<HostState>, instance: &Instance) -> Option<Lender> {
         let lend = instance.get_typed_func(&mut *store, "stateroom_v1_buffer").ok()?;
-        Some(Lender { lend, pointer: 0, capacity: 0 })
+        Some(Lender { lend, lent: Lent::default() })
     }
 
-    /// Writes `payload` into the buffer, which stays the host's until the next call of `lend`.
+    /// Writes `payload`, of at most [`LENT_BYTES`], into the buffer, which stays the host's until
+    /// the next call of `lend`.
     fn put(&mut self, store: &mut Store<HostState>, payload: &[u8]) -> wasmtime::Result<u32> {
-        if payload.len() > self.capacity {
-            let wanted = payload.len().next_power_of_two().max(LEAST_LENT_BYTES);
+        let length = payload.len() as u32;
+        if length > self.lent.capacity {
             // At most LENT_BYTES, which is a power of two.
-            self.pointer = self.lend.call(&mut *store, wanted as u32)?;
-            if self.pointer == 0 {
-                return Err(Fault::NoBuffer { length: wanted as u32 }.into());
+            let capacity = length.next_power_of_two().max(LEAST_LENT_BYTES);
+            let pointer = self.lend.call(&mut *store, capacity)?;
+            if pointer == 0 {
+                return Err(Fault::NoBuffer { length: capacity }.into());
             }
-            self.capacity = wanted;
+            self.lent = Lent { pointer, capacity };
         }
-        write(store, self.pointer, payload.len() as u32, &[payload])?;
-        Ok(self.pointer)
+        write(store, self.lent.pointer, length, &[payload])?;
+        Ok(self.lent.pointer)
     }
 }
 

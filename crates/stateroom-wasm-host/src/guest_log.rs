@@ -68,6 +68,13 @@ impl GuestLog {
         self.last_words.clear();
     }
 
+    /// Keeps the lines that have begun, and no more memory than they need.
+    pub(crate) fn rest(&mut self) {
+        self.last_words = Vec::new();
+        self.out.kept.shrink_to_fit();
+        self.error.kept.shrink_to_fit();
+    }
+
     /// The end of what this event printed to its error stream, which is where a panic is told.
     pub(crate) fn last_words(&self) -> String {
         let printed = String::from_utf8_lossy(&self.last_words);

@@ -1,7 +1,8 @@
 //! What the host keeps for one instance while it runs: the way to its context, and the bounds.
 
 use crate::{
-    config::HostConfig, fault::Fault, guest_log::GuestLog, source::GuestSource, ticker::Ticker,
+    WasmEngine, config::HostConfig, fault::Fault, guest_log::GuestLog, source::GuestSource,
+    ticker::Ticker,
 };
 use stateroom::{MessageRecipient, StateroomContext};
 use std::{sync::Arc, time::Duration};
@@ -30,12 +31,8 @@ struct EventUse {
 }
 
 impl HostState {
-    pub(crate) fn new(
-        config: Arc<HostConfig>,
-        ticker: Arc<Ticker>,
-        room_id: &str,
-        context: Box<dyn RoomContext>,
-    ) -> Self {
+    pub(crate) fn new(engine: &WasmEngine, room_id: &str, context: Box<dyn RoomContext>) -> Self {
+        let config = Arc::clone(&engine.inner.config);
         HostState {
             context,
             source: (config.source)(room_id),
@@ -47,7 +44,7 @@ impl HostState {
                 memory_refused: false,
             },
             config,
-            ticker,
+            ticker: Arc::clone(&engine.inner.ticker),
             event: EventUse::default(),
         }
     }
@@ -58,6 +55,13 @@ impl HostState {
         self.bounds.memory_refused = false;
         self.log.start_event();
         self.ticker.in_use();
+    }
+
+    /// To be called when the instance is gone and the room sleeps: keeps what the room is, and gives
+    /// back what was the instance's.
+    pub(crate) fn rest(&mut self) {
+        self.memory = None;
+        self.log.rest();
     }
 
     /// Counts one command with `bytes` of payload against what the event may use.

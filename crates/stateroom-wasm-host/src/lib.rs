@@ -39,7 +39,11 @@
 //! [`ServiceFailure`](stateroom::ServiceFailure). It is given nothing of the machine: no files, no
 //! environment, no sockets, and time and randomness only from the host's [`GuestSource`].
 
+mod asleep;
+mod cache;
+mod can_sleep;
 mod check;
+mod compress;
 mod config;
 mod engine;
 mod error;
@@ -48,18 +52,27 @@ mod generation_0_2;
 mod generation_0_4;
 mod guest_log;
 mod host_state;
+mod image;
 mod imports;
+mod instance;
 mod load;
 mod memory;
+mod page_map;
 mod precompiled;
+mod prepare;
+mod private_folder;
 mod room;
+mod snapshot;
 mod source;
 mod ticker;
 mod wasi;
 
+pub use can_sleep::CannotSleep;
+pub use compress::{DamagedState, SleepingState};
 pub use config::{HostConfig, Limits};
 pub use engine::WasmEngine;
 pub use error::{EngineError, LoadError, StartError};
 pub use load::WasmHostFactory;
 pub use room::WasmHost;
+pub use snapshot::Snapshot;
 pub use source::{GuestSource, SourceFactory, SystemSource};

@@ -2,34 +2,46 @@
 
 use crate::{
     WasmEngine,
+    cache::{Cache, Key},
+    can_sleep::CannotSleep,
     check::{self, Generation},
     config::HostConfig,
+    engine::EngineInner,
     error::{LoadError, StartError},
     fault,
     host_state::{HostState, RoomContext},
+    image::Image,
+    instance,
     memory::GuestMemory,
-    precompiled,
-    room::{self, WasmHost},
-    wasi,
+    precompiled, prepare,
+    room::WasmHost,
+    snapshot, wasi,
 };
 use stateroom::{MessageRecipient, StateroomContext, StateroomServiceFactory};
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use wasmtime::{Engine, InstancePre, Module};
+use wasmtime::{Engine, Instance, InstancePre, Module, ModuleExport, Store};
 
 /// Builds the rooms of one module. Cloning it gives another handle to the same module.
 #[derive(Clone)]
 pub struct WasmHostFactory {
-    engine: WasmEngine,
-    module: Arc<LoadedModule>,
+    pub(crate) engine: WasmEngine,
+    pub(crate) module: Arc<LoadedModule>,
 }
 
 /// A module that can be instantiated.
 pub(crate) struct LoadedModule {
     pub(crate) instance: InstancePre<HostState>,
     pub(crate) generation: Generation,
+    /// What to run before anything else when a room starts, and never when it wakes.
+    pub(crate) start: Option<ModuleExport>,
+    /// The mutable globals, or why rooms can't sleep.
+    pub(crate) globals: Result<Vec<ModuleExport>, CannotSleep>,
+    /// The memory that a room starts with, and its size.
+    pub(crate) image: Image,
+    pub(crate) memory_bytes: usize,
 }
 
 impl WasmEngine {
@@ -59,10 +71,14 @@ impl WasmEngine {
             }
             precompiled::deserialize(&inner.engine, name, bytes)?
         } else {
-            let binary = checked_binary(name, bytes, &inner.config)?;
-            Module::from_binary(&inner.engine, &binary).map_err(|error| not_wasm(name, &error))?
+            let binary = prepared_binary(name, bytes, &inner.config)?;
+            self.compile(&binary).map_err(|error| not_wasm(name, &error))?
         };
         let generation = check::check_interface(name, &wasm)?;
+        let prepared = prepare::read(&wasm).ok_or_else(|| LoadError::ForeignPrecompiled {
+            module: name.into(),
+            reason: "its rooms could not sleep".into(),
+        })?;
         let mut linker = inner.linker.clone();
         // Whatever else a module may import is of WASI, see `check`.
         linker.define_unknown_imports_as_traps(&wasm).map_err(|error| not_wasm(name, &error))?;
@@ -73,12 +89,33 @@ impl WasmEngine {
                 wanted: "the functions of WASI preview 1".into(),
                 found: format!("{error:#}"),
             })?;
-        let factory = WasmHostFactory {
-            engine: self.clone(),
-            module: Arc::new(LoadedModule { instance, generation }),
+        let mut module = LoadedModule {
+            instance,
+            generation,
+            start: prepared.start,
+            globals: prepared.globals,
+            image: Image::of(&[]),
+            memory_bytes: 0,
         };
-        factory.try_out(name)?;
-        Ok(factory)
+        module.try_out(self, name)?;
+        Ok(WasmHostFactory { engine: self.clone(), module: Arc::new(module) })
+    }
+
+    /// Compiles a prepared module, or takes it from the cache.
+    fn compile(&self, binary: &[u8]) -> wasmtime::Result<Module> {
+        let EngineInner { engine, config, .. } = &*self.inner;
+        let Some(cache) = config.cache_dir.as_deref().and_then(Cache::open) else {
+            return Module::from_binary(engine, binary);
+        };
+        let key = Key::of(engine, binary);
+        if let Some(module) =
+            cache.get(&key).and_then(|code| precompiled::deserialize_cached(engine, &code))
+        {
+            return Ok(module);
+        }
+        let module = Module::from_binary(engine, binary)?;
+        cache.put(&key, &module.serialize()?);
+        Ok(module)
     }
 
     /// Compiles a module to machine code, which loads in a fraction of a millisecond where
@@ -89,16 +126,12 @@ impl WasmEngine {
     /// When `bytes` is no WebAssembly (or text form of it) that can run here.
     pub fn precompile(&self, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
         let name = "the module to precompile";
-        let binary = checked_binary(name, bytes, &self.inner.config)?;
+        let binary = prepared_binary(name, bytes, &self.inner.config)?;
         self.inner.engine.precompile_module(&binary).map_err(|error| not_wasm(name, &error))
     }
 }
 
-fn checked_binary<'a>(
-    name: &str,
-    bytes: &'a [u8],
-    config: &HostConfig,
-) -> Result<std::borrow::Cow<'a, [u8]>, LoadError> {
+fn prepared_binary(name: &str, bytes: &[u8], config: &HostConfig) -> Result<Vec<u8>, LoadError> {
     let refused = |reason| LoadError::NotWasm { module: name.into(), reason };
     if bytes.trim_ascii().is_empty() {
         return Err(refused("it is empty".into()));
@@ -115,7 +148,7 @@ fn checked_binary<'a>(
         refused(format!("it is neither the binary nor the text form: {told}"))
     })?;
     check::check_binary(name, &binary, &config.limits)?;
-    Ok(binary)
+    prepare::prepare(name, &binary)
 }
 
 fn not_wasm(name: &str, error: &wasmtime::Error) -> LoadError {
@@ -146,17 +179,30 @@ impl WasmHostFactory {
         &self.engine
     }
 
-    /// Instantiates the module once, without starting a room, and reads its version.
-    fn try_out(&self, name: &str) -> Result<(), LoadError> {
-        let _one_at_a_time = self.engine.inner.trial.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut store = room::new_store(&self.engine, "(trial)", Box::new(NoContext));
-        let instance = room::instantiate(&mut store, &self.module).map_err(|error| {
-            LoadError::FailsAtStart {
-                module: name.into(),
-                failure: fault::failure(&error, store.data()),
-            }
+    /// Whether the rooms of this module can sleep.
+    ///
+    /// # Errors
+    /// Why they cannot, in which case they stay awake.
+    pub fn can_sleep(&self) -> Result<(), CannotSleep> {
+        self.module.globals.as_ref().map(|_| ()).map_err(|reason| *reason)
+    }
+}
+
+impl LoadedModule {
+    /// Instantiates the module once, without starting a room: keeps the memory it starts with, and
+    /// reads its version.
+    fn try_out(&mut self, engine: &WasmEngine, name: &str) -> Result<(), LoadError> {
+        let _one_at_a_time = engine.inner.trial.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = HostState::new(engine, "(trial)", Box::new(NoContext));
+        let mut store = instance::new_store(engine, host);
+        let instance = self.try_start(&mut store).map_err(|error| LoadError::FailsAtStart {
+            module: name.into(),
+            failure: fault::failure(&error, store.data()),
         })?;
-        for (export, wanted) in self.module.generation.versions() {
+        if let Some(memory) = store.data().memory {
+            snapshot::try_page_map(memory.data(&store), &self.image, &engine.inner.page_map);
+        }
+        for (export, wanted) in self.generation.versions() {
             let address = instance
                 .get_global(&mut store, export)
                 .and_then(|global| global.get(&mut store).i32().map(i32::cast_unsigned));
@@ -186,6 +232,16 @@ impl WasmHostFactory {
         }
         Ok(())
     }
+
+    fn try_start(&mut self, store: &mut Store<HostState>) -> wasmtime::Result<Instance> {
+        let instance = instance::instantiate(store, self)?;
+        if let Some(memory) = store.data().memory {
+            self.image = Image::of(memory.data(&store));
+            self.memory_bytes = memory.data_size(&store);
+        }
+        instance::run_constructors(store, self, &instance)?;
+        Ok(instance)
+    }
 }
 
 impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHostFactory {
@@ -193,7 +249,7 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
     type Error = StartError;
 
     fn build(&self, room_id: &str, context: C) -> Result<WasmHost, StartError> {
-        WasmHost::start(&self.engine, &self.module, room_id, Box::new(context))
+        WasmHost::start(self, room_id, Box::new(context))
     }
 }
 

@@ -1,10 +1,22 @@
-//! Takes machine code that [`WasmEngine::precompile`](crate::WasmEngine::precompile) made. The one
-//! `unsafe` place of this crate.
+//! Takes machine code that [`WasmEngine::precompile`](crate::WasmEngine::precompile) made, or that the
+//! cache holds. The one `unsafe` place of this crate.
 
 #![allow(unsafe_code)]
 
-use crate::error::LoadError;
+use crate::{cache::Cached, error::LoadError};
 use wasmtime::{Engine, Module};
+
+/// Makes a module of what lies in the cache, or `None` when it is of another version. `code` must be
+/// what [`Cache::get`](crate::cache::Cache::get) has given.
+pub(crate) fn deserialize_cached(engine: &Engine, code: &Cached) -> Option<Module> {
+    // SAFETY: the bytes must come from `Module::serialize` or `Engine::precompile_module`. They were
+    // read from a file that belongs to the user of this process, in a folder of theirs that nobody
+    // else can write to, as `private_folder` has checked on the way down from the root; and their
+    // checksum is right, so they are whole. Only this crate writes such files. Whoever could forge
+    // one, the user or root, could as well replace this program. The bytes are in memory, so no
+    // later change of the file matters.
+    unsafe { Module::deserialize(engine, code.bytes()) }.ok()
+}
 
 /// Makes a module of `bytes`. Only to be called when
 /// [`HostConfig::trust_precompiled`](crate::HostConfig::trust_precompiled) is set.

@@ -1,39 +1,41 @@
-//! One room: an instance of a module, hearing one event after the other until it fails.
+//! One room: awake it hears one event after the other, asleep it keeps its state, until it fails.
 
 use crate::{
-    WasmEngine,
-    check::Generation,
-    engine::RoomPlace,
+    WasmHostFactory,
+    can_sleep::CannotSleep,
+    compress::DamagedState,
     error::StartError,
     fault,
-    generation_0_2::NamedFunctions,
-    generation_0_4::EncodedMessages,
-    host_state::{HostState, RoomContext},
-    load::LoadedModule,
+    host_state::RoomContext,
+    instance::{Asleep, Awake},
+    page_map::PageMap,
+    snapshot::Snapshot,
 };
-use stateroom::{ClientId, ServiceFailure, StateroomService};
-use std::sync::Arc;
-use wasmtime::{Instance, PoolConcurrencyLimitError, Store};
+use stateroom::{ClientId, ServiceFailure, Sleep, StateroomService};
 
-/// A running room of a [`WasmHostFactory`](crate::WasmHostFactory).
+/// What a room that is awake takes besides its linear memory, in bytes, as measured: an instance,
+/// its store, and the pages that a start has written to.
+const AWAKE_BYTES: usize = 34 << 10;
+
+/// A room of a [`WasmHostFactory`].
+///
+/// It is awake when it starts. [`sleep`](StateroomService::sleep) drops its instance and keeps what
+/// differs from the one all rooms start with; the next event, or
+/// [`wake`](StateroomService::wake), makes a new instance and brings it back, bit by bit.
 ///
 /// Once [`failure`](StateroomService::failure) is set, its instance is gone and it hears no more
 /// events.
 pub struct WasmHost {
-    running: Option<Running>,
-    failure: Option<ServiceFailure>,
+    factory: WasmHostFactory,
+    state: State,
+    failure: Option<Box<ServiceFailure>>,
 }
 
-struct Running {
-    // Dropped in this order: the place is given back when the instance is gone.
-    store: Store<HostState>,
-    guest: Guest,
-    _place: RoomPlace,
-}
-
-enum Guest {
-    NamedFunctions(Box<NamedFunctions>),
-    EncodedMessages(EncodedMessages),
+enum State {
+    Awake(Awake),
+    Asleep(Box<Asleep>),
+    /// There is a failure, or the state is just being changed.
+    Ended,
 }
 
 /// What a room hears.
@@ -49,34 +51,62 @@ pub(crate) enum Event<'a> {
 
 impl WasmHost {
     pub(crate) fn start(
-        engine: &WasmEngine,
-        module: &LoadedModule,
+        factory: &WasmHostFactory,
         room_id: &str,
         context: Box<dyn RoomContext>,
     ) -> Result<WasmHost, StartError> {
-        let full = || StartError::Full { room_id: room_id.into(), max_rooms: engine.max_rooms() };
-        let place = engine.inner.rooms.take().ok_or_else(full)?;
-        let mut store = new_store(engine, room_id, context);
-        match start_guest(&mut store, module, room_id) {
-            Ok(guest) => Ok(WasmHost {
-                running: Some(Running { store, guest, _place: place }),
-                failure: None,
-            }),
-            Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(full()),
-            Err(error) => Err(StartError::Failed {
-                room_id: room_id.into(),
-                failure: fault::failure(&error, store.data()),
-            }),
+        let awake = Awake::start(&factory.engine, &factory.module, room_id, context)?;
+        Ok(WasmHost { factory: factory.clone(), state: State::Awake(awake), failure: None })
+    }
+
+    /// The state of this room as it is, awake or asleep; `None` once it has failed.
+    ///
+    /// # Errors
+    /// When rooms of its module cannot sleep.
+    pub fn snapshot(&mut self) -> Result<Option<Snapshot>, CannotSleep> {
+        self.snapshot_with(false)
+    }
+
+    /// The same, found by comparing all of the memory instead of what the kernel names.
+    #[doc(hidden)]
+    pub fn snapshot_of_everything(&mut self) -> Result<Option<Snapshot>, CannotSleep> {
+        self.snapshot_with(true)
+    }
+
+    fn snapshot_with(&mut self, everything: bool) -> Result<Option<Snapshot>, CannotSleep> {
+        let WasmHostFactory { engine, module } = &self.factory;
+        let unknown = PageMap::unknown();
+        let page_map = if everything { &unknown } else { &engine.inner.page_map };
+        match &mut self.state {
+            State::Awake(awake) => awake.snapshot(module, page_map).map(Some),
+            State::Asleep(asleep) => {
+                Ok(asleep.kept.snapshot().ok().map(|snapshot| (*snapshot).clone()))
+            }
+            State::Ended => Ok(None),
         }
     }
 
     fn hear(&mut self, event: Event<'_>) {
-        let Some(running) = &mut self.running else { return };
-        start_event(&mut running.store);
-        if let Err(error) = running.guest.hear(&mut running.store, event) {
-            self.failure = Some(fault::failure(&error, running.store.data()));
-            self.running = None;
+        if !self.wake() {
+            let max_rooms = self.factory.engine.max_rooms();
+            self.fail(ServiceFailure {
+                summary: "room failed: the server is full",
+                detail: format!(
+                    "the room was asleep and could not wake for an event, with at most {max_rooms} \
+                     rooms awake at once"
+                ),
+            });
         }
+        let State::Awake(awake) = &mut self.state else { return };
+        if let Err(error) = awake.hear(event) {
+            let failure = fault::failure(&error, awake.store.data());
+            self.fail(failure);
+        }
+    }
+
+    fn fail(&mut self, failure: ServiceFailure) {
+        self.state = State::Ended;
+        self.failure = Some(Box::new(failure));
     }
 }
 
@@ -102,69 +132,61 @@ impl StateroomService for WasmHost {
     }
 
     fn failure(&self) -> Option<&ServiceFailure> {
-        self.failure.as_ref()
+        self.failure.as_deref()
     }
-}
 
-impl Guest {
-    fn hear(&mut self, store: &mut Store<HostState>, event: Event<'_>) -> wasmtime::Result<()> {
-        match self {
-            Guest::NamedFunctions(guest) => guest.hear(store, event),
-            Guest::EncodedMessages(guest) => guest.hear(store, event),
+    fn is_awake(&self) -> bool {
+        !matches!(self.state, State::Asleep(_))
+    }
+
+    fn sleep(&mut self) -> Sleep {
+        let State::Awake(awake) = &mut self.state else {
+            return if self.is_awake() { Sleep::StaysAwake } else { Sleep::Asleep(None) };
+        };
+        let WasmHostFactory { engine, module } = &self.factory;
+        let Ok(snapshot) = awake.snapshot(module, &engine.inner.page_map) else {
+            return Sleep::StaysAwake;
+        };
+        let State::Awake(awake) = std::mem::replace(&mut self.state, State::Ended) else {
+            return Sleep::StaysAwake;
+        };
+        let (asleep, compression) = awake.sleep(snapshot);
+        self.state = State::Asleep(asleep);
+        Sleep::Asleep(Some(compression))
+    }
+
+    fn wake(&mut self) -> bool {
+        if self.is_awake() {
+            return true;
+        }
+        let WasmHostFactory { engine, module } = &self.factory;
+        let Some(place) = engine.inner.rooms.take() else { return false };
+        let State::Asleep(asleep) = std::mem::replace(&mut self.state, State::Ended) else {
+            return false;
+        };
+        match asleep.wake(engine, module, place) {
+            Ok(awake) => self.state = State::Awake(awake),
+            Err((_, error)) if error.is::<DamagedState>() => self.fail(ServiceFailure {
+                summary: "room failed: it could not be woken",
+                detail: error.to_string(),
+            }),
+            Err((asleep, error)) => {
+                tracing::warn!(error = format!("{error:#}"), "a room could not be woken now");
+                self.state = State::Asleep(asleep);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn footprint(&self) -> usize {
+        match &self.state {
+            State::Awake(awake) => {
+                let started_with = self.factory.module.memory_bytes;
+                AWAKE_BYTES + awake.memory_bytes().saturating_sub(started_with)
+            }
+            State::Asleep(asleep) => size_of::<Asleep>() + asleep.kept.bytes(),
+            State::Ended => 0,
         }
     }
-}
-
-/// A store with its bounds, in which nothing runs yet.
-pub(crate) fn new_store(
-    engine: &WasmEngine,
-    room_id: &str,
-    context: Box<dyn RoomContext>,
-) -> Store<HostState> {
-    let inner = &engine.inner;
-    let state =
-        HostState::new(Arc::clone(&inner.config), Arc::clone(&inner.ticker), room_id, context);
-    let mut store = Store::new(&inner.engine, state);
-    store.limiter(|state| &mut state.bounds);
-    store.epoch_deadline_callback(|mut context| context.data_mut().tick());
-    store
-}
-
-/// Makes the instance and runs its constructors, which counts as an event.
-pub(crate) fn instantiate(
-    store: &mut Store<HostState>,
-    module: &LoadedModule,
-) -> wasmtime::Result<Instance> {
-    start_event(store);
-    let instance = module.instance.instantiate(&mut *store)?;
-    store.data_mut().memory = instance.get_memory(&mut *store, "memory");
-    if instance.get_export(&mut *store, "_initialize").is_some() {
-        instance.get_typed_func::<(), ()>(&mut *store, "_initialize")?.call(&mut *store, ())?;
-    }
-    Ok(instance)
-}
-
-fn start_guest(
-    store: &mut Store<HostState>,
-    module: &LoadedModule,
-    room_id: &str,
-) -> wasmtime::Result<Guest> {
-    let instance = instantiate(store, module)?;
-    let mut guest = match module.generation {
-        Generation::NamedFunctions => {
-            Guest::NamedFunctions(Box::new(NamedFunctions::find(store, &instance)?))
-        }
-        Generation::EncodedMessages => {
-            Guest::EncodedMessages(EncodedMessages::find(store, &instance)?)
-        }
-    };
-    guest.hear(store, Event::Start { room_id })?;
-    Ok(guest)
-}
-
-/// Gives the guest a new event's allowance. The deadline comes first: the ticker promises a tick
-/// after it.
-fn start_event(store: &mut Store<HostState>) {
-    store.set_epoch_deadline(1);
-    store.data_mut().start_event();
 }

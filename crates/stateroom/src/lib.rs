@@ -35,6 +35,7 @@ mod factory;
 mod message_recipient;
 mod messages;
 mod service;
+mod sleep;
 mod test_context;
 
 pub use client_id::ClientId;
@@ -45,6 +46,7 @@ pub use messages::{MessageFromProcess, MessagePayload, MessageToProcess};
 pub use service::{
     ServiceFailure, SimpleStateroomService, StateroomService, WrappedStateroomService,
 };
+pub use sleep::{Compression, Sleep};
 pub use test_context::{Sent, TestContext};
 
 // The examples of the README are tested as those of the documentation are.

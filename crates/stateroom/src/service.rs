@@ -1,6 +1,6 @@
 //! What a room hears: the trait a service author implements, and the one a host calls.
 
-use crate::{ClientId, StateroomContext};
+use crate::{ClientId, Sleep, StateroomContext};
 
 /// A realtime room, as its author writes it.
 ///
@@ -60,6 +60,34 @@ pub trait StateroomService {
     /// The host asks after each event. Once this is `Some`, the room is over.
     fn failure(&self) -> Option<&ServiceFailure> {
         None
+    }
+
+    /// Whether the service is awake. One that can't sleep always is.
+    fn is_awake(&self) -> bool {
+        true
+    }
+
+    /// Gives back what only a running service needs, keeping its state.
+    ///
+    /// A sleeping service that hears an event wakes by itself and answers as if it had never slept.
+    /// But what it needs then may be used by others: see [`wake`](StateroomService::wake).
+    fn sleep(&mut self) -> Sleep {
+        Sleep::StaysAwake
+    }
+
+    /// Wakes the service if it sleeps; `false` if there is no room for it among those awake. It
+    /// sleeps on then, unharmed, and can be woken when another has gone to sleep.
+    ///
+    /// A host that lets services sleep calls this before each event: an event that finds no room
+    /// ends the service with a [`failure`](StateroomService::failure).
+    fn wake(&mut self) -> bool {
+        true
+    }
+
+    /// About how many bytes of memory the service holds now, beyond what all services share: a
+    /// measure for which ones should sleep first. 0 where it is not known.
+    fn footprint(&self) -> usize {
+        0
     }
 }
 

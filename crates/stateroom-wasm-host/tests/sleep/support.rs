@@ -1,0 +1,174 @@
+//! Rooms whose clock and randomness are the same in every run, and which note what they ask for.
+
+use stateroom::{
+    MessageRecipient, Sleep, StateroomContext, StateroomService, StateroomServiceFactory,
+};
+use stateroom_wasm_host::{
+    GuestSource, HostConfig, Snapshot, WasmEngine, WasmHost, WasmHostFactory,
+};
+use std::{
+    io,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+/// The least a module needs, in WebAssembly's text form, around what a test is about.
+pub(crate) fn module(imports: &str, items: &str) -> String {
+    format!(
+        r#"(module
+        (import "env" "send_message" (func $send_message (param i32 i32 i32)))
+        (import "env" "send_binary" (func $send (param i32 i32 i32)))
+        {imports}
+        (memory (export "memory") 2 40)
+        (data (i32.const 8) "\01\00\00\00\00\00\00\00")
+        (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
+        (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))
+        (func (export "jam_malloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "jam_free") (param i32 i32))
+        (func (export "initialize") (param i32 i32))
+        (func (export "connect") (param i32))
+        (func (export "disconnect") (param i32))
+        (func (export "message") (param i32 i32 i32))
+        {items})"#
+    )
+}
+
+/// The functions that a module has besides those of [`module`].
+pub(crate) const NO_TIMER: &str = r#"(func (export "timer"))"#;
+pub(crate) const NO_BINARY: &str = r#"(func (export "binary") (param i32 i32 i32))"#;
+
+pub(crate) fn engine(max_rooms: u32) -> WasmEngine {
+    let source = Arc::new(|_: &str| Box::new(Counting(0)) as Box<dyn GuestSource>);
+    let config = HostConfig { max_rooms: Some(max_rooms), source, ..HostConfig::default() };
+    WasmEngine::new(config).unwrap()
+}
+
+/// A source that counts how often it was asked.
+struct Counting(u64);
+
+impl Counting {
+    fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+impl GuestSource for Counting {
+    fn wall_clock(&mut self) -> Duration {
+        Duration::from_millis(1_700_000_000_000 + self.next())
+    }
+
+    fn monotonic_clock(&mut self) -> Duration {
+        Duration::from_micros(self.next())
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        for byte in bytes {
+            *byte = (self.next() * 37) as u8;
+        }
+        Ok(())
+    }
+}
+
+/// What a room asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Text(MessageRecipient, String),
+    Binary(MessageRecipient, Vec<u8>),
+    Timer(u32),
+}
+
+/// A context that notes what is asked of it.
+#[derive(Clone, Default)]
+pub(crate) struct Recorder(Arc<Mutex<Vec<Asked>>>);
+
+impl StateroomContext for Recorder {
+    fn send_message(&self, recipient: impl Into<MessageRecipient>, message: &str) {
+        self.note(Asked::Text(recipient.into(), message.into()));
+    }
+
+    fn send_binary(&self, recipient: impl Into<MessageRecipient>, message: &[u8]) {
+        self.note(Asked::Binary(recipient.into(), message.into()));
+    }
+
+    fn set_timer(&self, ms_delay: u32) {
+        self.note(Asked::Timer(ms_delay));
+    }
+}
+
+impl Recorder {
+    fn note(&self, asked: Asked) {
+        self.0.lock().unwrap().push(asked);
+    }
+}
+
+/// A running room and what it asked for.
+pub(crate) struct Room {
+    pub(crate) host: WasmHost,
+    asked: Recorder,
+}
+
+/// How a room sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Raw,
+    Compressed,
+}
+
+impl Room {
+    pub(crate) fn start(factory: &WasmHostFactory) -> Room {
+        let asked = Recorder::default();
+        let host = factory.build("lobby", asked.clone()).unwrap();
+        Room { host, asked }
+    }
+
+    /// What the room asked for since the last call.
+    pub(crate) fn take(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.asked.0.lock().unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn sleep(&mut self, how: How) {
+        let Sleep::Asleep(Some(compression)) = self.host.sleep() else {
+            panic!("the room does not sleep");
+        };
+        assert!(!self.host.is_awake());
+        if how == How::Compressed {
+            compression.run();
+        }
+    }
+
+    /// The state as the kernel's hints show it, which has to be the one that comparing everything
+    /// shows.
+    #[track_caller]
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        let snapshot = self.host.snapshot().unwrap().unwrap();
+        let everything = self.host.snapshot_of_everything().unwrap().unwrap();
+        assert!(snapshot == everything, "the kernel's hints miss something");
+        snapshot
+    }
+}
+
+/// A module of one of the examples, compiled.
+pub(crate) fn guest(name: &str) -> PathBuf {
+    static GUESTS: OnceLock<PathBuf> = OnceLock::new();
+    let folder = GUESTS.get_or_init(|| {
+        let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let target = workspace.join("target/guests");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--release", "--target", "wasm32-wasip1"])
+            .args(["-p", "chat", "-p", "whiteboard", "-p", "counter", "-p", "bench-guest"])
+            .arg("--target-dir")
+            .arg(&target)
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .current_dir(&workspace)
+            .status()
+            .unwrap();
+        assert!(built.success());
+        target.join("wasm32-wasip1/release")
+    });
+    folder.join(format!("{name}.wasm"))
+}
