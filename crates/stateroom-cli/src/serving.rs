@@ -37,15 +37,38 @@ pub(crate) fn engine(limits: Limits) -> anyhow::Result<WasmEngine> {
     WasmEngine::new(config).context("the WebAssembly engine could not be started")
 }
 
+/// Slots of the engine's pool that are left to rooms whose event goes on beside the others.
+const SPARE_SLOTS: usize = 128;
+
+/// How many rooms are awake at once where nobody says otherwise: each has some 40 KiB then, so this
+/// is 160 MiB, and one that is woken for a message is late by some 30 µs.
+const AWAKE_ROOMS: usize = 4_000;
+
 /// Begins to listen.
 pub(crate) fn bind(
     mut config: ServerConfig,
     engine: &WasmEngine,
     factory: WasmHostFactory,
 ) -> anyhow::Result<RunningServer<WasmHostFactory>> {
-    // Past what the engine can hold, clients are told to try later.
     let held = usize::try_from(engine.max_rooms()).unwrap_or(usize::MAX);
-    config.max_rooms = config.max_rooms.min(held);
+    let most_awake = held.saturating_sub(SPARE_SLOTS).max(1);
+    match config.max_awake_rooms {
+        usize::MAX => config.max_awake_rooms = AWAKE_ROOMS.min(most_awake),
+        wanted if wanted > most_awake => {
+            tracing::warn!(
+                wanted,
+                most_awake,
+                "fewer rooms can be awake at once than max_awake_rooms says: raise vm.max_map_count with sysctl"
+            );
+            config.max_awake_rooms = most_awake;
+        }
+        _ => {}
+    }
+    if let Err(reason) = factory.can_sleep() {
+        tracing::warn!(%reason, "the rooms of this module cannot sleep, so there can be {held} at most");
+        // Past what the engine can hold, clients are told to try later.
+        config.max_rooms = config.max_rooms.min(held);
+    }
     let address = SocketAddr::new(config.ip, config.port);
     let mut server = Server::new();
     server.config = config;

@@ -61,7 +61,7 @@ pub struct ServerSettings {
 #[serde(deny_unknown_fields, default)]
 #[command(next_help_heading = "Rooms ([rooms] in stateroom.toml)")]
 pub struct RoomSettings {
-    /// How many rooms may exist at once [default and at most: what the machine can hold]
+    /// How many rooms may exist at once [default: 1000000]
     #[arg(long, env = "STATEROOM_MAX_ROOMS", value_name = "N", hide_env = true)]
     pub max_rooms: Option<usize>,
     /// How many clients one room may have at once [default: 10000]
@@ -70,6 +70,15 @@ pub struct RoomSettings {
     /// How long a room lives on after its last client left [default: 30s]
     #[arg(long, env = "STATEROOM_EMPTY_ROOM_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub empty_room_timeout: Option<HumanDuration>,
+    /// How long a room that hears nothing stays awake; its clients do not notice [default: 10s]
+    #[arg(long, env = "STATEROOM_SLEEP_AFTER", value_name = "TIME", hide_env = true)]
+    pub sleep_after: Option<HumanDuration>,
+    /// How many rooms are awake at once; the others sleep [default: 4000]
+    #[arg(long, env = "STATEROOM_MAX_AWAKE_ROOMS", value_name = "N", hide_env = true)]
+    pub max_awake_rooms: Option<usize>,
+    /// How much memory the rooms that are awake may take [default: half of the machine's]
+    #[arg(long, env = "STATEROOM_MAX_AWAKE_BYTES", value_name = "SIZE", hide_env = true)]
+    pub max_awake_bytes: Option<ByteSize>,
     /// How long a room that sends much waits for more to write at once, such as 10ms [default: 0ms]
     #[arg(long, env = "STATEROOM_FLUSH_WINDOW", value_name = "TIME", hide_env = true)]
     pub flush_window: Option<HumanDuration>,
@@ -138,6 +147,9 @@ impl Settings {
         set(&mut config.max_rooms, rooms.max_rooms);
         set(&mut config.max_clients_per_room, rooms.max_clients_per_room);
         set(&mut config.empty_room_timeout, rooms.empty_room_timeout.map(|time| time.0));
+        set(&mut config.sleep_after, rooms.sleep_after.map(|time| time.0));
+        set(&mut config.max_awake_rooms, rooms.max_awake_rooms);
+        set(&mut config.max_awake_bytes, rooms.max_awake_bytes.map(bytes));
         set(&mut config.flush_window, rooms.flush_window.map(|time| time.0));
 
         set(&mut limits.memory_bytes, bounds.memory_bytes.map(bytes));

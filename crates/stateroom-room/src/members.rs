@@ -2,7 +2,7 @@
 
 use stateroom::ClientId;
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -14,30 +14,37 @@ pub const MAX_REMEMBERED_TOKENS: usize = 10_000;
 /// The last id a room gives out: the guest interface writes ids as a positive `i32`.
 const LAST_CLIENT: u32 = i32::MAX as u32;
 
-/// The members of one room.
+/// The members of one room. Small while there are few: a server may have a million rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    connected: BTreeMap<ClientId, Option<Arc<str>>>,
-    by_token: HashMap<Arc<str>, ClientId>,
-    /// The tokens of those who left, in the order they left.
-    departed: VecDeque<Arc<str>>,
+    /// In the order of their ids.
+    connected: Vec<(ClientId, Option<Arc<str>>)>,
+    /// The tokens that are known; made for the first client that has one.
+    tokens: Option<Box<Tokens>>,
     last_client: u32,
+}
+
+#[derive(Debug, Default)]
+struct Tokens {
+    clients: HashMap<Arc<str>, ClientId>,
+    /// Those of clients who left, in the order they left.
+    departed: VecDeque<Arc<str>>,
 }
 
 impl Members {
     /// Whether `client` is connected.
     pub(crate) fn contains(&self, client: ClientId) -> bool {
-        self.connected.contains_key(&client)
+        self.find(client).is_ok()
     }
 
     /// Everyone who is connected, in the order of their ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = ClientId> {
-        self.connected.keys().copied()
+        self.connected.iter().map(|(client, _)| *client)
     }
 
     /// The id that belongs to `token`, where it is known.
     pub(crate) fn known(&self, token: Option<&str>) -> Option<ClientId> {
-        self.by_token.get(token?).copied()
+        self.tokens.as_ref()?.clients.get(token?).copied()
     }
 
     /// Lets somebody in who is not connected: with the id they had, or a new one. `None` when all
@@ -52,24 +59,38 @@ impl Members {
                 ClientId(self.last_client)
             }
         };
-        if let Some(token) = &token
-            && self.by_token.insert(token.clone(), client).is_some()
-        {
-            self.departed.retain(|departed| departed != token);
+        if let Some(token) = &token {
+            let Tokens { clients, departed } = &mut **self.tokens.get_or_insert_default();
+            if clients.insert(token.clone(), client).is_some() {
+                departed.retain(|departed| departed != token);
+            }
         }
-        self.connected.insert(client, token);
+        if let Err(place) = self.find(client) {
+            if self.connected.capacity() == 0 {
+                // Most rooms are small, and a vector's own first step is four.
+                self.connected.reserve_exact(1);
+            }
+            self.connected.insert(place, (client, token));
+        }
         Some(client)
     }
 
     /// Lets `client` go; `false` if it was not connected.
     pub(crate) fn leave(&mut self, client: ClientId) -> bool {
-        let Some(token) = self.connected.remove(&client) else { return false };
-        self.departed.extend(token);
-        if self.departed.len() > MAX_REMEMBERED_TOKENS
-            && let Some(oldest) = self.departed.pop_front()
-        {
-            self.by_token.remove(&oldest);
+        let Ok(place) = self.find(client) else { return false };
+        let (_, token) = self.connected.remove(place);
+        if let Some(tokens) = &mut self.tokens {
+            tokens.departed.extend(token);
+            if tokens.departed.len() > MAX_REMEMBERED_TOKENS
+                && let Some(oldest) = tokens.departed.pop_front()
+            {
+                tokens.clients.remove(&oldest);
+            }
         }
         true
+    }
+
+    fn find(&self, client: ClientId) -> Result<usize, usize> {
+        self.connected.binary_search_by_key(&client, |(client, _)| *client)
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Census {
     origin: Instant,
     clients: AtomicUsize,
     rooms: AtomicUsize,
+    asleep: AtomicUsize,
+    wakes: WakeTimes,
     /// When the last client left, in milliseconds since the origin.
     inactive_since: AtomicU64,
     stopping: AtomicBool,
@@ -24,6 +26,36 @@ pub(crate) struct Status {
     seconds_inactive: u64,
     listening: bool,
     rooms: usize,
+    rooms_asleep: usize,
+    wakes: u64,
+    /// 99 of 100 wakes took at most this, with the event that woke the room.
+    wake_p99_microseconds: u64,
+}
+
+/// How long rooms took to wake, by powers of two of microseconds.
+#[derive(Debug, Default)]
+struct WakeTimes([AtomicU64; 32]);
+
+impl WakeTimes {
+    fn note(&self, time: Duration) {
+        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let bits = (u64::BITS - microseconds.leading_zeros()) as usize;
+        if let Some(count) = self.0.get(bits.min(self.0.len() - 1)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How many there were, and the time that 99 of 100 of them kept to.
+    fn summary(&self) -> (u64, u64) {
+        let counts = self.0.each_ref().map(|count| count.load(Relaxed));
+        let all: u64 = counts.iter().sum();
+        let mut seen = 0;
+        let p99 = counts.iter().position(|count| {
+            seen += count;
+            seen * 100 >= all * 99
+        });
+        (all, (1_u64 << p99.unwrap_or(0)) - 1)
+    }
 }
 
 impl Census {
@@ -32,6 +64,8 @@ impl Census {
             origin: Instant::now(),
             clients: AtomicUsize::new(0),
             rooms: AtomicUsize::new(0),
+            asleep: AtomicUsize::new(0),
+            wakes: WakeTimes::default(),
             inactive_since: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         }
@@ -58,6 +92,16 @@ impl Census {
         self.rooms.fetch_sub(1, Relaxed);
     }
 
+    /// Counts how many more (or fewer) rooms of a shard are asleep.
+    pub(crate) fn rooms_sleep(&self, before: usize, now: usize) {
+        self.asleep.fetch_add(now.wrapping_sub(before), Relaxed);
+    }
+
+    /// Notes that a room woke for an event, and how long that took.
+    pub(crate) fn room_woke(&self, time: Duration) {
+        self.wakes.note(time);
+    }
+
     /// Lets nobody in from now on.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Relaxed);
@@ -74,11 +118,15 @@ impl Census {
             0 => self.origin.elapsed().saturating_sub(since),
             _ => Duration::ZERO,
         };
+        let (wakes, wake_p99_microseconds) = self.wakes.summary();
         Status {
             active_connections,
             seconds_inactive: inactive.as_secs(),
             listening: !self.is_stopping(),
             rooms: self.rooms.load(Relaxed),
+            rooms_asleep: self.asleep.load(Relaxed),
+            wakes,
+            wake_p99_microseconds,
         }
     }
 }

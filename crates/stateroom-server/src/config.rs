@@ -13,7 +13,7 @@ pub struct ServerConfig {
     pub static_path: Option<PathBuf>,
     /// The folder of a wasm-bindgen client, served at `/client`. Default: none.
     pub client_path: Option<PathBuf>,
-    /// How many rooms may exist at once; a client past that is answered 503. Default: 100,000.
+    /// How many rooms may exist at once; a client past that is answered 503. Default: 1,000,000.
     pub max_rooms: usize,
     /// How many clients may be connected at once; past that 503. Default: 100,000.
     pub max_clients: usize,
@@ -35,6 +35,14 @@ pub struct ServerConfig {
     /// How long a room that sends much waits for more to write at once. A room that has written
     /// nothing for this long writes at once. Default: 0, which is never to wait.
     pub flush_window: Duration,
+    /// How long a room that hears nothing stays awake. Then it sleeps, which frees its instance and
+    /// keeps its state; its clients notice nothing. Default: 10 s.
+    pub sleep_after: Duration,
+    /// How many rooms that can sleep are awake at once. Default: no bound.
+    pub max_awake_rooms: usize,
+    /// How much memory the rooms that are awake may take, in bytes; past it those that were quiet
+    /// for longest sleep. Default: 4 GiB.
+    pub max_awake_bytes: usize,
     /// How many threads have rooms; 0 takes one for each core that the process may use. Default: 0.
     pub shards: usize,
     /// How long a shutdown waits for clients to take their leave. Default: 5 s.
@@ -48,7 +56,7 @@ impl Default for ServerConfig {
             port: 8080,
             static_path: None,
             client_path: None,
-            max_rooms: 100_000,
+            max_rooms: 1_000_000,
             max_clients: 100_000,
             max_clients_per_room: 10_000,
             max_message_bytes: 1024 * 1024,
@@ -57,6 +65,9 @@ impl Default for ServerConfig {
             heartbeat_interval: Duration::from_secs(25),
             heartbeat_timeout: Duration::from_secs(60),
             flush_window: Duration::ZERO,
+            sleep_after: Duration::from_secs(10),
+            max_awake_rooms: usize::MAX,
+            max_awake_bytes: 4 * 1024 * 1024 * 1024,
             shards: 0,
             shutdown_timeout: Duration::from_secs(5),
         }

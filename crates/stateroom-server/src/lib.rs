@@ -8,6 +8,7 @@
 mod busy;
 mod census;
 mod clock;
+mod compressor;
 mod config;
 mod connection;
 mod descriptors;

@@ -107,7 +107,7 @@ impl Server {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let shared = Arc::new(Shared::new(self.config));
+        let shared = Arc::new(Shared::new(self.config)?);
         let plans = (0..count).map(|_| Plan::new()).collect::<io::Result<Vec<_>>>()?;
         let shards: Arc<[_]> = plans.iter().map(|plan| plan.mailbox.clone()).collect();
         let (http, http_clients) = unbounded_channel();

@@ -115,6 +115,12 @@ impl Sockets {
         self.connections.is_empty()
     }
 
+    /// Gives back memory that was kept for more connections.
+    pub(crate) fn shrink(&mut self) {
+        self.connections.shrink_to_fit();
+        self.by_client.shrink_to_fit();
+    }
+
     /// Whether anything waits for a flush.
     pub(crate) fn has_batch(&self) -> bool {
         self.batch.is_some()

@@ -1,7 +1,7 @@
 //! How a room takes in: clients that arrive, what they send, and their silence.
 
 use super::{
-    Arrival, BATCH_BYTES, DrivenRoom, Joined, Leaving, Ready, TURN, Turn, leave::too_slow,
+    Arrival, BATCH_BYTES, DrivenRoom, Joined, Leaving, Ready, TURN, Turn, handle, leave::too_slow,
 };
 use crate::{
     connection::{Connection, Reading},
@@ -37,7 +37,7 @@ impl<S: StateroomService> DrivenRoom<S> {
     ) -> Result<(), RoomEnded> {
         let Arrival { stream, socket, mut early, token } = arrival;
         let event = Event::Connect { token: token.as_deref() };
-        let outcome = self.room.handle(event, self.shared.clock.timestamp(now));
+        let outcome = handle(&mut self.room, &self.shared, event, now);
         let mut stream = Some(stream);
         let mut key = None;
         self.obey(|sockets, client| {
@@ -96,7 +96,6 @@ impl<S: StateroomService> DrivenRoom<S> {
         let Self { room, sockets, leaving, shared, id, .. } = self;
         let Some(connection) = sockets.get_mut(key) else { return Ok(()) };
         let Some(client) = connection.client else { return Ok(()) };
-        let timestamp = shared.clock.timestamp(now);
         let mut outcome = Ok(());
         let mut pongs = Vec::new();
         let mut closed = None;
@@ -114,7 +113,7 @@ impl<S: StateroomService> DrivenRoom<S> {
                     return Appetite::Continue(());
                 }
             };
-            outcome = room.handle(event, timestamp);
+            outcome = handle(room, shared, event, now);
             if outcome.is_err() || room.pending_bytes() >= BATCH_BYTES || now.elapsed() >= TURN {
                 Appetite::Break(())
             } else {

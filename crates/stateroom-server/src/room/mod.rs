@@ -10,7 +10,7 @@ mod leave;
 use crate::{shared::Shared, sockets::Sockets, websocket::CloseCode};
 use bytes::Bytes;
 use mio::net::TcpStream;
-use stateroom::{ClientId, StateroomService};
+use stateroom::{ClientId, Sleep, StateroomService};
 use stateroom_room::{CloseReason, Command, Event, Room, RoomContext, RoomEnded};
 use std::{
     collections::VecDeque,
@@ -209,6 +209,26 @@ impl<S: StateroomService> DrivenRoom<S> {
         self.flushing
     }
 
+    /// Whether nothing is on its way from here.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.sockets.has_batch()
+    }
+
+    /// Lets the room sleep, if it is of a kind that can; it wakes by itself.
+    pub(crate) fn sleep(&mut self) -> Sleep {
+        self.sockets.shrink();
+        self.room.sleep()
+    }
+
+    pub(crate) fn is_awake(&self) -> bool {
+        self.room.is_awake()
+    }
+
+    /// About how many bytes the room's service takes.
+    pub(crate) fn footprint(&self) -> usize {
+        self.room.footprint()
+    }
+
     /// When the room has something to do that nobody will tell it.
     pub(crate) fn due(&self) -> Option<Instant> {
         let timer = self.room.deadline().map(|deadline| self.shared.clock.instant(deadline));
@@ -277,7 +297,7 @@ impl<S: StateroomService> DrivenRoom<S> {
 
     /// Lets the room hear one event, and takes its commands.
     fn hear(&mut self, event: Event<'_>, now: Instant) -> Result<(), RoomEnded> {
-        let outcome = self.room.handle(event, self.shared.clock.timestamp(now));
+        let outcome = handle(&mut self.room, &self.shared, event, now);
         self.obey(|_, _| {});
         outcome
     }
@@ -311,4 +331,19 @@ impl<S: StateroomService> DrivenRoom<S> {
         }
         self.obey(|_, _| {});
     }
+}
+
+/// Lets a room hear one event, and counts how long it took where that woke it.
+fn handle<S: StateroomService>(
+    room: &mut Room<S>,
+    shared: &Shared,
+    event: Event<'_>,
+    now: Instant,
+) -> Result<(), RoomEnded> {
+    let asleep_until = (!room.is_awake()).then(Instant::now);
+    let outcome = room.handle(event, shared.clock.timestamp(now));
+    if let Some(start) = asleep_until.filter(|_| room.is_awake()) {
+        shared.census.room_woke(start.elapsed());
+    }
+    outcome
 }

@@ -12,6 +12,7 @@ mod guests;
 mod mailbox;
 mod places;
 mod rooms;
+mod tiers;
 
 use crate::{
     busy::{self, Work},
@@ -24,7 +25,7 @@ use crate::{
 pub(crate) use mailbox::{Letter, Mailbox};
 use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use places::Place;
-use rooms::{Errand, Outcome, Returned, RoomKey, RoomSlots};
+use rooms::{CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomKey, RoomSlots};
 use slab::Slab;
 use std::{
     collections::VecDeque,
@@ -33,6 +34,7 @@ use std::{
     sync::{Arc, mpsc::Receiver},
     time::Instant,
 };
+use tiers::{AwakeLimits, AwakeRooms};
 use tokio::sync::mpsc::UnboundedSender;
 
 const LETTERS: Token = Token(usize::MAX);
@@ -58,6 +60,9 @@ pub(crate) struct Shard<F: RoomFactory> {
     accepted: Vec<TcpStream>,
     places: Slab<Place>,
     rooms: RoomSlots<F>,
+    awake: AwakeRooms,
+    /// How many sleeping rooms the census knows of.
+    asleep: usize,
     heartbeats: Heartbeats,
     /// The tick of the heartbeats that it is.
     tick: u32,
@@ -116,6 +121,12 @@ impl<F: RoomFactory> Shard<F> {
             poll.registry().register(listener, LISTENER, Interest::READABLE)?;
         }
         let config = &surroundings.shared.config;
+        let count = surroundings.shards.len();
+        let limits = AwakeLimits {
+            rooms: (config.max_awake_rooms / count).max(1),
+            bytes: config.max_awake_bytes / count,
+            time: config.sleep_after,
+        };
         let (interval, timeout) = (config.heartbeat_interval, config.heartbeat_timeout);
         Ok(Box::new(Shard {
             number,
@@ -131,6 +142,8 @@ impl<F: RoomFactory> Shard<F> {
             accepted: Vec::new(),
             places: Slab::new(),
             rooms: RoomSlots::new(),
+            awake: AwakeRooms::new(limits),
+            asleep: 0,
             heartbeats: Heartbeats::new(interval, timeout, Instant::now()),
             tick: 0,
             turn: None,
@@ -192,6 +205,12 @@ impl<F: RoomFactory> Shard<F> {
             self.accept(now);
         }
         self.rooms.wake_due(now);
+        while let Some(room) = self.awake.quiet(now) {
+            self.put_to_sleep(room, now);
+        }
+        let asleep = self.rooms.asleep();
+        self.shared.census.rooms_sleep(self.asleep, asleep);
+        self.asleep = asleep;
         Ok(())
     }
 
@@ -204,7 +223,13 @@ impl<F: RoomFactory> Shard<F> {
     /// When something is to be done even if nothing happens.
     fn next_due(&self) -> Option<Instant> {
         let rest = self.accepting.rests_until.filter(|_| self.accepting.ready);
-        let due = [self.rooms.next_due(), self.heartbeats.next(), rest, self.ends_at];
+        let due = [
+            self.rooms.next_due(),
+            self.awake.next_quiet(),
+            self.heartbeats.next(),
+            rest,
+            self.ends_at,
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -236,6 +261,7 @@ impl<F: RoomFactory> Shard<F> {
     /// Gives the next room its turn. Returns the shard, unless the room took so long that another
     /// thread goes on with it.
     fn give_turn(mut self: Box<Self>) -> Option<Box<Self>> {
+        self.make_room();
         let turn = self.turn.take().unwrap_or_default();
         let errand = match self.rooms.check_out(turn) {
             Ok(errand) => errand,
@@ -262,6 +288,26 @@ impl<F: RoomFactory> Shard<F> {
         }
     }
 
+    /// Has so many rooms sleep that the one whose turn it is can be awake.
+    fn make_room(&mut self) {
+        for _ in 0..self.awake.len() {
+            let Some(room) = self.awake.too_many() else { return };
+            self.put_to_sleep(room, Instant::now());
+        }
+    }
+
+    fn put_to_sleep(&mut self, room: RoomKey, now: Instant) {
+        match self.rooms.put_to_sleep(room) {
+            PutToSleep::Done(compression) => {
+                self.awake.forget(room);
+                if let Some(compression) = compression {
+                    self.shared.compressor.compress(compression);
+                }
+            }
+            PutToSleep::Busy => self.awake.pass_over(room, now),
+        }
+    }
+
     /// Takes a room back whose turn is over, and does what follows from that turn.
     fn take_back(&mut self, returned: Returned<F>) -> Turn<F> {
         let Returned { key, mut turn, outcome } = returned;
@@ -270,10 +316,19 @@ impl<F: RoomFactory> Shard<F> {
             self.settle_in(joined.socket, key, joined.connection);
         }
         let departures = std::mem::take(&mut turn.departures);
+        if !matches!(outcome, Outcome::GoesOn(_)) {
+            self.awake.forget(key);
+        }
         match outcome {
             Outcome::GoesOn(room) => {
-                if self.rooms.check_in(key, room, &mut turn, now) {
-                    self.shared.census.room_goes();
+                let bytes = room.footprint();
+                match self.rooms.check_in(key, room, &mut turn, now) {
+                    CheckedIn::Awake => self.awake.note(key, bytes, now),
+                    CheckedIn::Other => self.awake.forget(key),
+                    CheckedIn::Removed => {
+                        self.awake.forget(key);
+                        self.shared.census.room_goes();
+                    }
                 }
                 departures.into_iter().for_each(|departure| self.part(departure, key));
             }

@@ -3,6 +3,7 @@
 use super::agenda::Agenda;
 use crate::room::{DrivenRoom, End, Order, Ready, RoomFactory, Turn};
 use slab::Slab;
+use stateroom::{Compression, Sleep};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -10,10 +11,10 @@ use std::{
 };
 
 /// Names a room of a shard; never the same again for another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RoomKey {
-    index: u32,
-    birth: u32,
+    pub(super) index: u32,
+    pub(super) birth: u32,
 }
 
 /// All rooms of a shard.
@@ -24,6 +25,7 @@ pub(crate) struct RoomSlots<F: RoomFactory> {
     queue: VecDeque<RoomKey>,
     agenda: Agenda,
     births: u32,
+    asleep: usize,
 }
 
 struct Slot<F: RoomFactory> {
@@ -39,6 +41,29 @@ struct Slot<F: RoomFactory> {
     ready: Vec<Ready>,
     /// When the agenda has it looked at.
     scheduled: Option<Instant>,
+    is_asleep: bool,
+    /// Whether it is of a kind that cannot sleep.
+    is_sleepless: bool,
+}
+
+/// What became of a room that was put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CheckedIn {
+    /// It is over because nobody is there, and was removed.
+    Removed,
+    /// It is awake, and can sleep.
+    Awake,
+    /// It is asleep, or can't sleep.
+    Other,
+}
+
+/// What became of a room that was to sleep.
+#[derive(Debug)]
+pub(crate) enum PutToSleep {
+    /// It sleeps, or can't; either way nothing is to be done about it any more.
+    Done(Option<Compression>),
+    /// It is busy now.
+    Busy,
 }
 
 /// A room that is taken out for its turn.
@@ -77,6 +102,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             queue: VecDeque::new(),
             agenda: Agenda::default(),
             births: 0,
+            asleep: 0,
         }
     }
 
@@ -103,6 +129,8 @@ impl<F: RoomFactory> RoomSlots<F> {
             orders: Vec::new(),
             ready: Vec::new(),
             scheduled: None,
+            is_asleep: false,
+            is_sleepless: false,
         });
         let key = RoomKey { index: index as u32, birth }; // Bounded by what memory can hold.
         self.by_id.insert(id, key);
@@ -113,6 +141,7 @@ impl<F: RoomFactory> RoomSlots<F> {
     pub(crate) fn remove(&mut self, key: RoomKey) {
         if self.slot(key).is_some() {
             let slot = self.slots.remove(key.index as usize);
+            self.asleep -= usize::from(slot.is_asleep);
             if self.by_id.get(&slot.id) == Some(&key) {
                 self.by_id.remove(&slot.id);
             }
@@ -215,17 +244,46 @@ impl<F: RoomFactory> RoomSlots<F> {
         Err(turn)
     }
 
-    /// Puts a room back, with what it has left to hear. Tells whether it is over because nobody is
-    /// there; then it is removed.
+    /// Lets a room sleep that has nothing to do.
+    pub(crate) fn put_to_sleep(&mut self, key: RoomKey) -> PutToSleep {
+        let Some(slot) = self.slot(key) else { return PutToSleep::Done(None) };
+        let Some(room) = slot.room.as_mut().filter(|room| !slot.is_queued && room.is_at_rest())
+        else {
+            return PutToSleep::Busy;
+        };
+        match room.sleep() {
+            Sleep::StaysAwake => {
+                slot.is_sleepless = true;
+                PutToSleep::Done(None)
+            }
+            Sleep::Asleep(compression) => {
+                slot.is_asleep = true;
+                slot.orders = Vec::new();
+                slot.ready = Vec::new();
+                self.asleep += 1;
+                PutToSleep::Done(compression)
+            }
+        }
+    }
+
+    /// How many rooms are asleep.
+    pub(crate) fn asleep(&self) -> usize {
+        self.asleep
+    }
+
+    /// Puts a room back, with what it has left to hear.
     pub(crate) fn check_in(
         &mut self,
         key: RoomKey,
         room: Box<DrivenRoom<F::Service>>,
         turn: &mut Turn<F>,
         now: Instant,
-    ) -> bool {
-        let Some(slot) = self.slot(key) else { return false };
+    ) -> CheckedIn {
+        let Some(slot) = self.slot(key) else { return CheckedIn::Other };
         slot.is_out = false;
+        let is_awake = room.is_awake();
+        let has_woken = slot.is_asleep && is_awake;
+        slot.is_asleep &= !is_awake;
         // What it left comes before what came meanwhile.
         turn.orders.append(&mut slot.orders);
         std::mem::swap(&mut turn.orders, &mut slot.orders);
@@ -233,24 +291,30 @@ impl<F: RoomFactory> RoomSlots<F> {
         std::mem::swap(&mut turn.ready, &mut slot.ready);
         let is_wanted = !slot.orders.is_empty() || slot.seats > 0;
         if !is_wanted && room.is_over(now) {
+            self.asleep -= usize::from(has_woken);
             self.remove(key);
-            return true;
+            return CheckedIn::Removed;
         }
+        let checked_in = match is_awake && !slot.is_sleepless {
+            true => CheckedIn::Awake,
+            false => CheckedIn::Other,
+        };
         // An empty room whose last client is being taken leave of is looked at once that is done.
         let due = room.due().filter(|due| *due > now || !room.is_over(now));
         if room.is_busy() || !slot.orders.is_empty() || !slot.ready.is_empty() {
             slot.room = Some(room);
             self.enqueue(key);
-            return false;
+        } else {
+            slot.room = Some(room);
+            if let Some(due) = due
+                && slot.scheduled.is_none_or(|scheduled| due < scheduled)
+            {
+                slot.scheduled = Some(due);
+                self.agenda.add(due, key);
+            }
         }
-        slot.room = Some(room);
-        if let Some(due) = due
-            && slot.scheduled.is_none_or(|scheduled| due < scheduled)
-        {
-            slot.scheduled = Some(due);
-            self.agenda.add(due, key);
-        }
-        false
+        self.asleep -= usize::from(has_woken);
+        checked_in
     }
 
     /// Takes a room away that is over; what it was still asked to do is added to `orders`.
