@@ -16,6 +16,9 @@ pub enum Failure {
     /// The module is not one that a room can run.
     #[error("the module was refused")]
     Module,
+    /// What was tried with `stateroom load` did not go as it must.
+    #[error("the service did not pass")]
+    Load,
 }
 
 /// The table that `stateroom --help` ends with.
@@ -26,7 +29,8 @@ Exit codes:
   2  wrong usage: arguments, environment or stateroom.toml
   3  the build failed, or a Rust target is missing
   4  the address to listen on is in use
-  5  the module was refused: not WebAssembly, or not a Stateroom service";
+  5  the module was refused: not WebAssembly, or not a Stateroom service
+  6  load: messages were lost, out of order or doubled, or connections failed";
 
 /// The exit code that tells how `error` came about; the numbers are those of [`EXIT_CODES`].
 #[must_use]
@@ -37,5 +41,6 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         Some(Failure::Build) => 3,
         Some(Failure::AddressInUse) => 4,
         Some(Failure::Module) => 5,
+        Some(Failure::Load) => 6,
     }
 }

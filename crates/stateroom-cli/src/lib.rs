@@ -11,6 +11,7 @@ pub mod config;
 mod dev;
 pub mod failure;
 mod human;
+mod load;
 mod logging;
 mod new;
 pub mod options;
@@ -49,6 +50,7 @@ fn execute(options: Options) -> anyhow::Result<()> {
         Subcommand::Dev(options) => dev::dev(&options),
         Subcommand::Build(options) => build_command::build(&options),
         Subcommand::Serve(options) => serve::serve(&options),
+        Subcommand::Load(options) => load::load(&options),
         Subcommand::Completions { shell } => completions::completions(shell),
     }
 }

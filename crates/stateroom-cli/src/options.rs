@@ -1,7 +1,9 @@
 //! What can be asked for on the command line.
 
-use crate::{failure::EXIT_CODES, logging::LogFormat, new::Template, settings::Settings};
-use clap::{Args, Parser};
+use crate::{
+    HumanDuration, failure::EXIT_CODES, logging::LogFormat, new::Template, settings::Settings,
+};
+use clap::{Args, Parser, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -48,6 +50,8 @@ pub enum Subcommand {
     Build(BuildOptions),
     /// Serve a module, or a folder that `stateroom build` made
     Serve(Box<ServeOptions>),
+    /// Try a running service with many clients: how much it delivers, how late, and what it loses
+    Load(Box<LoadOptions>),
     /// Print the script that makes a shell complete this command
     Completions {
         /// The shell.
@@ -111,3 +115,103 @@ pub struct ServeOptions {
     #[command(flatten)]
     pub settings: Settings,
 }
+
+/// The options of `stateroom load`.
+#[derive(Debug, Args)]
+#[command(after_help = LOAD_HELP)]
+pub struct LoadOptions {
+    /// Where the rooms are, as in ws://localhost:8080/ws/{room}; {room} becomes the room's name
+    pub url: String,
+    /// How many rooms; they are called load-0, load-1, ...
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Clients")]
+    pub rooms: u32,
+    /// How many clients in each room
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Clients")]
+    pub clients: u32,
+    /// How many of them send [default: all]
+    #[arg(long, value_name = "N", help_heading = "Clients")]
+    pub senders: Option<u32>,
+    /// How many connections to open in a second [default: as many as can be, 128 at once]
+    #[arg(long, value_name = "N/s", help_heading = "Clients")]
+    pub ramp: Option<String>,
+    /// Connect from 127.0.0.1 to 127.0.0.N in turn, as one address has but 28,000 ports
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Clients")]
+    pub source_addresses: u8,
+    /// How many threads to work with
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Clients")]
+    pub threads: u32,
+    /// What answers each message: echo (to its sender), broadcast (to all in the room), none
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExpectOption::Echo, hide_possible_values = true, help_heading = "Messages")]
+    pub expect: ExpectOption,
+    /// How many messages to send in a second, all clients together, however late the answers are
+    #[arg(long, value_name = "N", conflicts_with = "window", help_heading = "Messages")]
+    pub rate: Option<f64>,
+    /// How many messages each sender may have unanswered [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Messages")]
+    pub window: Option<u32>,
+    /// How long each message is, in bytes
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Messages")]
+    pub bytes: usize,
+    /// Send binary messages rather than text
+    #[arg(long, help_heading = "Messages")]
+    pub binary: bool,
+    /// Send the lines of this file in turn; {client}, {room}, {number} and {stamp} are filled in
+    #[arg(long, value_name = "FILE", help_heading = "Messages")]
+    pub script: Option<PathBuf>,
+    /// How long to measure
+    #[arg(long, value_name = "TIME", default_value = "10s", help_heading = "Time")]
+    pub duration: HumanDuration,
+    /// How long to send before that
+    #[arg(long, value_name = "TIME", default_value = "2s", help_heading = "Time")]
+    pub warmup: HumanDuration,
+    /// Send nothing, and keep the connections open for the duration
+    #[arg(long, conflicts_with = "connect_only", help_heading = "Instead of sending")]
+    pub hold: bool,
+    /// Send nothing, and close each connection once it is open
+    #[arg(long, help_heading = "Instead of sending")]
+    pub connect_only: bool,
+    /// How many connections to open with --connect-only
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Instead of sending")]
+    pub connections: u32,
+    /// When one counts as open: after its handshake, its first message, or the echo of one
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = OpenedOption::Handshake, help_heading = "Instead of sending")]
+    pub opened: OpenedOption,
+    /// Print one JSON object, with all figures
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What answers each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExpectOption {
+    /// The message comes back to its sender.
+    Echo,
+    /// The message comes to everyone in the room, its sender too.
+    Broadcast,
+    /// Nothing.
+    None,
+}
+
+/// When a connection counts as open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OpenedOption {
+    /// When the handshake is done.
+    Handshake,
+    /// When the first message has come.
+    Message,
+    /// When the first message sent has come back.
+    Echo,
+}
+
+const LOAD_HELP: &str = "\
+Each message carries a stamp, and every one that comes is checked: a message that is lost, out of
+order, doubled or in the wrong room, or a connection that fails, makes the command end with 6.
+
+With --rate, latency counts from when a message was due, so that a service that stalls cannot hide
+it. With --window, it counts from when the message was sent.
+
+Examples:
+  stateroom load ws://localhost:8080 --rooms 100 --clients 10 --expect broadcast --rate 1000
+  stateroom load ws://localhost:8080 --clients 1000 --senders 1 --expect broadcast --window 32
+  stateroom load ws://localhost:8080 --connect-only --connections 10000
+  stateroom load ws://localhost:8080 --rooms 10000 --hold --duration 1m";

@@ -16,6 +16,7 @@ fn the_help_tells_the_exit_codes() {
         "3  the build failed",
         "4  the address",
         "5  the module",
+        "6  load: messages",
     ] {
         assert!(help.contains(code), "{help}");
     }

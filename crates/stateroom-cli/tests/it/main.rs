@@ -4,6 +4,7 @@ mod build_and_serve;
 mod command_line;
 mod config;
 mod dev;
+mod load;
 mod new;
 mod process;
 mod project;

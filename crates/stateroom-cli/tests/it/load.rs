@@ -1,0 +1,70 @@
+//! `stateroom load`, tried on a room that says nothing.
+
+use crate::{
+    process::{Running, ends_with, stateroom},
+    project::SILENT_ROOM,
+};
+use std::fs;
+
+/// Runs `stateroom load` with these arguments on a room that hears all and says nothing; how it
+/// ended, and the JSON that it printed.
+fn load(arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("room.wat");
+    fs::write(&module, SILENT_ROOM).unwrap();
+    let mut command = stateroom(["serve", "--host", "127.0.0.1", "--port", "0"]);
+    let mut server = Running::start(command.arg(&module));
+    let url = format!("ws://{}/ws/{{room}}", server.address());
+
+    let mut command = stateroom(["load", &url, "--json", "--duration", "300ms", "--warmup", "0"]);
+    let output = command.args(arguments).output().unwrap();
+    let json = serde_json::from_slice(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), json.unwrap_or_else(|error| panic!("{error}: {said}")))
+}
+
+#[test]
+fn what_is_sent_to_a_silent_room_is_lost_unless_nothing_is_expected() {
+    let arguments = ["--clients", "3", "--rate", "1000"];
+    let (code, report) = load(&[&arguments[..], &["--expect", "none"]].concat());
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!((&report["sent"], &report["lost"]), (&300.into(), &0.into()));
+
+    let (code, report) = load(&[&arguments[..], &["--expect", "broadcast"]].concat());
+    assert_eq!(code, Some(6), "{report}");
+    assert_eq!((&report["sent"], &report["lost"]), (&300.into(), &900.into()));
+}
+
+#[test]
+fn the_report_has_what_benchmarks_read() {
+    let (code, report) = load(&["--hold", "--rooms", "5", "--ramp", "100/s"]);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["settings"]["rooms"], 5);
+    assert_eq!((&report["connected"], &report["open_at_end"]), (&5.into(), &5.into()));
+    for number in ["connect_seconds", "delivered", "deliveries_per_second", "out_of_order"] {
+        assert!(report[number].is_number(), "{number}: {report}");
+    }
+    for quantile in ["p50", "p90", "p99", "p999", "max"] {
+        assert!(report["latency"][quantile].is_number(), "{quantile}: {report}");
+    }
+    assert!(report["histogram"].is_array() && report["errors"].is_object(), "{report}");
+
+    let (code, report) = load(&["--connect-only", "--connections", "50"]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report["connections_per_second"].as_f64().unwrap() > 0.0, "{report}");
+}
+
+#[test]
+fn a_service_that_is_not_there_ends_with_6_and_wrong_usage_with_2() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("ws://{free}");
+    let said = ends_with(6, &mut stateroom(["load", &url]));
+    assert!(said.contains("1 connections failed"), "{said}");
+
+    ends_with(2, &mut stateroom(["load"]));
+    ends_with(2, &mut stateroom(["load", "http://localhost"]));
+    ends_with(2, &mut stateroom(["load", &url, "--rate", "1", "--window", "1"]));
+    ends_with(2, &mut stateroom(["load", &url, "--ramp", "fast"]));
+    ends_with(2, &mut stateroom(["load", &url, "--bytes", "10"]));
+    ends_with(2, &mut stateroom(["load", &url, "--script", "/none"]));
+}

@@ -1,0 +1,100 @@
+//! Reads all that a socket has, and hands it to what its connection is waiting for.
+
+use super::{Worker, client::Stage};
+use crate::{
+    errors_by_kind::Ending,
+    wire::{body_of_answer, end_of_upgrade},
+};
+
+/// How much is read at once, in bytes.
+const READ: usize = 256 * 1024;
+
+impl Worker<'_> {
+    /// Reads from the client `index` until its socket is empty.
+    #[inline]
+    pub(super) fn receive(&mut self, index: usize) -> Result<(), Ending> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = self.receive_into(index, &mut buffer);
+        self.buffer = buffer;
+        result
+    }
+
+    #[inline]
+    fn receive_into(&mut self, index: usize, buffer: &mut Vec<u8>) -> Result<(), Ending> {
+        loop {
+            let Some(client) = self.share.clients.get_mut(index) else { return Ok(()) };
+            // What was left over goes in front of what comes now.
+            let carried = client.carry.len();
+            if buffer.len() < carried + READ {
+                buffer.resize(carried + READ, 0);
+            }
+            let Some((front, room)) = buffer.split_at_mut_checked(carried) else { return Ok(()) };
+            front.copy_from_slice(&client.carry);
+            let Some(count) = client.read(room).map_err(Ending::Io)? else { return Ok(()) };
+            if count == 0 {
+                return Err(Ending::EndOfStream);
+            }
+            let drained = count < room.len();
+            let now = self.common.clock.now();
+            client.carry.clear();
+            let bytes = buffer.get(..carried + count).unwrap_or_default();
+            let left = self.heard(index, bytes, now)?;
+            if let Some(client) = self.share.clients.get_mut(index) {
+                match bytes.get(bytes.len() - left..) {
+                    Some(rest) if left > 0 => client.carry.extend_from_slice(rest),
+                    _ if client.carry.capacity() > READ => client.carry = Vec::new(),
+                    _ => {}
+                }
+            }
+            if let Some(window) = self.window {
+                self.fill_window(index, window, now);
+            } else {
+                self.send_due(now);
+            }
+            if drained {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The client `index` has received `bytes`; how many of them are not understood yet.
+    #[inline]
+    fn heard(&mut self, index: usize, bytes: &[u8], now: u64) -> Result<usize, Ending> {
+        let Some(client) = self.share.clients.get_mut(index) else { return Ok(0) };
+        match &client.stage {
+            Stage::Waiting | Stage::Connecting | Stage::Ended => Ok(0),
+            Stage::Inquiring => match body_of_answer(bytes)? {
+                None => Ok(bytes.len()),
+                Some(body) => self.upgrade(index, body).map(|()| 0),
+            },
+            Stage::Upgrading(key) => match end_of_upgrade(bytes, key)? {
+                None => Ok(bytes.len()),
+                Some(end) => {
+                    self.upgraded(index, now);
+                    self.frames(index, bytes.get(end..).unwrap_or_default(), now)
+                }
+            },
+            _ => self.frames(index, bytes, now),
+        }
+    }
+
+    #[inline]
+    fn frames(&mut self, index: usize, bytes: &[u8], now: u64) -> Result<usize, Ending> {
+        let Some(client) = self.share.clients.get_mut(index) else { return Ok(0) };
+        self.outgoing.clear();
+        let (composer, replies) = (&self.composer, &mut self.outgoing);
+        let tally = &mut self.tally;
+        let (rest, messages) = self.intake.take(client, bytes, now, tally, composer, replies)?;
+        if !self.outgoing.is_empty() {
+            client.write(&self.outgoing).map_err(Ending::Io)?;
+        }
+        match client.stage {
+            Stage::FirstMessage if messages > 0 => self.first_message(index, now),
+            Stage::FirstEcho if client.arrivals.next_of(client.number) > 0 => {
+                self.opened(index, now);
+            }
+            _ => {}
+        }
+        Ok(rest.len())
+    }
+}
