@@ -14,7 +14,7 @@ use std::time::Duration;
 /// From how many addresses the connections of one scenario come, so that ports do not run out.
 const ADDRESSES: u8 = 8;
 /// How many clients the rooms that nobody measures have, which make a server fetch its code.
-const STRANGERS: u32 = 50;
+const STRANGERS: u32 = 20;
 
 /// How long the parts of a measurement take.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +131,7 @@ fn observe(plan: &Plan, peer: Peer, server: &Running) -> anyhow::Result<Observed
 
 impl Observed {
     fn of_messages(&self) -> Figures {
-        let (report, cpu) = (&self.report, self.end.cpu - self.begin.cpu);
+        let (report, cpu) = (&self.report, self.end.cpu_since(self.begin));
         let seconds = (self.end.at - self.begin.at).as_secs_f64();
         let deliveries = report.deliveries_per_second * seconds;
         Figures::from([
@@ -147,7 +147,7 @@ impl Observed {
     fn of_idle(&self, before: Usage) -> Figures {
         let count = self.report.connected.max(1) as f64;
         let seconds = (self.end.at - self.begin.at).as_secs_f64();
-        let cpu = (self.end.cpu - self.begin.cpu) * 1e6;
+        let cpu = self.end.cpu_since(self.begin) * 1e6;
         Figures::from([
             (Figure::BytesPerConnection, (self.end.resident - before.resident) / count),
             (Figure::CpuPerConnection, cpu / count / seconds),

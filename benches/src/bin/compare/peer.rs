@@ -85,7 +85,7 @@ impl Peer {
             Peer::UWebSockets => "uWebSockets (C++)",
             Peer::Axum => "axum by hand",
             Peer::Colyseus => "Colyseus",
-            Peer::Workerd => "workerd, Durable Objects",
+            Peer::Workerd => "workerd (Durable Objects)",
         }
     }
 
@@ -197,7 +197,11 @@ impl Peer {
         let (_, after) = lock.split_once(package)?;
         let (_, after) = after.split_once("version")?;
         let digits = after.trim_start_matches(['"', ':', ' ', '=']);
-        Some(digits.split('"').next()?.to_owned())
+        let version = digits.split('"').next()?;
+        Some(match self {
+            Peer::UWebSockets => format!("of libuwebsockets-sys {version}"),
+            _ => version.to_owned(),
+        })
     }
 
     fn folder(self) -> PathBuf {

@@ -108,7 +108,9 @@ fn machine() -> String {
     let processor = read("/proc/cpuinfo");
     let model = processor.lines().find(|line| line.starts_with("model name"));
     let model = model.and_then(|line| line.split(':').nth(1)).unwrap_or("an unknown processor");
-    format!("{}, Linux {}", model.trim(), read("/proc/sys/kernel/osrelease").trim())
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let kernel: Vec<&str> = kernel.split('.').take(2).collect();
+    format!("{}, Linux {}", model.trim(), kernel.join("."))
 }
 
 #[cfg(test)]

@@ -45,7 +45,8 @@ pub(crate) enum Work {
     /// So many connections, one after the other opened, each into a room of its own that answers,
     /// and closed.
     Connect(u32),
-    /// So many connections that do nothing, each in a room of its own, for so many seconds.
+    /// So many connections that do nothing, each in a room of its own, for so many seconds: a
+    /// minute has two rounds of our heartbeats.
     Idle(u32, u32),
     /// So many rooms visited one after the other, each left with something to remember.
     Visit(u32),
@@ -141,10 +142,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "idle-1000",
-        title: "1,000 idle connections, a room each",
+        title: "1,000 idle connections, a room each, for a minute",
         mode: Mode::Echo,
-        work: Work::Idle(1000, 10),
-        peers: IDLE,
+        work: Work::Idle(1000, 60),
+        peers: CROWD,
         figures: MEMORY,
     },
     Scenario {
@@ -159,7 +160,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "idle-19000",
         title: "19,000 idle connections, a room each, for a minute",
         mode: Mode::Echo,
-        // Long enough for two rounds of heartbeats.
         work: Work::Idle(19_000, 60),
         peers: CROWD,
         figures: MEMORY,
