@@ -171,6 +171,7 @@ impl Worker<'_> {
         self.tally.connected_at = now;
         self.tally.opening.note(now.saturating_sub(client.started));
         if matches!(self.plan.activity, Activity::ConnectOnly { .. }) {
+            self.tally.open -= 1;
             self.close(index);
             self.closing.push_back(index);
             if self.closing.len() > MAX_CLOSING

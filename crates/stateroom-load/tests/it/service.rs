@@ -97,6 +97,7 @@ fn connections_are_opened_and_closed_in_any_number() {
         let report = try_out(&plan);
         assert!(report.is_clean());
         assert_eq!((report.connected, report.connect_latency.count), (2000, 2000));
+        assert_eq!(report.open_at_end, 0);
     }
 }
 
