@@ -1,10 +1,10 @@
 //! A WebSocket client that costs next to nothing, so that ten thousand fit beside the server.
 
 use anyhow::ensure;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// One client in one room.
@@ -16,7 +16,21 @@ impl Client {
     /// # Errors
     /// When the server does not let it in.
     pub async fn join(server: SocketAddr, room_id: &str) -> anyhow::Result<Self> {
-        let mut stream = TcpStream::connect(server).await?;
+        Client::join_from(IpAddr::from([127, 0, 0, 1]), server, room_id).await
+    }
+
+    /// Joins the room `room_id`, from another of this machine's addresses.
+    ///
+    /// # Errors
+    /// When the server does not let it in.
+    pub async fn join_from(
+        source: IpAddr,
+        server: SocketAddr,
+        room_id: &str,
+    ) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((source, 0).into())?;
+        let mut stream = socket.connect(server).await?;
         stream.set_nodelay(true)?;
         let request = format!(
             "GET /ws/{room_id} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n\

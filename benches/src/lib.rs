@@ -6,4 +6,4 @@ mod server;
 
 pub use client::Client;
 pub use latency::{Latency, echo_latency};
-pub use server::{Server, build_guest};
+pub use server::{Server, build_guest, stateroom_command};

@@ -52,7 +52,10 @@ impl Server {
 }
 
 /// The `stateroom` command in the target folder that this program was built in.
-fn stateroom_command() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When it is not there.
+pub fn stateroom_command() -> anyhow::Result<PathBuf> {
     let program = env::current_exe()?;
     let folders = program.ancestors().skip(1).take(2);
     let found = folders.map(|folder| folder.join("stateroom")).find(|path| path.is_file());

@@ -1,17 +1,25 @@
-//! The service that the measurements run: it echoes, and spins when told to.
+//! The service that the measurements run: it echoes, or broadcasts where the room's name says so.
 
 use stateroom_wasm::prelude::*;
 use std::{collections::BTreeSet, hint::black_box};
 
-/// Remembers who is there, as any real room would.
+/// Remembers who is there and what was said last, as any real room would.
 #[stateroom_wasm]
-pub struct Echo {
+pub struct Bench {
+    broadcast: bool,
     clients: BTreeSet<ClientId>,
+    messages: u64,
+    last: String,
 }
 
-impl SimpleStateroomService for Echo {
-    fn new(_: &str, _: &impl StateroomContext) -> Self {
-        Echo { clients: BTreeSet::new() }
+impl SimpleStateroomService for Bench {
+    fn new(room_id: &str, _: &impl StateroomContext) -> Self {
+        Bench {
+            broadcast: room_id.starts_with("broadcast"),
+            clients: BTreeSet::new(),
+            messages: 0,
+            last: String::new(),
+        }
     }
 
     fn connect(&mut self, client: ClientId, _: &impl StateroomContext) {
@@ -23,12 +31,24 @@ impl SimpleStateroomService for Echo {
     }
 
     fn message(&mut self, client: ClientId, message: &str, context: &impl StateroomContext) {
-        if message == "spin" {
-            let mut turns = 0_u64;
-            loop {
-                turns = black_box(turns.wrapping_add(1));
-            }
+        match message {
+            "spin" => spin(),
+            "recall" => return context.send_message(client, &self.last),
+            _ => {}
         }
-        context.send_message(client, message);
+        self.messages += 1;
+        message.clone_into(&mut self.last);
+        if self.broadcast {
+            context.send_message(MessageRecipient::Broadcast, message);
+        } else {
+            context.send_message(client, message);
+        }
+    }
+}
+
+fn spin() -> ! {
+    let mut turns = 0_u64;
+    loop {
+        turns = black_box(turns.wrapping_add(1));
     }
 }

@@ -1,0 +1,31 @@
+// Rooms as Cloudflare's documentation makes them: a Durable Object each, with the hibernation API.
+import { DurableObject } from "cloudflare:workers";
+
+export class Room extends DurableObject {
+  constructor(state, env) {
+    super(state, env);
+    this.echo = env.MODE === "echo";
+  }
+
+  fetch() {
+    const [client, server] = Object.values(new WebSocketPair());
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  webSocketMessage(socket, message) {
+    if (this.echo) socket.send(message);
+    else for (const member of this.ctx.getWebSockets()) member.send(message);
+  }
+
+  webSocketClose(socket, code) {
+    socket.close(code === 1005 || code === 1006 ? 1000 : code);
+  }
+}
+
+export default {
+  fetch(request, env) {
+    const room = new URL(request.url).pathname.slice("/ws/".length);
+    return env.ROOM.get(env.ROOM.idFromName(room)).fetch(request);
+  },
+};

@@ -1,0 +1,119 @@
+//! What can be measured, and how it is written.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What was measured of one server in one scenario.
+pub(crate) type Figures = BTreeMap<Figure, f64>;
+
+/// One kind of measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Figure {
+    /// Messages that arrived at clients in a second.
+    DeliveriesPerSecond,
+    /// CPU time of the server for one delivery, in µs (so: seconds for a million).
+    CpuPerDelivery,
+    /// Half of the messages arrived within this, in µs.
+    P50,
+    /// 99 of 100 messages arrived within this, in µs.
+    P99,
+    /// The share of its core that the load generator used: near 1, it was the limit.
+    GeneratorBusy,
+    /// Connections opened in a second.
+    ConnectionsPerSecond,
+    /// Memory of the server for one open connection and its room, in bytes.
+    BytesPerConnection,
+    /// CPU time of the server for one idle connection, in µs for each second.
+    CpuPerConnection,
+    /// Memory of the whole server, in bytes.
+    ResidentBytes,
+    /// How long half of the rooms that were visited again took to answer, in µs, with the
+    /// connection that it takes.
+    WakeP50,
+    /// The same for 99 of 100.
+    WakeP99,
+    /// Messages lost, out of order or twice, connections lost, and rooms whose state was.
+    Wrong,
+}
+
+impl Figure {
+    /// What it is called in a table's head.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Figure::DeliveriesPerSecond => "deliveries/s",
+            Figure::CpuPerDelivery => "CPU µs/delivery",
+            Figure::P50 => "p50",
+            Figure::P99 => "p99",
+            Figure::GeneratorBusy => "generator busy",
+            Figure::ConnectionsPerSecond => "connections/s",
+            Figure::BytesPerConnection => "memory/connection",
+            Figure::CpuPerConnection => "CPU/connection",
+            Figure::ResidentBytes => "memory",
+            Figure::WakeP50 => "wake p50",
+            Figure::WakeP99 => "wake p99",
+            Figure::Wrong => "wrong",
+        }
+    }
+
+    /// Writes a value of this kind.
+    pub(crate) fn show(self, value: f64) -> String {
+        match self {
+            Figure::DeliveriesPerSecond | Figure::ConnectionsPerSecond => count(value),
+            Figure::CpuPerDelivery if value >= 10.0 => format!("{value:.0}"),
+            Figure::CpuPerDelivery => format!("{value:.2}"),
+            Figure::P50 | Figure::P99 | Figure::WakeP50 | Figure::WakeP99 => time(value),
+            Figure::GeneratorBusy => format!("{:.0} %", value * 100.0),
+            Figure::BytesPerConnection => format!("{:.1} KB", value / 1000.0),
+            Figure::CpuPerConnection => format!("{value:.2} µs/s"),
+            Figure::ResidentBytes => format!("{:.0} MB", value / 1e6),
+            Figure::Wrong => format!("{value:.0}"),
+        }
+    }
+}
+
+fn count(value: f64) -> String {
+    match value {
+        1e6.. => format!("{:.2} M", value / 1e6),
+        1e4.. => format!("{:.0} k", value / 1e3),
+        1e3.. => format!("{:.1} k", value / 1e3),
+        _ => format!("{value:.0}"),
+    }
+}
+
+fn time(microseconds: f64) -> String {
+    match microseconds {
+        1e6.. => format!("{:.1} s", microseconds / 1e6),
+        1e4.. => format!("{:.0} ms", microseconds / 1e3),
+        1e3.. => format!("{:.1} ms", microseconds / 1e3),
+        _ => format!("{microseconds:.0} µs"),
+    }
+}
+
+/// The middle one of `values`.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = values.get(values.len() / 2)?;
+    let lower = values.get((values.len() - 1) / 2)?;
+    Some(f64::midpoint(*lower, *upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_in_the_middle() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0]), Some(2.5));
+    }
+
+    #[test]
+    fn values_are_written_short() {
+        assert_eq!(Figure::DeliveriesPerSecond.show(2_481_000.0), "2.48 M");
+        assert_eq!(Figure::P99.show(226.4), "226 µs");
+        assert_eq!(Figure::P99.show(19_400.0), "19 ms");
+        assert_eq!(Figure::BytesPerConnection.show(2840.0), "2.8 KB");
+    }
+}

@@ -1,0 +1,234 @@
+//! Compares Stateroom with other servers on this machine, one core for the server and another for
+//! the load, and writes what came of it: `benches/results.json`, tables, plots.
+//!
+//! `cargo build --release -p stateroom-cli && cargo run --release -p stateroom-benches --bin compare`
+
+mod colyseus;
+mod figure;
+mod goal;
+mod load;
+mod peer;
+mod plot;
+mod process;
+mod results;
+mod scenario;
+mod table;
+mod visit;
+
+use crate::{
+    figure::Figures,
+    load::Lengths,
+    peer::{Peer, Start},
+    process::Running,
+    results::Results,
+    scenario::{SCENARIOS, Scenario},
+};
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use std::{
+    collections::HashMap,
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Compare Stateroom with other servers on this machine
+#[derive(Debug, Parser)]
+struct Options {
+    /// How often each server is measured; the servers take turns
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// How long messages are measured, in seconds
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// The servers to measure, by name or its beginning, such as bun,stateroom [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    only: Vec<String>,
+    /// The scenarios to measure, by name or its beginning, such as broadcast,echo-32 [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    scenario: Vec<String>,
+    /// For trials: this share of the connections and rooms
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Write tables and plots also where not everything was measured; else they are only printed
+    #[arg(long)]
+    write: bool,
+    /// Measure nothing; write tables and plots anew from benches/results.json
+    #[arg(long, exclusive = true)]
+    render: bool,
+    /// Measure nothing; tell what there is
+    #[arg(long, exclusive = true)]
+    list: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("results.json");
+    if options.list {
+        list();
+        return Ok(());
+    }
+    if options.render {
+        return write(&Results::read(&file)?);
+    }
+    let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    let wanted = chosen(&options.scenario, &names)?;
+    let scenarios: Vec<&Scenario> =
+        SCENARIOS.iter().filter(|scenario| wanted.contains(&scenario.name)).collect();
+    let wanted = chosen(&options.only, &Peer::ALL.map(Peer::name))?;
+    let peers: Vec<Peer> =
+        Peer::ALL.into_iter().filter(|peer| wanted.contains(&peer.name())).collect();
+    let results = compare(&options, &scenarios, &peers)?;
+    println!(
+        "{}\n\n{}\n{}",
+        table::conditions(&results),
+        table::goals(&results),
+        table::scenarios(&results)
+    );
+    let everything = options.only.is_empty() && options.scenario.is_empty() && options.scale == 1.0;
+    if everything || options.write {
+        results.write(&file)?;
+        write(&results)?;
+    }
+    Ok(())
+}
+
+/// Those of `all` that are wanted: each name means itself, else all that begin so, and no name
+/// means all.
+fn chosen<'a>(names: &[String], all: &[&'a str]) -> anyhow::Result<Vec<&'a str>> {
+    let means = |name: &String, one: &str| {
+        if all.contains(&name.as_str()) { one == name } else { one.starts_with(name.as_str()) }
+    };
+    for name in names {
+        ensure!(all.iter().any(|one| means(name, one)), "nothing is called {name}; see --list");
+    }
+    let wanted = |one: &&&str| names.is_empty() || names.iter().any(|name| means(name, one));
+    Ok(all.iter().filter(wanted).copied().collect())
+}
+
+/// Installs what is not, then measures it all, the servers in turn in each round.
+fn compare(options: &Options, scenarios: &[&Scenario], peers: &[Peer]) -> anyhow::Result<Results> {
+    let module = stateroom_benches::build_guest()?;
+    let mut missing = HashMap::new();
+    for &peer in peers {
+        eprintln!("installing {}", peer.name());
+        if let Err(error) = peer.install() {
+            eprintln!("  it is left out: {error:#}");
+            missing.insert(peer.name(), format!("{error:#}"));
+        }
+    }
+    process::pin_this_process()?;
+    let lengths = Lengths {
+        warmup: Duration::from_secs(2).min(Duration::from_secs(options.seconds)),
+        measured: Duration::from_secs(options.seconds),
+        scale: options.scale,
+    };
+    let mut results = Results::new(options.rounds);
+    for scenario in scenarios {
+        for round in 1..=options.rounds {
+            for &peer in scenario.peers.iter().filter(|peer| peers.contains(peer)) {
+                let measured = match missing.get(peer.name()) {
+                    Some(reason) => Err(anyhow::anyhow!("{reason}")),
+                    None => measure(scenario, peer, &module, lengths),
+                };
+                tell(scenario, round, peer, &measured);
+                results.add(scenario, peer, measured);
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// Starts a server, does to it what the scenario says, and ends it.
+fn measure(
+    scenario: &Scenario,
+    peer: Peer,
+    module: &Path,
+    lengths: Lengths,
+) -> anyhow::Result<Figures> {
+    let scratch = Scratch::new()?;
+    let (mode, work) = (scenario.mode, scenario.work);
+    let port = process::free_port()?;
+    let command = peer.command(&Start { mode, port, module, scratch: &scratch.0, work })?;
+    let log = scratch.0.with_extension("log");
+    let server = Running::start(&command, port, &log)?;
+    let measured = load::measure(scenario, peer, &server, lengths);
+    drop(server);
+    let said = fs::read_to_string(&log).unwrap_or_default();
+    let _ = fs::remove_file(&log);
+    let last: Vec<&str> = said.lines().rev().take(3).collect();
+    measured.with_context(|| format!("{} {}", peer.name(), last.join("; ")).trim_end().to_owned())
+}
+
+fn tell(scenario: &Scenario, round: u32, peer: Peer, measured: &anyhow::Result<Figures>) {
+    let text = match measured {
+        Ok(figures) => {
+            let shown = figures
+                .iter()
+                .map(|(figure, value)| format!("{} {}", figure.show(*value), figure.title()));
+            shown.collect::<Vec<_>>().join(", ")
+        }
+        Err(error) => format!("{error:#}"),
+    };
+    eprintln!("{} {round} {:<16} {text}", scenario.name, peer.name());
+}
+
+/// Writes the page and the plots, and the README's part of them.
+fn write(results: &Results) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = root.join("docs/bench");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("table.md"), table::page(results))?;
+    let mut readme = format!("{}\n\n{}", table::conditions(results), table::goals(results));
+    for plot in plot::PLOTS {
+        if let Some(svg) = plot.draw(results) {
+            let name = plot.file;
+            fs::write(folder.join(format!("{name}.svg")), svg)?;
+            readme.push_str(&format!("\n![{}](docs/bench/{name}.svg)\n", plot.title));
+        }
+    }
+    table::insert(&root.join("README.md"), &readme)
+}
+
+fn list() {
+    println!("Servers:");
+    for peer in Peer::ALL {
+        println!("  {:<18} {}", peer.name(), peer.title());
+    }
+    println!("Scenarios:");
+    for scenario in SCENARIOS {
+        println!("  {:<18} {}", scenario.name, scenario.title);
+    }
+}
+
+/// An empty folder that is removed when this is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> anyhow::Result<Self> {
+        let path = env::temp_dir().join(format!("stateroom-compare-{}", std::process::id()));
+        fs::create_dir_all(&path)?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_means_itself_or_all_that_begin_so() {
+        let all = ["echo", "echo-32", "idle"];
+        let chosen = |name: &str| chosen(&[name.to_owned()], &all).unwrap_or_default();
+        assert_eq!(chosen("echo"), ["echo"]);
+        assert_eq!(chosen("e"), ["echo", "echo-32"]);
+        assert!(chosen("x").is_empty());
+        assert_eq!(super::chosen(&[], &all).unwrap_or_default(), all);
+    }
+}

@@ -1,0 +1,111 @@
+//! The plots: bars, as small SVG that can be read on light and on dark pages.
+
+use crate::{figure::Figure, peer::Peer, results::Results, scenario::SCENARIOS};
+use std::fmt::Write as _;
+
+/// A plot of one figure in one scenario.
+pub(crate) struct Plot {
+    /// The name of its file, without `.svg`.
+    pub(crate) file: &'static str,
+    /// What is above it.
+    pub(crate) title: &'static str,
+    scenario: &'static str,
+    figure: Figure,
+}
+
+/// All of them.
+pub(crate) const PLOTS: &[Plot] = &[
+    Plot {
+        file: "broadcast",
+        title: "Deliveries a second: a room of 1000, 32 messages at a time (more is better)",
+        scenario: "broadcast-32",
+        figure: Figure::DeliveriesPerSecond,
+    },
+    Plot {
+        file: "broadcast-cpu",
+        title: "CPU µs for a delivery: 100 rooms of 10, 16 messages at a time (less is better)",
+        scenario: "broadcast-100x10",
+        figure: Figure::CpuPerDelivery,
+    },
+    Plot {
+        file: "latency",
+        title: "p99 of an echo at 5,000 messages a second (less is better)",
+        scenario: "echo-paced",
+        figure: Figure::P99,
+    },
+    Plot {
+        file: "memory",
+        title: "Memory of an idle connection with its room, 5,000 of them (less is better)",
+        scenario: "idle-5000",
+        figure: Figure::BytesPerConnection,
+    },
+];
+
+const WIDTH: f64 = 720.0;
+const LABELS: f64 = 210.0;
+const VALUES: f64 = 80.0;
+const ROW: f64 = 26.0;
+const TOP: f64 = 36.0;
+/// Grey that is legible on white and on black, and two bars likewise.
+const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#57606a}\
+    .title{font-weight:600}.bar{fill:#8c959f}.ours{fill:#0969da}\
+    @media(prefers-color-scheme:dark){text{fill:#9da7b3}.bar{fill:#6e7681}.ours{fill:#4493f8}}";
+
+impl Plot {
+    /// Draws it, where something was measured.
+    pub(crate) fn draw(&self, results: &Results) -> Option<String> {
+        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == self.scenario)?;
+        let value = |peer| results.median(self.scenario, peer, self.figure);
+        let bars: Vec<(Peer, f64)> =
+            scenario.peers.iter().filter_map(|&peer| Some((peer, value(peer)?))).collect();
+        let most = bars.iter().map(|(_, value)| *value).reduce(f64::max)?;
+        let height = TOP + ROW * bars.len() as f64 + 8.0;
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+             width=\"{WIDTH}\" height=\"{height}\" role=\"img\">\n<title>{0}</title>\n\
+             <style>{STYLE}</style>\n<text class=\"title\" x=\"0\" y=\"18\">{0}</text>\n",
+            self.title
+        );
+        for (row, (peer, value)) in bars.iter().enumerate() {
+            let y = TOP + ROW * row as f64;
+            let length = (WIDTH - LABELS - VALUES) * value / most.max(f64::MIN_POSITIVE);
+            let class = if peer.is_ours() { "bar ours" } else { "bar" };
+            let _ = writeln!(
+                svg,
+                "<text x=\"{}\" y=\"{:.0}\" text-anchor=\"end\">{}</text>\
+                 <rect class=\"{class}\" x=\"{LABELS}\" y=\"{:.0}\" width=\"{:.1}\" height=\"18\" \
+                 rx=\"2\"/><text x=\"{:.1}\" y=\"{:.0}\">{}</text>",
+                LABELS - 8.0,
+                y + 14.0,
+                peer.title(),
+                y,
+                length.max(1.0),
+                LABELS + length + 6.0,
+                y + 14.0,
+                self.figure.show(*value),
+            );
+        }
+        svg.push_str("</svg>\n");
+        Some(svg)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::Figures;
+
+    #[test]
+    fn a_plot_has_a_bar_for_each_server_that_was_measured() {
+        let mut results = Results::default();
+        let plot = PLOTS.first().unwrap();
+        assert!(plot.draw(&results).is_none());
+        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == plot.scenario).unwrap();
+        for (peer, value) in [(Peer::Stateroom, 4e6), (Peer::Bun, 2e6)] {
+            results.add(scenario, peer, Ok(Figures::from([(plot.figure, value)])));
+        }
+        let svg = plot.draw(&results).unwrap();
+        assert_eq!(svg.matches("<rect").count(), 2);
+        assert!(svg.contains("width=\"430.0\"") && svg.contains("width=\"215.0\""), "{svg}");
+    }
+}

@@ -1,0 +1,173 @@
+//! A server under measurement: started on a core of its own, watched through `/proc`.
+
+use anyhow::{Context as _, bail};
+use std::{
+    fs::{self, File},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// The core that servers run on; the load generator has [`LOAD_CORE`].
+const SERVER_CORE: &str = "0";
+/// The core that this program runs on, once it measures.
+const LOAD_CORE: &str = "1";
+/// In which unit `/proc` tells CPU time: Linux has told all programs the same for decades.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// How long a server may take to listen.
+const START: Duration = Duration::from_secs(30);
+
+/// What a process, with its children, had used at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// When that was.
+    pub(crate) at: Instant,
+    /// CPU time so far in seconds, to 10 ms.
+    cpu: f64,
+    /// CPU time of the threads that there are, to the nanosecond.
+    cpu_of_threads: f64,
+    /// Memory that is resident, in bytes.
+    pub(crate) resident: f64,
+}
+
+impl Usage {
+    /// CPU time used since `earlier`, in seconds.
+    pub(crate) fn cpu_since(self, earlier: Usage) -> f64 {
+        let coarse = self.cpu - earlier.cpu;
+        let fine = self.cpu_of_threads - earlier.cpu_of_threads;
+        // Where a thread has ended, its time is missing in the finer figure.
+        if (fine - coarse).abs() <= 2.0 / TICKS_PER_SECOND { fine } else { coarse }
+    }
+}
+
+/// A server that runs; it ends when this is dropped.
+pub(crate) struct Running {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+/// Binds this process to the core of the load generator. The threads that come later inherit it.
+pub(crate) fn pin_this_process() -> anyhow::Result<()> {
+    let process = std::process::id().to_string();
+    let status = Command::new("taskset")
+        .args(["-cp", LOAD_CORE, &process])
+        .stdout(Stdio::null())
+        .status()
+        .context("taskset is needed (Debian: util-linux)")?;
+    anyhow::ensure!(status.success(), "taskset could not pin this program to core {LOAD_CORE}");
+    Ok(())
+}
+
+/// A port that is free.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Running {
+    /// Starts `command` on the servers' core and waits until it listens on `port`. What it prints
+    /// goes to the file `log`.
+    pub(crate) fn start(command: &Command, port: u16, log: &Path) -> anyhow::Result<Self> {
+        let mut pinned = Command::new("taskset");
+        pinned.args(["-c", SERVER_CORE]).arg(command.get_program()).args(command.get_args());
+        // It makes our server note a backtrace for whatever goes wrong in a room.
+        pinned.env_remove("RUST_BACKTRACE");
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                pinned.env(name, value);
+            }
+        }
+        if let Some(folder) = command.get_current_dir() {
+            pinned.current_dir(folder);
+        }
+        let output = File::create(log)?;
+        pinned.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = pinned.spawn().context("taskset is needed (Debian: util-linux)")?;
+        let mut server = Running { child, address: ([127, 0, 0, 1], port).into() };
+        let start = Instant::now();
+        while start.elapsed() < START {
+            if let Some(status) = server.child.try_wait()? {
+                let said = fs::read_to_string(log).unwrap_or_default();
+                bail!("it ended with {status}: {}", said.trim());
+            }
+            if TcpStream::connect(server.address).is_ok() {
+                return Ok(server);
+            }
+            sleep(Duration::from_millis(20));
+        }
+        bail!("it does not listen after {} s", START.as_secs())
+    }
+
+    /// What it has used so far, with its children.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        let mut usage = Usage { at: Instant::now(), cpu: 0.0, cpu_of_threads: 0.0, resident: 0.0 };
+        let mut waiting = vec![self.child.id()];
+        while let Some(process) = waiting.pop() {
+            let folder = PathBuf::from(format!("/proc/{process}"));
+            // A child may end while this looks; the server itself may not.
+            let Ok(stat) = fs::read_to_string(folder.join("stat")) else {
+                anyhow::ensure!(process != self.child.id(), "the server has ended");
+                continue;
+            };
+            usage.cpu += cpu_seconds(&stat).context("/proc/PID/stat makes no sense")?;
+            usage.resident += resident_bytes(&folder).unwrap_or(0.0);
+            for thread in fs::read_dir(folder.join("task")).into_iter().flatten().flatten() {
+                let read = |name| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+                usage.cpu_of_threads += thread_seconds(&read("schedstat"));
+                let children = read("children");
+                waiting.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+            }
+        }
+        Ok(usage)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The CPU time that a process and its ended children have used, from `/proc/PID/stat`.
+fn cpu_seconds(stat: &str) -> Option<f64> {
+    // The second field is the program's name, which may contain anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11..15)?.iter().map(|field| field.parse::<f64>().ok());
+    Some(ticks.sum::<Option<f64>>()? / TICKS_PER_SECOND)
+}
+
+/// The CPU time that a thread has used, from `/proc/PID/task/TID/schedstat`.
+fn thread_seconds(schedstat: &str) -> f64 {
+    let nanos = schedstat.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
+    nanos.unwrap_or_default() / 1e9
+}
+
+fn resident_bytes(folder: &Path) -> Option<f64> {
+    let status = fs::read_to_string(folder.join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<f64>().ok()? * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_found_behind_any_name() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 1 2 3 4 150 50 30 20 20 0 1 0 100 5 6";
+        assert_eq!(cpu_seconds(stat), Some(2.5));
+        assert_eq!(cpu_seconds("nonsense"), None);
+        assert_eq!(thread_seconds("1500000000 7 9"), 1.5);
+    }
+
+    #[test]
+    fn cpu_time_is_the_finer_figure_unless_a_thread_has_ended() {
+        let usage =
+            |cpu, cpu_of_threads| Usage { at: Instant::now(), cpu, cpu_of_threads, resident: 0.0 };
+        assert_eq!(usage(1.0, 1.0078125).cpu_since(usage(0.5, 0.5)), 0.5078125);
+        assert_eq!(usage(1.0, 0.25).cpu_since(usage(0.5, 0.5)), 0.5);
+    }
+}
