@@ -81,8 +81,12 @@ pub(crate) fn check_binary(module: &str, binary: &[u8], limits: &Limits) -> Resu
             }
             Payload::ImportSection(section) => {
                 for import in section.into_imports().flatten() {
-                    if let TypeRef::Memory(memory) = import.ty {
-                        check_memory(&memory, limits).map_err(problem)?;
+                    if let TypeRef::Memory(_) = import.ty {
+                        return Err(problem(format!(
+                            "it imports its memory, `{}.{}`, where a room has its own: build it \
+                             without the linker's option --import-memory",
+                            import.module, import.name
+                        )));
                     }
                 }
             }

@@ -72,8 +72,13 @@ impl WasmEngine {
     /// rooms, so a process has one, or gives each a [`HostConfig::max_rooms`].
     ///
     /// # Errors
-    /// When the machine has not the address space, or no thread can be started.
+    /// When a limit leaves no room to run in, the machine has not the address space, or no thread
+    /// can be started.
     pub fn new(mut config: HostConfig) -> Result<WasmEngine, EngineError> {
+        if config.limits.stack_bytes == 0 {
+            let problem = "`stack_bytes` is 0, and no function runs without a stack".into();
+            return Err(EngineError::Settings { problem });
+        }
         let page = 64 << 10;
         let most_memory = usize::try_from(RESERVED_BYTES).unwrap_or(usize::MAX);
         config.limits.memory_bytes = config.limits.memory_bytes.min(most_memory) / page * page;

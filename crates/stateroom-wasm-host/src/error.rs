@@ -6,6 +6,12 @@ use std::{io, path::PathBuf};
 /// Why there is no [`WasmEngine`](crate::WasmEngine).
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// The configuration asks for what cannot be.
+    #[error("rooms cannot be set up so: {problem}")]
+    Settings {
+        /// What is wrong, and the fix.
+        problem: String,
+    },
     /// The machine has not the room for the pool of instances.
     #[error(
         "cannot set up {max_rooms} rooms, each with 4 GiB of address space: {reason}; lower \

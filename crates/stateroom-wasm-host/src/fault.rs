@@ -1,6 +1,6 @@
 //! What a guest can do wrong while it runs, and how that is told to the clients and to the log.
 
-use crate::host_state::HostState;
+use crate::{guest_log, host_state::HostState};
 use stateroom::ServiceFailure;
 use std::{fmt::Write, time::Duration};
 use wasmtime::{Trap, WasmBacktrace};
@@ -69,7 +69,8 @@ pub(crate) fn failure(error: &wasmtime::Error, state: &HostState) -> ServiceFail
             };
         }
     }
-    ServiceFailure { summary, detail }
+    // What was printed and the names of functions are the guest's.
+    ServiceFailure { summary, detail: guest_log::without_control(&detail) }
 }
 
 /// A function's name without the hash that ends a mangled one; names of generics may be endless.

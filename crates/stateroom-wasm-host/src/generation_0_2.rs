@@ -14,6 +14,10 @@ const LEAST_LENT_BYTES: u32 = 1 << 10;
 /// Where an empty payload lies: any address will do except 0, which is no valid one in Rust or C.
 const EMPTY: u32 = 1;
 
+/// Payloads up to this many bytes are written at address 0 for an allocator that answers 0, see
+/// [`Allocator`]. It is half of the stack that a module in Rust has there.
+const NULL_BYTES: u32 = 512 << 10;
+
 /// The functions of one instance.
 pub(crate) struct NamedFunctions {
     initialize: TypedFunc<(u32, u32), ()>,
@@ -31,6 +35,7 @@ impl NamedFunctions {
         store: &mut Store<HostState>,
         instance: &Instance,
     ) -> wasmtime::Result<NamedFunctions> {
+        let lender = Lender::find(store, instance);
         Ok(NamedFunctions {
             initialize: instance.get_typed_func(&mut *store, "initialize")?,
             connect: instance.get_typed_func(&mut *store, "connect")?,
@@ -39,8 +44,12 @@ impl NamedFunctions {
             binary: instance.get_typed_func(&mut *store, "binary")?,
             timer: instance.get_typed_func(&mut *store, "timer")?,
             payloads: Payloads {
-                allocator: Allocator::find(store, instance, "jam_malloc", "jam_free")?,
-                lender: Lender::find(store, instance),
+                allocator: Allocator {
+                    // A module that lends is of ours, and allocates as it should.
+                    null_is_a_place: lender.is_none(),
+                    ..Allocator::find(store, instance, "jam_malloc", "jam_free")?
+                },
+                lender,
             },
         })
     }
@@ -115,9 +124,17 @@ impl Payloads {
 }
 
 /// The pair of functions with which a host allocates in a guest.
+///
+/// That of the published generations asks for memory of alignment 0, which is undefined behaviour:
+/// some builds, those for size for instance, answer 0 for every size. The published hosts wrote the
+/// payload there all the same, which is the far end of the stack in a module built by Rust, so those
+/// modules worked, and have to work here. 0 is no such place when the module has just been refused
+/// memory, or when the payload is so large that it may reach what the stack holds or the static data
+/// behind it: then it had nothing left, and says so, rather than being quietly damaged.
 pub(crate) struct Allocator {
     allocate: TypedFunc<u32, u32>,
     free: TypedFunc<(u32, u32), ()>,
+    null_is_a_place: bool,
 }
 
 impl Allocator {
@@ -130,6 +147,7 @@ impl Allocator {
         Ok(Allocator {
             allocate: instance.get_typed_func(&mut *store, allocate)?,
             free: instance.get_typed_func(&mut *store, free)?,
+            null_is_a_place: true,
         })
     }
 
@@ -144,6 +162,11 @@ impl Allocator {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let bytes = u32::try_from(length).map_err(|_| Fault::MessageTooLong { length })?;
         let pointer = self.allocate.call(&mut *store, bytes)?;
+        let null_is_a_place =
+            self.null_is_a_place && bytes <= NULL_BYTES && !store.data().bounds.memory_refused;
+        if pointer == 0 && !null_is_a_place {
+            return Err(Fault::NoBuffer { length: bytes }.into());
+        }
         write(store, pointer, bytes, parts)?;
         call(store, pointer, bytes)?;
         self.free.call(store, (pointer, bytes))
@@ -178,6 +201,9 @@ impl Lender {
             // At most LENT_BYTES, which is a power of two.
             let capacity = length.next_power_of_two().max(LEAST_LENT_BYTES);
             let pointer = self.lend.call(&mut *store, capacity)?;
+            if pointer == 0 {
+                return Err(Fault::NoBuffer { length: capacity }.into());
+            }
             self.lent = Lent { pointer, capacity };
         }
         write(store, self.lent.pointer, length, &[payload])?;
@@ -191,10 +217,6 @@ fn write(
     length: u32,
     parts: &[&[u8]],
 ) -> Result<(), Fault> {
-    // An allocator that has nothing left answers 0.
-    if pointer == 0 {
-        return Err(Fault::NoBuffer { length });
-    }
     let memory = store.data().memory.ok_or(Fault::NoMemory)?;
     GuestMemory::new(memory.data_mut(store.as_context_mut())).write(pointer, length, parts)
 }

@@ -147,6 +147,17 @@ impl Drop for GuestLog {
     }
 }
 
+/// `text` without characters that could forge other lines of the log or steer a terminal.
+pub(crate) fn without_control(text: &str) -> String {
+    text.chars()
+        .map(
+            |char| {
+                if char.is_control() && char != '\t' { char::REPLACEMENT_CHARACTER } else { char }
+            },
+        )
+        .collect()
+}
+
 /// A line that has begun.
 #[derive(Default)]
 struct Line {
@@ -166,19 +177,9 @@ impl Line {
         self.kept.is_empty() && self.cut_bytes == 0
     }
 
-    /// The line, without characters that could forge other lines of the log or steer a terminal.
+    /// The line as it is logged.
     fn into_text(self) -> String {
-        let mut text: String =
-            String::from_utf8_lossy(&self.kept)
-                .chars()
-                .map(|char| {
-                    if char.is_control() && char != '\t' {
-                        char::REPLACEMENT_CHARACTER
-                    } else {
-                        char
-                    }
-                })
-                .collect();
+        let mut text = without_control(&String::from_utf8_lossy(&self.kept));
         if self.cut_bytes > 0 {
             text.push_str(&format!(" … ({} bytes more)", self.cut_bytes));
         }

@@ -132,9 +132,20 @@ impl WasmEngine {
 }
 
 fn prepared_binary(name: &str, bytes: &[u8], config: &HostConfig) -> Result<Vec<u8>, LoadError> {
-    let binary = wat::parse_bytes(bytes).map_err(|error| LoadError::NotWasm {
-        module: name.into(),
-        reason: format!("it is neither the binary nor the text form: {error}"),
+    let refused = |reason| LoadError::NotWasm { module: name.into(), reason };
+    if bytes.trim_ascii().is_empty() {
+        return Err(refused("it is empty".into()));
+    }
+    if bytes.starts_with(b"\x7fELF") {
+        let reason = "it is machine code, but not, or not all of, what `precompile` makes";
+        return Err(refused(reason.into()));
+    }
+    let binary = wat::parse_bytes(bytes).map_err(|error| {
+        // The lines after the first two show the place in the text.
+        let told = error.to_string();
+        let told = told.lines().take(2).map(str::trim).collect::<Vec<_>>().join(" ");
+        let told = told.replace("--> <anon>:", "at ");
+        refused(format!("it is neither the binary nor the text form: {told}"))
     })?;
     check::check_binary(name, &binary, &config.limits)?;
     prepare::prepare(name, &binary)
@@ -209,11 +220,12 @@ impl LoadedModule {
                     return Err(LoadError::WrongVersion { module, export, wanted, found });
                 }
                 None => {
+                    let address = address.unwrap_or_default();
                     return Err(LoadError::WrongSignature {
                         module: name.into(),
                         item: export.into(),
                         wanted: "the address of an i32 in memory".into(),
-                        found: format!("{address:?}, which is outside"),
+                        found: format!("{address}, which is outside"),
                     });
                 }
             }

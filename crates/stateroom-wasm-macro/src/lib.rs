@@ -13,9 +13,9 @@ use proc_macro::TokenStream;
 ///
 /// It goes on a `struct`, an `enum` or a `type` alias, also an alias of a type of another crate,
 /// and takes no arguments. The type must implement `SimpleStateroomService` and have no generic
-/// parameters. The item itself is left as it is.
+/// parameters, or only such as have a default. The item itself is left as it is.
 ///
-/// ```ignore
+/// ```
 /// use stateroom_wasm::prelude::*;
 ///
 /// #[stateroom_wasm]

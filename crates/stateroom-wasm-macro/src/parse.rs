@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, Generics, Ident, Result, Token, Visibility};
+use syn::{Attribute, Error, GenericParam, Generics, Ident, Result, Token, Visibility};
 
 /// The name of the type that the attribute stands on.
 ///
@@ -62,7 +62,11 @@ fn item_name(input: ParseStream) -> Result<Ident> {
 
     let name: Ident = input.parse()?;
     let generics: Generics = input.parse()?;
-    let name = if generics.params.is_empty() { Ok(name) } else { Err(generic(&name, &generics)) };
+    let name = if generics.params.iter().all(has_default) {
+        Ok(name)
+    } else {
+        Err(generic(&name, &generics))
+    };
     input.parse::<TokenStream>()?;
     name
 }
@@ -82,12 +86,21 @@ fn not_a_type(input: ParseStream) -> Error {
     )
 }
 
+/// Whether the type is a concrete one when it is named without this parameter.
+fn has_default(parameter: &GenericParam) -> bool {
+    match parameter {
+        GenericParam::Type(parameter) => parameter.default.is_some(),
+        GenericParam::Const(parameter) => parameter.default.is_some(),
+        _ => false,
+    }
+}
+
 fn generic(name: &Ident, generics: &Generics) -> Error {
     Error::new_spanned(
         generics.to_token_stream(),
         format!(
             "a module holds one service of one concrete type, so `{name}` can't have generic \
-             parameters; remove them, or put `#[stateroom_wasm]` on an alias such as \
+             parameters without a default; remove them, or put `#[stateroom_wasm]` on an alias such as \
              `type Service = {name}<...>;`"
         ),
     )

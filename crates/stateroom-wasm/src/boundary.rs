@@ -47,16 +47,23 @@ pub type Build = fn(&str, Context) -> Box<dyn StateroomService>;
 macro_rules! export_service {
     ($build:expr) => {
         const _: () = {
-            const _BUILD: $crate::boundary::Build = $build;
+            const BUILD: $crate::boundary::Build = $build;
+
+            // What a constant of no name uses is alive. So the compiler does not call the service
+            // dead code on the targets where nothing else refers to it.
+            const _: $crate::boundary::Build = BUILD;
 
             // Other targets export nothing: `connect` there would replace the C library's.
             #[cfg(target_arch = "wasm32")]
-            $crate::export_functions!(_BUILD);
+            $crate::export_functions!(BUILD);
         };
     };
 }
 
 /// The exports themselves, each a call of the function of the same name in `boundary`.
+///
+/// The parameters have names that nobody gives to a constant: one in sight of the user's item would
+/// be taken for the pattern.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! export_functions {
@@ -74,22 +81,22 @@ macro_rules! export_functions {
 
         #[unsafe(no_mangle)]
         unsafe extern "C" fn initialize(
-            room_id: *const $crate::boundary::u8,
-            length: $crate::boundary::usize,
+            __room_id: *const $crate::boundary::u8,
+            __length: $crate::boundary::usize,
         ) {
             $crate::boundary::run_constructors();
             // SAFETY: the host keeps to what `boundary` asks of it; so in each function below.
-            unsafe { $crate::boundary::initialize($build, room_id, length) }
+            unsafe { $crate::boundary::initialize($build, __room_id, __length) }
         }
 
         #[unsafe(no_mangle)]
-        extern "C" fn connect(client: $crate::boundary::u32) {
-            $crate::boundary::connect(client);
+        extern "C" fn connect(__client: $crate::boundary::u32) {
+            $crate::boundary::connect(__client);
         }
 
         #[unsafe(no_mangle)]
-        extern "C" fn disconnect(client: $crate::boundary::u32) {
-            $crate::boundary::disconnect(client);
+        extern "C" fn disconnect(__client: $crate::boundary::u32) {
+            $crate::boundary::disconnect(__client);
         }
 
         #[unsafe(no_mangle)]
@@ -99,43 +106,43 @@ macro_rules! export_functions {
 
         #[unsafe(no_mangle)]
         unsafe extern "C" fn message(
-            client: $crate::boundary::u32,
-            message: *const $crate::boundary::u8,
-            length: $crate::boundary::usize,
+            __client: $crate::boundary::u32,
+            __message: *const $crate::boundary::u8,
+            __length: $crate::boundary::usize,
         ) {
             // SAFETY: as in `initialize`.
-            unsafe { $crate::boundary::message(client, message, length) }
+            unsafe { $crate::boundary::message(__client, __message, __length) }
         }
 
         #[unsafe(no_mangle)]
         unsafe extern "C" fn binary(
-            client: $crate::boundary::u32,
-            message: *const $crate::boundary::u8,
-            length: $crate::boundary::usize,
+            __client: $crate::boundary::u32,
+            __message: *const $crate::boundary::u8,
+            __length: $crate::boundary::usize,
         ) {
             // SAFETY: as in `initialize`.
-            unsafe { $crate::boundary::binary(client, message, length) }
+            unsafe { $crate::boundary::binary(__client, __message, __length) }
         }
 
         #[unsafe(no_mangle)]
-        extern "C" fn jam_malloc(size: $crate::boundary::usize) -> *mut $crate::boundary::u8 {
-            $crate::boundary::allocate(size)
+        extern "C" fn jam_malloc(__size: $crate::boundary::usize) -> *mut $crate::boundary::u8 {
+            $crate::boundary::allocate(__size)
         }
 
         #[unsafe(no_mangle)]
         unsafe extern "C" fn jam_free(
-            pointer: *mut $crate::boundary::u8,
-            size: $crate::boundary::usize,
+            __pointer: *mut $crate::boundary::u8,
+            __size: $crate::boundary::usize,
         ) {
             // SAFETY: as in `initialize`.
-            unsafe { $crate::boundary::free(pointer, size) }
+            unsafe { $crate::boundary::free(__pointer, __size) }
         }
 
         #[unsafe(no_mangle)]
         extern "C" fn stateroom_v1_buffer(
-            length: $crate::boundary::usize,
+            __length: $crate::boundary::usize,
         ) -> *mut $crate::boundary::u8 {
-            $crate::boundary::lend_buffer(length)
+            $crate::boundary::lend_buffer(__length)
         }
     };
 }
@@ -260,10 +267,13 @@ unsafe fn with_bytes(pointer: *const u8, length: usize, handle: impl FnOnce(&[u8
             return handle(&[]);
         }
         assert!(
-            !pointer.is_null() && isize::try_from(length).is_ok(),
+            !pointer.is_null()
+                && isize::try_from(length).is_ok()
+                && pointer.addr().checked_add(length).is_some(),
             "the host passed {length} bytes at {pointer:p}, where no {length} bytes can be"
         );
-        // SAFETY: not null and not too long, checked above; the rest is the caller's promise.
+        // SAFETY: not null, not too long and not past the end of all memory, checked above; the rest
+        // is the caller's promise.
         handle(unsafe { std::slice::from_raw_parts(pointer, length) })
     })
 }

@@ -48,3 +48,8 @@ pub use service::{
 };
 pub use sleep::{Compression, Sleep};
 pub use test_context::{Sent, TestContext};
+
+// The examples of the README are tested as those of the documentation are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

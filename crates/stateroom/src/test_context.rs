@@ -26,14 +26,32 @@ impl Sent {
 
 /// Records what a service sends and the timer it sets.
 ///
+/// It knows no clients and no clock. It records every message, whoever it is for, and a test itself
+/// says who connects and when time has passed, by calling the service.
+///
 /// ```
-/// use stateroom::{MessageRecipient, Sent, StateroomContext, TestContext};
+/// use stateroom::*;
+///
+/// struct Clock(u32);
+///
+/// impl SimpleStateroomService for Clock {
+///     fn new(_room_id: &str, context: &impl StateroomContext) -> Self {
+///         context.set_timer(1000);
+///         Clock(0)
+///     }
+///
+///     fn timer(&mut self, context: &impl StateroomContext) {
+///         self.0 += 1;
+///         context.send_message(MessageRecipient::Broadcast, &format!("{} s", self.0));
+///     }
+/// }
 ///
 /// let context = TestContext::new();
-/// context.send_message(MessageRecipient::Broadcast, "tick");
-/// context.set_timer(1000);
-/// assert_eq!(context.take(), [Sent::text(MessageRecipient::Broadcast, "tick")]);
+/// let mut clock = Clock::new("my-room", &context);
 /// assert_eq!(context.timer_ms(), Some(1000));
+///
+/// clock.timer(&context);
+/// assert_eq!(context.take(), [Sent::text(MessageRecipient::Broadcast, "1 s")]);
 /// ```
 #[derive(Debug, Default)]
 pub struct TestContext {
@@ -53,7 +71,8 @@ impl TestContext {
         self.sent.take()
     }
 
-    /// The delay of the timer in milliseconds, or `None` when none is set.
+    /// The delay in milliseconds that the timer was last set to, or `None` when it was never set or
+    /// cancelled last.
     pub fn timer_ms(&self) -> Option<u32> {
         self.timer.get()
     }

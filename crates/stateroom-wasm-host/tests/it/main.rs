@@ -1,0 +1,17 @@
+//! What the host promises of modules and rooms, proved from outside.
+
+mod interface;
+mod isolation;
+mod kinds_of_memory;
+mod lifecycle;
+mod limits;
+mod loading;
+mod log;
+mod misbehaviour;
+mod mutation;
+mod precompiled;
+mod published;
+mod rust_guests;
+mod source;
+mod support;
+mod time;

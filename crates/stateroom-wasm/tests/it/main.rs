@@ -1,0 +1,7 @@
+//! What an author of services may write, what is refused with which words, and what a host may call.
+
+mod accepted;
+mod boundary;
+mod compiler;
+mod errors;
+mod published;

@@ -1,0 +1,8 @@
+use stateroom_wasm::prelude::*;
+
+#[stateroom_wasm]
+fn service() {}
+
+fn main() {
+    service();
+}

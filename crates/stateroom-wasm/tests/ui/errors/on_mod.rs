@@ -1,0 +1,10 @@
+use stateroom_wasm::prelude::*;
+
+#[stateroom_wasm]
+mod service {
+    pub struct Echo;
+}
+
+fn main() {
+    let _ = service::Echo;
+}

@@ -1,0 +1,14 @@
+use stateroom_wasm::prelude::*;
+
+#[stateroom_wasm(name = "echo", threads(4, 8), , async)]
+struct Echo;
+
+impl SimpleStateroomService for Echo {
+    fn new(_: &str, _: &impl StateroomContext) -> Self {
+        Echo
+    }
+}
+
+fn main() {
+    let _ = Echo;
+}

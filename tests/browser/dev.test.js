@@ -1,0 +1,66 @@
+// A page that is open while its server changes: new code, broken code, no server at all.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { atEnd, cargo, dev, freePort, launch, root, shows, stateroom, visit } from "./support.js";
+
+let browser;
+before(async () => {
+  cargo("build", "-p", "stateroom-cli");
+  browser = await launch();
+});
+after(() => browser?.close());
+
+test("new code takes over while the page stays up", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "stateroom-"));
+  atEnd(t, () => rmSync(folder, { recursive: true }));
+  const project = join(folder, "my-counter"), source = join(project, "src/lib.rs");
+  execFileSync(stateroom, ["new", project], { stdio: "ignore" });
+  // One target folder for every run, so that the dependencies are built once.
+  const { server, url } = await dev(t, project, { env: { CARGO_TARGET_DIR: `${root}target/browser-tests` } });
+  const page = await visit(t, browser, url);
+  await page.evaluate(() => (window.opened = "before the edit"));
+  const more = page.getByRole("button", { name: "One more" });
+  await more.click();
+  await shows(page, "#value", "1");
+  const edit = (from, to) => {
+    const code = readFileSync(source, "utf8");
+    assert.ok(code.includes(from));
+    writeFileSync(source, code.replace(from, to));
+  };
+
+  // Code that does not compile changes nothing.
+  edit("self.value += 1", "self.value += one");
+  await server.hears(/Kept/);
+  await more.click();
+  await shows(page, "#value", "2");
+
+  // The room starts anew with the new code, on the same socket.
+  edit("self.value += one", "self.value += 10");
+  await server.hears(/Swapped/);
+  await shows(page, "#value", "0");
+  await more.click();
+  await shows(page, "#value", "10");
+  assert.equal(await page.evaluate(() => window.opened), "before the edit");
+});
+
+test("a page finds its server again after a restart", async (t) => {
+  const port = await freePort();
+  const { server } = await dev(t, "examples/counter", { port });
+  const page = await visit(t, browser, `http://127.0.0.1:${port}/`);
+  await page.getByRole("button", { name: "One more" }).click();
+  await shows(page, "#value", "1");
+
+  await server.end();
+  await shows(page, "#state", "Reconnecting…");
+  await dev(t, "examples/counter", { port });
+
+  await page.locator("body.live").waitFor();
+  await shows(page, "#value", "0");
+  await page.getByRole("button", { name: "One more" }).click();
+  await shows(page, "#value", "1");
+});
