@@ -65,6 +65,7 @@ mod room;
 mod snapshot;
 mod source;
 mod ticker;
+mod trial;
 mod wasi;
 
 pub use can_sleep::CannotSleep;

@@ -8,21 +8,18 @@ use crate::{
     config::HostConfig,
     engine::EngineInner,
     error::{LoadError, StartError},
-    fault,
-    host_state::{HostState, RoomContext},
+    host_state::HostState,
     image::Image,
-    instance,
-    memory::GuestMemory,
     precompiled, prepare,
     room::WasmHost,
-    snapshot, wasi,
+    wasi,
 };
-use stateroom::{MessageRecipient, StateroomContext, StateroomServiceFactory};
+use stateroom::{StateroomContext, StateroomServiceFactory};
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use wasmtime::{Engine, Instance, InstancePre, Module, ModuleExport, Store};
+use wasmtime::{Engine, InstancePre, Module, ModuleExport};
 
 /// Builds the rooms of one module. Cloning it gives another handle to the same module.
 #[derive(Clone)]
@@ -188,62 +185,6 @@ impl WasmHostFactory {
     }
 }
 
-impl LoadedModule {
-    /// Instantiates the module once, without starting a room: keeps the memory it starts with, and
-    /// reads its version.
-    fn try_out(&mut self, engine: &WasmEngine, name: &str) -> Result<(), LoadError> {
-        let _one_at_a_time = engine.inner.trial.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = HostState::new(engine, "(trial)", Box::new(NoContext));
-        let mut store = instance::new_store(engine, host);
-        let instance = self.try_start(&mut store).map_err(|error| LoadError::FailsAtStart {
-            module: name.into(),
-            failure: fault::failure(&error, store.data()),
-        })?;
-        if let Some(memory) = store.data().memory {
-            snapshot::try_page_map(memory.data(&store), &self.image, &engine.inner.page_map);
-        }
-        for (export, wanted) in self.generation.versions() {
-            let address = instance
-                .get_global(&mut store, export)
-                .and_then(|global| global.get(&mut store).i32().map(i32::cast_unsigned));
-            let memory = store.data().memory;
-            let found = match (address, memory) {
-                (Some(address), Some(memory)) => {
-                    GuestMemory::new(memory.data_mut(&mut store)).read_u32(address).ok()
-                }
-                _ => None,
-            };
-            match found {
-                Some(found) if found == wanted => {}
-                Some(found) => {
-                    let module = name.into();
-                    return Err(LoadError::WrongVersion { module, export, wanted, found });
-                }
-                None => {
-                    let address = address.unwrap_or_default();
-                    return Err(LoadError::WrongSignature {
-                        module: name.into(),
-                        item: export.into(),
-                        wanted: "the address of an i32 in memory".into(),
-                        found: format!("{address}, which is outside"),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn try_start(&mut self, store: &mut Store<HostState>) -> wasmtime::Result<Instance> {
-        let instance = instance::instantiate(store, self)?;
-        if let Some(memory) = store.data().memory {
-            self.image = Image::of(memory.data(&store));
-            self.memory_bytes = memory.data_size(&store);
-        }
-        instance::run_constructors(store, self, &instance)?;
-        Ok(instance)
-    }
-}
-
 impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHostFactory {
     type Service = WasmHost;
     type Error = StartError;
@@ -251,13 +192,4 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
     fn build(&self, room_id: &str, context: C) -> Result<WasmHost, StartError> {
         WasmHost::start(self, room_id, Box::new(context))
     }
-}
-
-/// The context of a trial, where nobody listens.
-struct NoContext;
-
-impl RoomContext for NoContext {
-    fn send_text(&self, _: MessageRecipient, _: &str) {}
-    fn send_binary(&self, _: MessageRecipient, _: &[u8]) {}
-    fn set_timer(&self, _: u32) {}
 }

@@ -120,7 +120,12 @@ fn the_examples_sleep_and_wake_unchanged() {
 fn published_modules_sleep_and_wake_unchanged() {
     let engine = engine(8);
     let modules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/modules");
-    for name in ["published_0_2.wasm", "published_0_4.wasm"] {
+    for name in [
+        "published_0_2.wasm",
+        "published_0_2_null_malloc.wasm",
+        "published_0_4.wasm",
+        "published_0_4_null_malloc.wasm",
+    ] {
         check(&engine, &modules.join(name));
     }
 }

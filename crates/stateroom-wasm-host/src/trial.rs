@@ -1,0 +1,82 @@
+//! Tries a module once when it is loaded: it starts, it says its version, and what its memory starts
+//! with is kept.
+
+use crate::{
+    WasmEngine,
+    error::LoadError,
+    fault,
+    host_state::{HostState, RoomContext},
+    image::Image,
+    instance,
+    load::LoadedModule,
+    memory::GuestMemory,
+    snapshot,
+};
+use stateroom::MessageRecipient;
+use std::sync::PoisonError;
+use wasmtime::{Instance, Store};
+
+impl LoadedModule {
+    /// Instantiates the module once, without starting a room: keeps the memory it starts with, and
+    /// reads its version.
+    pub(crate) fn try_out(&mut self, engine: &WasmEngine, name: &str) -> Result<(), LoadError> {
+        let _one_at_a_time = engine.inner.trial.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = HostState::new(engine, "(trial)", Box::new(NoContext));
+        let mut store = instance::new_store(engine, host);
+        let instance = self.try_start(&mut store).map_err(|error| LoadError::FailsAtStart {
+            module: name.into(),
+            failure: fault::failure(&error, store.data()),
+        })?;
+        if let Some(memory) = store.data().memory {
+            snapshot::try_page_map(memory.data(&store), &self.image, &engine.inner.page_map);
+        }
+        for (export, wanted) in self.generation.versions() {
+            let address = instance
+                .get_global(&mut store, export)
+                .and_then(|global| global.get(&mut store).i32().map(i32::cast_unsigned));
+            let memory = store.data().memory;
+            let found = match (address, memory) {
+                (Some(address), Some(memory)) => {
+                    GuestMemory::new(memory.data_mut(&mut store)).read_u32(address).ok()
+                }
+                _ => None,
+            };
+            match found {
+                Some(found) if found == wanted => {}
+                Some(found) => {
+                    let module = name.into();
+                    return Err(LoadError::WrongVersion { module, export, wanted, found });
+                }
+                None => {
+                    let address = address.unwrap_or_default();
+                    return Err(LoadError::WrongSignature {
+                        module: name.into(),
+                        item: export.into(),
+                        wanted: "the address of an i32 in memory".into(),
+                        found: format!("{address}, which is outside"),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn try_start(&mut self, store: &mut Store<HostState>) -> wasmtime::Result<Instance> {
+        let instance = instance::instantiate(store, self)?;
+        if let Some(memory) = store.data().memory {
+            self.image = Image::of(memory.data(&store));
+            self.memory_bytes = memory.data_size(&store);
+        }
+        instance::run_constructors(store, self, &instance)?;
+        Ok(instance)
+    }
+}
+
+/// The context of a trial, where nobody listens.
+struct NoContext;
+
+impl RoomContext for NoContext {
+    fn send_text(&self, _: MessageRecipient, _: &str) {}
+    fn send_binary(&self, _: MessageRecipient, _: &[u8]) {}
+    fn set_timer(&self, _: u32) {}
+}
