@@ -71,7 +71,7 @@ impl Connection {
             socket,
             client: Some(client),
             decoder: Decoder::default(),
-            drain: true,
+            drain: false,
             batch: SmallVec::new(),
             queue: None,
         }

@@ -53,8 +53,6 @@ impl<S: StateroomService> DrivenRoom<S> {
                     connection.decode(&mut early, limit, hear)
                 })?;
             }
-            // It may have sent something already, which nothing will tell of.
-            turn.ready.push(ready);
         } else if let Some(stream) = stream {
             // The room failed before it let the client in.
             self.turn_away(socket, stream, turn);
@@ -129,7 +127,7 @@ impl<S: StateroomService> DrivenRoom<S> {
             }
         }
         if let Some(code) = closed {
-            leaving.push((key, Leaving::Closed(code, "")));
+            leaving.push((key, Leaving::Answered(code)));
         } else {
             match reading {
                 Reading::Waiting => {}

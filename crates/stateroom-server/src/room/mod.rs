@@ -104,6 +104,8 @@ pub(crate) struct Departure {
 pub(crate) enum Leaving {
     /// The client is gone already.
     Gone,
+    /// The client has closed with this code, and is answered with it.
+    Answered(CloseCode),
     /// The client is told why.
     Closed(CloseCode, &'static str),
 }

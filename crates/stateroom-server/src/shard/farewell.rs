@@ -2,7 +2,7 @@
 //!
 //! A socket that is dropped while the client still sends is reset, and the client may then never
 //! see the close frame; so the server closes its side and reads on until the client has closed
-//! too, for a bounded time.
+//! too, for a bounded time. Whoever has said that it goes sends no more, and is not waited for.
 
 use crate::{
     connection::write_frames,
@@ -28,6 +28,8 @@ pub(crate) struct Farewell {
     /// What waits to be written, the close frame last.
     queue: VecDeque<Bytes>,
     written: bool,
+    /// Whether the client may still be sending.
+    may_send: bool,
 }
 
 /// How a farewell stands.
@@ -48,14 +50,16 @@ impl Farewell {
         mut queue: VecDeque<Bytes>,
         code: CloseCode,
         reason: &str,
+        may_send: bool,
     ) -> Self {
         queue.push_back(Bytes::from(encode_close(code, reason)));
-        Farewell { stream, queue, written: false }
+        Farewell { stream, queue, written: false, may_send }
     }
 
     /// A farewell to somebody who never opened a WebSocket.
     pub(crate) fn with_response(stream: TcpStream, response: String) -> Self {
-        Farewell { stream, queue: VecDeque::from([Bytes::from(response)]), written: false }
+        let queue = VecDeque::from([Bytes::from(response)]);
+        Farewell { stream, queue, written: false, may_send: true }
     }
 
     /// Goes as far as it can without waiting. Errors end the farewell: the client has gone
@@ -68,6 +72,9 @@ impl Farewell {
                 Err(_) => return Progress::Over,
             }
             self.written = true;
+            if !self.may_send {
+                return Progress::Over;
+            }
             if self.stream.shutdown(Shutdown::Write).is_err() {
                 return Progress::Over;
             }

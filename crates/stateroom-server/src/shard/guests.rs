@@ -4,7 +4,7 @@ use super::{
     Shard,
     farewell::Farewell,
     mailbox::Letter,
-    places::{Place, PlaceKind},
+    places::{News, Place, PlaceKind},
     rooms::RoomKey,
 };
 use crate::{
@@ -76,14 +76,12 @@ impl<F: RoomFactory> Shard<F> {
                 let greeting = Box::new(Greeting { stream, head: Vec::new() });
                 self.set_place(socket, PlaceKind::Greeting(greeting));
                 self.look_after(socket, REQUEST_TIMEOUT);
-                // Its request may be here already, which nothing will tell of.
-                self.greet(socket);
             }
         }
     }
 
-    /// Reads on in the request of a connection.
-    pub(super) fn greet(&mut self, socket: u32) {
+    /// Reads on in the request of a connection, whose end may have been told of.
+    pub(super) fn greet(&mut self, socket: u32, at_end: bool) {
         let Some(Place { kind: PlaceKind::Greeting(greeting), .. }) =
             self.places.get_mut(socket as usize)
         else {
@@ -108,10 +106,16 @@ impl<F: RoomFactory> Shard<F> {
             }
             Head::WebSocket { join: Ok(join), length } => {
                 let early = bytes.get(length..).unwrap_or_default().to_vec();
+                let early_bytes = early.len();
                 let shard = shard_of(&join.room_id, self.shards.len());
                 let mut guest = Guest { stream, join, early };
                 if shard == self.number {
-                    self.admit(guest, Some(socket));
+                    let news = match at_end {
+                        true => News::AtEnd,
+                        false if early_bytes > 0 => News::Ready,
+                        false => News::None,
+                    };
+                    self.admit(guest, Some((socket, news)));
                 } else if let Some(mailbox) = self.shards.get(shard).cloned() {
                     self.withdraw(&mut guest.stream);
                     self.free(socket);
@@ -121,11 +125,13 @@ impl<F: RoomFactory> Shard<F> {
         }
     }
 
-    /// Lets a client into its room, unless there is a reason not to. Its socket is registered with
-    /// this shard as `socket`, or not yet.
-    pub(super) fn admit(&mut self, guest: Guest, socket: Option<u32>) {
+    /// Lets a client into its room, unless there is a reason not to. Its socket has a place on this
+    /// shard already, or not yet.
+    pub(super) fn admit(&mut self, guest: Guest, place: Option<(u32, News)>) {
         let Guest { mut stream, join, early } = guest;
-        let Some(socket) = socket.or_else(|| self.register(&mut stream)) else { return };
+        // The system tells a shard that it is new to of all that is there to be read.
+        let place = place.or_else(|| Some((self.register(&mut stream)?, News::None)));
+        let Some((socket, news)) = place else { return };
         let room = match self.seat(&join.room_id) {
             Ok(room) => room,
             Err(rejection) => {
@@ -141,7 +147,7 @@ impl<F: RoomFactory> Shard<F> {
             return self.free(socket);
         }
         let arrival = Arrival { stream, socket, early, token: join.token };
-        self.set_place(socket, PlaceKind::Joining { room });
+        self.set_place(socket, PlaceKind::Joining { room, news });
         self.order(room, Order::Join(arrival));
     }
 

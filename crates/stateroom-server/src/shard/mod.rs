@@ -373,7 +373,9 @@ impl<F: RoomFactory> Shard<F> {
                     }
                 };
                 self.rooms.sit_down(fresh);
-                self.set_place(arrival.socket, places::PlaceKind::Joining { room: fresh });
+                // What it has sent meanwhile is there to be read.
+                let kind = places::PlaceKind::Joining { room: fresh, news: places::News::AtEnd };
+                self.set_place(arrival.socket, kind);
                 self.order(fresh, Order::Join(arrival));
             }
         }
@@ -396,7 +398,7 @@ impl<F: RoomFactory> Shard<F> {
 
     fn free_all_of(&mut self, lost: RoomKey) {
         let of_lost = |kind: &places::PlaceKind| match kind {
-            places::PlaceKind::Joining { room } | places::PlaceKind::Member { room, .. } => {
+            places::PlaceKind::Joining { room, .. } | places::PlaceKind::Member { room, .. } => {
                 *room == lost
             }
             _ => false,

@@ -30,7 +30,11 @@ pub(crate) enum PlaceKind {
     /// Its request has not been read whole.
     Greeting(Box<Greeting>),
     /// Its client has a seat in a room, which has yet to let it in.
-    Joining { room: RoomKey },
+    Joining {
+        room: RoomKey,
+        /// What has happened on it meanwhile.
+        news: News,
+    },
     /// It is a client's. The room has the socket itself.
     Member {
         room: RoomKey,
@@ -44,23 +48,37 @@ pub(crate) enum PlaceKind {
     Leaving { farewell: Box<Farewell>, room: Option<RoomKey> },
 }
 
+/// What the system has told of a socket that nobody has looked at yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum News {
+    /// Nothing.
+    None,
+    /// There may be something to read.
+    Ready,
+    /// The same, and the other side sends no more after it.
+    AtEnd,
+}
+
 impl<F: RoomFactory> Shard<F> {
     /// Something has happened on a socket.
     pub(super) fn notice(&mut self, event: &Event) {
         let socket = event.token().0;
         let Some(place) = self.places.get_mut(socket) else { return };
         let socket = socket as u32; // As it was given out.
+        let at_end = event.is_read_closed() || event.is_error();
         match &mut place.kind {
             PlaceKind::Member { room, connection, heard, pinged } => {
                 *heard = self.tick;
                 *pinged = false;
-                let at_end = event.is_read_closed() || event.is_error();
                 let ready = Ready { connection: *connection, socket, at_end };
                 self.rooms.note(*room, ready);
             }
-            PlaceKind::Greeting(_) => self.greet(socket),
+            PlaceKind::Joining { news, .. } => {
+                *news = if at_end { News::AtEnd } else { News::Ready.max(*news) };
+            }
+            PlaceKind::Greeting(_) => self.greet(socket, at_end),
             PlaceKind::Leaving { .. } => self.go_on_leaving(socket),
-            PlaceKind::Open | PlaceKind::Joining { .. } => {}
+            PlaceKind::Open => {}
         }
     }
 
@@ -102,6 +120,12 @@ impl<F: RoomFactory> Shard<F> {
     /// Notes that a client is in its room.
     pub(super) fn settle_in(&mut self, socket: u32, room: RoomKey, connection: u32) {
         let heard = self.tick;
+        if let Some(PlaceKind::Joining { news, .. }) = self.vacate(socket)
+            && news != News::None
+        {
+            let at_end = news == News::AtEnd;
+            self.rooms.note(room, Ready { connection, socket, at_end });
+        }
         self.set_place(socket, PlaceKind::Member { room, connection, heard, pinged: false });
         let due = self.heartbeats.first_look(heard);
         self.watch(socket, due);
@@ -113,11 +137,15 @@ impl<F: RoomFactory> Shard<F> {
         match leaving {
             Leaving::Gone => {
                 drop(stream);
-                self.set_place(socket, PlaceKind::Joining { room });
+                self.set_place(socket, PlaceKind::Joining { room, news: News::None });
                 self.free(socket);
             }
+            Leaving::Answered(code) => {
+                let farewell = Farewell::new(stream, queue, code, "", false);
+                self.take_leave(socket, farewell, Some(room));
+            }
             Leaving::Closed(code, reason) => {
-                let farewell = Farewell::new(stream, queue, code, reason);
+                let farewell = Farewell::new(stream, queue, code, reason, true);
                 self.take_leave(socket, farewell, Some(room));
             }
         }
@@ -126,8 +154,8 @@ impl<F: RoomFactory> Shard<F> {
     /// Begins a farewell, after which the seat in `room` is given back.
     pub(super) fn take_leave(&mut self, socket: u32, farewell: Farewell, room: Option<RoomKey>) {
         self.set_place(socket, PlaceKind::Leaving { farewell: Box::new(farewell), room });
-        self.look_after(socket, PATIENCE);
         self.go_on_leaving(socket);
+        self.look_after(socket, PATIENCE);
     }
 
     fn go_on_leaving(&mut self, socket: u32) {
@@ -166,7 +194,9 @@ impl<F: RoomFactory> Shard<F> {
     /// Gives a place up, with the seat and the socket that go with it.
     pub(super) fn free(&mut self, socket: u32) {
         match self.places.try_remove(socket as usize).map(|place| place.kind) {
-            Some(PlaceKind::Joining { room } | PlaceKind::Member { room, .. }) => self.unseat(room),
+            Some(PlaceKind::Joining { room, .. } | PlaceKind::Member { room, .. }) => {
+                self.unseat(room)
+            }
             Some(PlaceKind::Leaving { room: Some(room), .. }) => self.unseat(room),
             _ => {}
         }
