@@ -5,8 +5,10 @@ use anyhow::{Context, anyhow};
 use stateroom_server::{RunningServer, Server, ServerConfig, lend_thread};
 use stateroom_wasm_host::{HostConfig, Limits, WasmEngine, WasmHostFactory};
 use std::{
+    env,
     io::{self, ErrorKind},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -32,9 +34,21 @@ pub(crate) fn settle(
 
 /// The engine that runs every module of this process.
 pub(crate) fn engine(limits: Limits) -> anyhow::Result<WasmEngine> {
-    let config =
-        HostConfig { limits, on_busy: Some(Arc::new(lend_thread)), ..HostConfig::default() };
+    let config = HostConfig {
+        limits,
+        on_busy: Some(Arc::new(lend_thread)),
+        cache_dir: cache_folder(),
+        ..HostConfig::default()
+    };
     WasmEngine::new(config).context("the WebAssembly engine could not be started")
+}
+
+/// Where compiled modules are kept, so that a server starts at once: `stateroom/modules` in the
+/// user's folder for such things. Without such a folder they are compiled each time.
+fn cache_folder() -> Option<PathBuf> {
+    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
+    Some(caches.join("stateroom/modules"))
 }
 
 /// Slots of the engine's pool that are left to rooms whose event goes on beside the others.

@@ -13,7 +13,7 @@ use std::{
 
 /// How much may wait for the thread. What waits takes some 20 KiB each, so when rooms fall asleep
 /// faster than it can keep up with, their shards do the work themselves.
-const MOST_WAITING: usize = 1024;
+const MOST_WAITING: usize = 64;
 
 /// Lower than that of the threads that clients wait for.
 #[cfg(unix)]

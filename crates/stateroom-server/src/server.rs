@@ -102,6 +102,8 @@ impl Server {
     /// When the address cannot be listened on, or the system has no more descriptors.
     pub fn bind<F: RoomFactory>(self, factory: F) -> io::Result<RunningServer<F>> {
         let listener = TcpListener::bind(SocketAddr::new(self.config.ip, self.config.port))?;
+        // Without it, small messages wait for the acknowledgement of those before.
+        set_nodelay(&listener);
         let local_addr = listener.local_addr()?;
         let count = match self.config.shards {
             0 => thread::available_parallelism().map_or(1, usize::from),
@@ -223,6 +225,14 @@ impl<F: RoomFactory> ServerHandle<F> {
     /// Ends the server, see [`RunningServer::run`].
     pub fn shutdown(&self) {
         self.stopping.cancel();
+    }
+}
+
+/// Has every connection that is accepted send at once: on Linux they take this after their listener.
+fn set_nodelay(_listener: &TcpListener) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::net::sockopt::set_tcp_nodelay(_listener, true) {
+        tracing::warn!(%error, "small messages may be late: TCP_NODELAY cannot be set");
     }
 }
 

@@ -145,10 +145,13 @@ impl Peer {
                 let mut command = Command::new(stateroom_command()?);
                 command.arg("serve").arg(start.module);
                 command.args(["--host", "127.0.0.1", "--log", "off", "--port", &port]);
-                if matches!(start.work, Work::Connect(_)) {
-                    // Else the rooms that nobody is in any more count against the most there may be.
-                    command.args(["--empty-room-timeout", "1s"]);
-                }
+                match start.work {
+                    // A room ends with its last client, as it does everywhere else.
+                    Work::Connect(_) => command.args(["--empty-room-timeout", "0s"]),
+                    // All are there when some are visited again.
+                    Work::Visit(_) => command.args(["--empty-room-timeout", "1h"]),
+                    _ => &mut command,
+                };
                 match self {
                     Peer::StateroomFlush => command.args(["--flush-window", "10ms"]),
                     Peer::StateroomSleep => command.args(["--sleep-after", "1s"]),

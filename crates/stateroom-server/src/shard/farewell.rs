@@ -62,9 +62,30 @@ impl Farewell {
         Farewell { stream, queue, written: false, may_send: true }
     }
 
+    /// Hands the system the close frame alone, to go out together with the end of the connection:
+    /// a packet less for each of those who come and go.
+    #[cfg(unix)]
+    fn close_at_once(&self) -> bool {
+        use rustix::net::{SendFlags, send};
+        let (1, Some(frame)) = (self.queue.len(), self.queue.front()) else { return false };
+        #[cfg(target_os = "linux")]
+        let flags = SendFlags::NOSIGNAL | SendFlags::MORE;
+        #[cfg(not(target_os = "linux"))]
+        let flags = SendFlags::empty();
+        send(&self.stream, frame, flags) == Ok(frame.len())
+    }
+
+    #[cfg(not(unix))]
+    fn close_at_once(&self) -> bool {
+        false
+    }
+
     /// Goes as far as it can without waiting. Errors end the farewell: the client has gone
     /// without it.
     pub(crate) fn go_on(&mut self) -> Progress {
+        if !self.may_send && self.close_at_once() {
+            return Progress::Over;
+        }
         if !self.written {
             match write_frames(&mut self.stream, &mut self.queue) {
                 Ok(false) => return Progress::Writing,

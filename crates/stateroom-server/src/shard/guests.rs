@@ -51,7 +51,8 @@ impl<F: RoomFactory> Shard<F> {
         for _ in 0..ACCEPTED_AT_ONCE {
             match listener.accept() {
                 Ok((stream, _)) => {
-                    // Without it, small messages wait for the acknowledgement of those before.
+                    // On Linux it is so already, see `server`.
+                    #[cfg(not(target_os = "linux"))]
                     let _ = stream.set_nodelay(true);
                     self.accepting.exhausted = false;
                     self.accepted.push(stream);

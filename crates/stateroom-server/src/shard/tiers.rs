@@ -2,16 +2,28 @@
 //!
 //! A room that sleeps keeps its clients, and wakes by itself when there is something for it to
 //! hear. So sleep costs nobody anything but some 30 µs, and only as many rooms need to be awake as
-//! are being talked in. Those that were quiet for longest go first.
+//! are being talked in.
+//!
+//! Rooms that have only just woken are newcomers, and few of them stay awake; those that go on
+//! hearing things become regulars, of whom there may be many. So a crowd that says hello and no
+//! more, or one visit after the other, neither takes the place of rooms that are being talked in
+//! nor leaves its mark on the memory: an instance that was used once keeps some 20 KiB.
 
 use super::rooms::RoomKey;
 use lru::LruCache;
 use std::time::{Duration, Instant};
 
+/// A room that has had more turns than this since it woke is a regular.
+const TURNS_OF_A_NEWCOMER: u32 = 3;
+
+/// This part of the rooms that may be awake is for newcomers.
+const NEWCOMERS: usize = 32;
+
 /// The rooms that are awake and can sleep, and how much of them there may be.
 #[derive(Debug)]
 pub(crate) struct AwakeRooms {
-    rooms: LruCache<RoomKey, Awake>,
+    newcomers: LruCache<RoomKey, Awake>,
+    regulars: LruCache<RoomKey, Awake>,
     bytes: usize,
     limits: AwakeLimits,
 }
@@ -21,6 +33,7 @@ struct Awake {
     /// When it last had its turn.
     since: Instant,
     bytes: usize,
+    turns: u32,
 }
 
 /// How many rooms of one shard are awake at most.
@@ -34,56 +47,77 @@ pub(crate) struct AwakeLimits {
 
 impl AwakeRooms {
     pub(crate) fn new(limits: AwakeLimits) -> Self {
-        AwakeRooms { rooms: LruCache::unbounded(), bytes: 0, limits }
+        AwakeRooms {
+            newcomers: LruCache::unbounded(),
+            regulars: LruCache::unbounded(),
+            bytes: 0,
+            limits,
+        }
     }
 
     /// Notes that a room has just had its turn, is awake, and takes so many bytes.
     pub(crate) fn note(&mut self, room: RoomKey, bytes: usize, now: Instant) {
-        match self.rooms.get_mut(&room) {
-            Some(awake) => {
-                self.bytes = self.bytes - awake.bytes + bytes;
-                *awake = Awake { since: now, bytes };
+        self.bytes += bytes;
+        if let Some(awake) = self.regulars.get_mut(&room) {
+            self.bytes -= awake.bytes;
+            *awake = Awake { since: now, bytes, turns: awake.turns };
+        } else if let Some(awake) = self.newcomers.get_mut(&room) {
+            self.bytes -= awake.bytes;
+            *awake = Awake { since: now, bytes, turns: awake.turns + 1 };
+            if awake.turns > TURNS_OF_A_NEWCOMER
+                && let Some(awake) = self.newcomers.pop(&room)
+            {
+                self.regulars.put(room, awake);
             }
-            None => {
-                self.rooms.put(room, Awake { since: now, bytes });
-                self.bytes += bytes;
-            }
+        } else {
+            self.newcomers.put(room, Awake { since: now, bytes, turns: 1 });
         }
     }
 
     /// Notes that a room is asleep, or no more.
     pub(crate) fn forget(&mut self, room: RoomKey) {
-        if let Some(awake) = self.rooms.pop(&room) {
-            self.bytes -= awake.bytes;
-        }
+        let awake = self.regulars.pop(&room).or_else(|| self.newcomers.pop(&room));
+        self.bytes -= awake.map_or(0, |awake| awake.bytes);
     }
 
     /// Passes over a room that is to sleep and can't just now: it is busy after all.
     pub(crate) fn pass_over(&mut self, room: RoomKey, now: Instant) {
-        if let Some(awake) = self.rooms.get_mut(&room) {
+        let awake = self.regulars.get_mut(&room).or_else(|| self.newcomers.get_mut(&room));
+        if let Some(awake) = awake {
             awake.since = now;
         }
     }
 
     /// The room that is to sleep next so that one more can be awake.
     pub(crate) fn too_many(&self) -> Option<RoomKey> {
-        let too_many = self.rooms.len() >= self.limits.rooms || self.bytes > self.limits.bytes;
-        too_many.then(|| self.rooms.peek_lru()).flatten().map(|(room, _)| *room)
+        let newcomers = (self.limits.rooms / NEWCOMERS).max(1);
+        let oldest = |rooms: &LruCache<RoomKey, Awake>| rooms.peek_lru().map(|(room, _)| *room);
+        if self.newcomers.len() >= newcomers {
+            oldest(&self.newcomers)
+        } else if self.len() >= self.limits.rooms || self.bytes > self.limits.bytes {
+            oldest(&self.regulars).or_else(|| oldest(&self.newcomers))
+        } else {
+            None
+        }
     }
 
     /// A room that has been quiet for too long.
     pub(crate) fn quiet(&self, now: Instant) -> Option<RoomKey> {
-        let (room, awake) = self.rooms.peek_lru()?;
-        (awake.since + self.limits.time <= now).then_some(*room)
+        let mut rooms = [&self.newcomers, &self.regulars].into_iter();
+        rooms.find_map(|rooms| {
+            let (room, awake) = rooms.peek_lru()?;
+            (awake.since + self.limits.time <= now).then_some(*room)
+        })
     }
 
     /// When to ask for [`AwakeRooms::quiet`] next.
     pub(crate) fn next_quiet(&self) -> Option<Instant> {
-        self.rooms.peek_lru().map(|(_, awake)| awake.since + self.limits.time)
+        let oldest = [&self.newcomers, &self.regulars].into_iter().filter_map(LruCache::peek_lru);
+        oldest.map(|(_, awake)| awake.since + self.limits.time).min()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.rooms.len()
+        self.newcomers.len() + self.regulars.len()
     }
 }
 
@@ -99,16 +133,35 @@ mod tests {
         RoomKey { index: number, birth: number }
     }
 
+    /// Has a room become a regular.
+    fn talk_in(rooms: &mut AwakeRooms, room: u32, now: Instant) {
+        (0..=TURNS_OF_A_NEWCOMER).for_each(|_| rooms.note(key(room), 10, now));
+    }
+
     #[test]
-    fn the_room_that_was_quiet_for_longest_makes_room_for_one_more() {
+    fn the_regular_that_was_quiet_for_longest_makes_room_for_one_more() {
         let (mut rooms, now) = (awake(2, usize::MAX), Instant::now());
-        rooms.note(key(1), 10, now);
+        talk_in(&mut rooms, 1, now);
         assert_eq!(rooms.too_many(), None);
-        rooms.note(key(2), 10, now);
+        talk_in(&mut rooms, 2, now);
         rooms.note(key(1), 10, now);
         assert_eq!(rooms.too_many(), Some(key(2)));
         rooms.forget(key(2));
         assert_eq!(rooms.too_many(), None);
+    }
+
+    #[test]
+    fn a_crowd_that_only_passes_by_takes_no_regulars_place() {
+        let (mut rooms, now) = (awake(2 * NEWCOMERS, usize::MAX), Instant::now());
+        talk_in(&mut rooms, 1, now);
+        for visitor in 2..1000 {
+            rooms.note(key(visitor), 10, now);
+            while let Some(room) = rooms.too_many() {
+                assert_ne!(room, key(1));
+                rooms.forget(room);
+            }
+        }
+        assert_eq!(rooms.len(), 2, "the regular, and the last visitor");
     }
 
     #[test]
@@ -129,9 +182,11 @@ mod tests {
         let at = |seconds| now + Duration::from_secs(seconds);
         rooms.note(key(1), 1, at(0));
         rooms.note(key(2), 1, at(5));
-        rooms.note(key(1), 1, at(6));
+        talk_in(&mut rooms, 1, at(6));
         assert_eq!(rooms.next_quiet(), Some(at(15)));
         assert_eq!(rooms.quiet(at(14)), None);
         assert_eq!(rooms.quiet(at(15)), Some(key(2)));
+        rooms.forget(key(2));
+        assert_eq!(rooms.quiet(at(16)), Some(key(1)));
     }
 }
