@@ -3,6 +3,8 @@
 //! Ours rather than a crate's because a frame must be encoded once and shared by all its
 //! receivers, and read in place: no crate offers both.
 
+#[cfg(test)]
+mod against_tungstenite;
 mod close_code;
 mod decode;
 mod encode;
