@@ -264,6 +264,27 @@ async fn a_flood_of_small_events_in_one_room_leaves_the_others_their_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn times_may_be_as_long_as_can_be_said() {
+    let mut server = start(|config| {
+        config.empty_room_timeout = Duration::MAX;
+        config.heartbeat_interval = Duration::MAX;
+        config.heartbeat_timeout = Duration::MAX;
+        config.sleep_after = Duration::MAX;
+        config.shutdown_timeout = Duration::MAX;
+    })
+    .await;
+    for id in 1..=2 {
+        let mut client = server.join("/ws/for-ever").await;
+        assert_eq!(client.text().await, format!("you are {id} in for-ever"));
+        assert_eq!(client.ask("hello").await, "hello");
+        client.0.close(None).await.unwrap();
+        until_heard("for-ever", &format!("disconnect {id}")).await;
+    }
+    server.handle.shutdown();
+    within(&mut server.ended).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_sends_much_writes_once_in_a_window() {
     const WINDOW: Duration = Duration::from_millis(20);
     const MESSAGES: usize = 300;
