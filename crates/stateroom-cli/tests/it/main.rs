@@ -8,3 +8,4 @@ mod load;
 mod new;
 mod process;
 mod project;
+mod sleeping;
