@@ -1,6 +1,7 @@
 //! What the `stateroom` command promises, tried from outside.
 
 mod build_and_serve;
+mod cache;
 mod command_line;
 mod config;
 mod dev;
