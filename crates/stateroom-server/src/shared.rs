@@ -1,7 +1,10 @@
 //! What the shards of a server have in common: its settings, its clock, its counts.
 
 use crate::{ServerConfig, census::Census, clock::Clock, compressor::Compressor, descriptors};
-use std::io;
+use std::{io, time::Duration};
+
+/// As good as for ever, and little enough to be added to any moment.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Shared by everything in a server; nothing here is on a message's way but what never changes.
 #[derive(Debug)]
@@ -13,9 +16,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Takes the settings, lowered to what the machine can hold.
+    /// Takes the settings, lowered to what the machine can hold and its clock can tell.
     pub(crate) fn new(mut config: ServerConfig) -> io::Result<Self> {
         config.max_clients = config.max_clients.min(descriptors::room_for_clients());
+        for time in [
+            &mut config.empty_room_timeout,
+            &mut config.flush_window,
+            &mut config.sleep_after,
+            &mut config.shutdown_timeout,
+        ] {
+            *time = (*time).min(FOR_EVER);
+        }
         let compressor = Compressor::start()?;
         Ok(Shared { config, clock: Clock::start(), census: Census::new(), compressor })
     }

@@ -1,10 +1,14 @@
 //! What the `stateroom` command promises, tried from outside.
 
 mod build_and_serve;
+mod cache;
 mod command_line;
 mod config;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod dev;
 mod load;
 mod new;
 mod process;
 mod project;
+mod sleeping;

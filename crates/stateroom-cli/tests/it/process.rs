@@ -91,6 +91,15 @@ impl Running {
         address.split(['/', '"', ' ']).next().unwrap().to_owned()
     }
 
+    /// How long the process has computed so far.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // After the name: the 12th and 13th field, in hundredths of a second.
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
+        Duration::from_millis(10 * fields.map(|field| field.parse::<u64>().unwrap()).sum::<u64>())
+    }
+
     /// Asks it to end, and tells how it did.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
@@ -115,6 +124,24 @@ pub(crate) fn get(address: &str, path: &str) -> String {
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// What the server at `address` tells of itself.
+pub(crate) fn status(address: &str) -> serde_json::Value {
+    serde_json::from_str(&get(address, "/status")).unwrap()
+}
+
+/// Waits until `/status` shows what is wanted.
+pub(crate) fn until_status(address: &str, wanted: impl Fn(&serde_json::Value) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status = status(address);
+        if wanted(&status) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A client in the room `test`.

@@ -75,3 +75,44 @@ pub(crate) const SILENT_ROOM: &str = r#"(module
     (func (export "message") (param i32 i32 i32))
     (func (export "binary") (param i32 i32 i32))
     (func (export "timer")))"#;
+
+/// A room that answers each message with the one before it, from whomever that was. After one that
+/// begins with `t` it waits for 700 ms, and then sends everyone what it was told last.
+pub(crate) const REMEMBERING_ROOM: &str = r#"(module
+    (import "env" "send_message" (func $send (param i32 i32 i32)))
+    (import "env" "send_binary" (func (param i32 i32 i32)))
+    (import "env" "set_timer" (func $set_timer (param i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 8) "\01")
+    (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
+    (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))
+    (global $length (mut i32) (i32.const 0))
+    (func (export "jam_malloc") (param i32) (result i32) (i32.const 1024))
+    (func (export "jam_free") (param i32 i32))
+    (func (export "initialize") (param i32 i32))
+    (func (export "connect") (param i32))
+    (func (export "disconnect") (param i32))
+    (func (export "message") (param $client i32) (param $text i32) (param $bytes i32)
+        (call $send (local.get $client) (i32.const 4096) (global.get $length))
+        (memory.copy (i32.const 4096) (local.get $text) (local.get $bytes))
+        (global.set $length (local.get $bytes))
+        (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 116))
+            (then (call $set_timer (i32.const 700)))))
+    (func (export "binary") (param i32 i32 i32))
+    (func (export "timer") (call $send (i32.const 0) (i32.const 4096) (global.get $length))))"#;
+
+/// A folder with a module in it.
+pub(crate) struct Module {
+    /// The module's file.
+    pub(crate) path: PathBuf,
+    _folder: TempDir,
+}
+
+impl Module {
+    pub(crate) fn new(text: &str) -> Module {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("room.wat");
+        std::fs::write(&path, text).unwrap();
+        Module { path, _folder: folder }
+    }
+}

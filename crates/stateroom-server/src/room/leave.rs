@@ -14,13 +14,15 @@ impl<S: StateroomService> DrivenRoom<S> {
     /// Writes the batch, and notes whom that showed to be leaving. Tells whether all is written.
     pub(super) fn flush(&mut self, now: Instant) -> bool {
         let Self { sockets, leaving, shared, id, .. } = self;
+        if sockets.has_batch() {
+            self.last_flush = now;
+        }
         let flushed = sockets.flush(shared.config.max_queue_bytes, |key, trouble| {
             leaving.push(match trouble {
                 Trouble::Gone => (key, Leaving::Gone),
                 Trouble::TooSlow => (key, too_slow(id)),
             });
         });
-        self.last_flush = now;
         self.flushing = flushed == Flushed::Some;
         !self.flushing
     }

@@ -160,6 +160,7 @@ pub(crate) struct DrivenRoom<S> {
     shared: Arc<Shared>,
     /// Since when nobody is connected, while that is so.
     empty_since: Instant,
+    /// When something was last written.
     last_flush: Instant,
     /// Whether the last flush did not come to its end.
     flushing: bool,

@@ -16,6 +16,10 @@ use std::time::{Duration, Instant};
 /// A room that has had more turns than this since it woke is a regular.
 const TURNS_OF_A_NEWCOMER: u32 = 3;
 
+/// A room stays awake for this long at least, so that one that is busy is not asked over and over
+/// whether it sleeps.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// This part of the rooms that may be awake is for newcomers.
 const NEWCOMERS: usize = 32;
 
@@ -51,7 +55,7 @@ impl AwakeRooms {
             newcomers: LruCache::unbounded(),
             regulars: LruCache::unbounded(),
             bytes: 0,
-            limits,
+            limits: AwakeLimits { time: limits.time.max(SHORTEST), ..limits },
         }
     }
 

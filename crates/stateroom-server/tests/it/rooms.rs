@@ -3,6 +3,7 @@
 use crate::support::{heard, start, until_heard, within};
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,4 +261,98 @@ async fn a_flood_of_small_events_in_one_room_leaves_the_others_their_turn() {
     }
     assert!(echoes > 20, "{echoes} echoes");
     assert_eq!(flooder.text().await, "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_may_be_as_long_as_can_be_said() {
+    let mut server = start(|config| {
+        config.empty_room_timeout = Duration::MAX;
+        config.heartbeat_interval = Duration::MAX;
+        config.heartbeat_timeout = Duration::MAX;
+        config.sleep_after = Duration::MAX;
+        config.shutdown_timeout = Duration::MAX;
+    })
+    .await;
+    for id in 1..=2 {
+        let mut client = server.join("/ws/for-ever").await;
+        assert_eq!(client.text().await, format!("you are {id} in for-ever"));
+        assert_eq!(client.ask("hello").await, "hello");
+        client.0.close(None).await.unwrap();
+        until_heard("for-ever", &format!("disconnect {id}")).await;
+    }
+    server.handle.shutdown();
+    within(&mut server.ended).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_sends_much_writes_once_in_a_window() {
+    const WINDOW: Duration = Duration::from_millis(20);
+    const MESSAGES: usize = 300;
+    let server = start(|config| config.flush_window = WINDOW).await;
+    let mut sender = server.join("/ws/window").await;
+    sender.text().await;
+    let receiver = server.join("/ws/window").await;
+    let tokio_tungstenite::MaybeTlsStream::Plain(mut receiver) = receiver.0.into_inner() else {
+        panic!("not plain")
+    };
+    // One read has all that one write had, unless the receiver is late; then there are still fewer.
+    let reading = tokio::spawn(async move {
+        let (mut reads, mut heard, mut buffer) = (0, Vec::new(), vec![0; 65_536]);
+        let mut bytes = Vec::new();
+        while heard.len() < MESSAGES {
+            let length = within(receiver.read(&mut buffer)).await.unwrap();
+            assert_ne!(length, 0);
+            reads += 1;
+            bytes.extend_from_slice(&buffer[..length]);
+            while let Some(frame) = whole_frame(&mut bytes) {
+                if let Ok(number) = frame.parse::<usize>() {
+                    assert_eq!(number, heard.len());
+                    heard.push(Instant::now());
+                }
+            }
+        }
+        (reads, heard)
+    });
+    let start = Instant::now();
+    let mut sent = Vec::new();
+    for number in 0..MESSAGES {
+        sent.push(Instant::now());
+        sender.send(&format!("others {number}")).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (reads, heard) = reading.await.unwrap();
+    let windows = start.elapsed().as_millis() / WINDOW.as_millis();
+    assert!(reads <= windows + 3, "{reads} reads in {windows} windows");
+    let mut late: Vec<Duration> =
+        heard.iter().zip(&sent).map(|(heard, sent)| *heard - *sent).collect();
+    late.sort_unstable();
+    // The machine may be busy now and then, but not most of the time.
+    assert!(late[MESSAGES / 2] <= WINDOW + Duration::from_millis(5), "{:?}", late[MESSAGES / 2]);
+    assert!(late[MESSAGES - 1] <= Duration::from_secs(1), "{:?}", late[MESSAGES - 1]);
+}
+
+/// Takes a short frame from the front of `bytes`, if it is there whole.
+fn whole_frame(bytes: &mut Vec<u8>) -> Option<String> {
+    let end = 2 + usize::from(*bytes.get(1)?);
+    let frame: Vec<u8> = (end <= bytes.len()).then(|| bytes.drain(..end).collect())?;
+    Some(String::from_utf8_lossy(&frame[2..]).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_has_written_nothing_for_the_window_writes_at_once() {
+    const WINDOW: Duration = Duration::from_secs(1);
+    let server = start(|config| config.flush_window = WINDOW).await;
+    let mut client = server.join("/ws/patient").await;
+    client.text().await;
+    tokio::time::sleep(WINDOW).await;
+    // Neither a message without an answer nor a pong is the room's writing.
+    client.send("quiet").await;
+    client.0.send(Message::Ping("ping".into())).await.unwrap();
+    assert_eq!(client.next().await, Message::Pong("ping".into()));
+    let before = Instant::now();
+    assert_eq!(client.ask("at once").await, "at once");
+    assert!(before.elapsed() < WINDOW / 2, "it waited {:?}", before.elapsed());
+    let before = Instant::now();
+    assert_eq!(client.ask("with the next").await, "with the next");
+    assert!(before.elapsed() >= WINDOW / 2, "it waited {:?}", before.elapsed());
 }
