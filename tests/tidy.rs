@@ -65,3 +65,15 @@ fn ci_runs_the_test_command_of_the_readme() {
     assert!(read("README.md").contains("\n./test.sh\n"));
     assert!(read(".ci/run").contains("\n./test.sh\n"));
 }
+
+#[test]
+fn what_cargo_runs_by_itself_is_the_command() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let run = std::process::Command::new(cargo)
+        .args(["run", "--quiet", "--", "--version"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(said.starts_with("stateroom "), "{said}{}", String::from_utf8_lossy(&run.stderr));
+}

@@ -87,6 +87,7 @@ fn main() -> anyhow::Result<()> {
     );
     let everything = options.only.is_empty() && options.scenario.is_empty() && options.scale == 1.0;
     if everything || options.write {
+        let results = if everything { results } else { results.over(Results::read(&file).ok()) };
         results.write(&file)?;
         write(&results)?;
     }

@@ -56,6 +56,14 @@ impl Results {
         fs::write(file, text).with_context(|| format!("writing {}", file.display()))
     }
 
+    /// Adds what an earlier run kept of the scenarios that are not in this one.
+    pub(crate) fn over(mut self, earlier: Option<Self>) -> Self {
+        for (scenario, outcomes) in earlier.into_iter().flat_map(|earlier| earlier.outcomes) {
+            self.outcomes.entry(scenario).or_insert(outcomes);
+        }
+        self
+    }
+
     /// Adds what one round came to.
     pub(crate) fn add(
         &mut self,
