@@ -259,16 +259,20 @@ impl<S: StateroomService> DrivenRoom<S> {
     where
         F: RoomFactory<Service = S>,
     {
+        let mut in_turn = true;
         let mut orders = std::mem::take(&mut turn.orders).into_iter();
-        while let Some(order) = orders.next() {
+        while in_turn && let Some(order) = orders.next() {
             if let Err(end) = self.carry_out(order, turn, now) {
                 turn.orders.extend(orders);
                 return Err(end);
             }
+            in_turn = self.goes_on(now);
         }
-        self.hear(Event::Timer, now)?;
+        turn.orders.extend(orders);
+        if !self.flushing {
+            self.hear(Event::Timer, now)?;
+        }
         let mut ready = std::mem::take(&mut turn.ready);
-        let mut in_turn = true;
         let mut outcome = Ok(());
         for socket in ready.drain(..) {
             if !in_turn {
@@ -276,12 +280,15 @@ impl<S: StateroomService> DrivenRoom<S> {
                 continue;
             }
             outcome = self.read(socket, turn, now);
-            in_turn = outcome.is_ok()
-                && (self.sockets.batch_bytes() < BATCH_BYTES || self.flush(now))
-                && now.elapsed() < TURN;
+            in_turn = outcome.is_ok() && self.goes_on(now);
         }
         turn.ready = ready;
         Ok(outcome?)
+    }
+
+    /// Writes a batch that has grown large, and tells whether there is more time in this turn.
+    fn goes_on(&mut self, now: Instant) -> bool {
+        (self.sockets.batch_bytes() < BATCH_BYTES || self.flush(now)) && now.elapsed() < TURN
     }
 
     fn carry_out<F>(&mut self, order: Order<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End>

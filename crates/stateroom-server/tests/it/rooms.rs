@@ -356,3 +356,32 @@ async fn a_room_that_has_written_nothing_for_the_window_writes_at_once() {
     assert_eq!(client.ask("with the next").await, "with the next");
     assert!(before.elapsed() >= WINDOW / 2, "it waited {:?}", before.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_crowd_that_joins_one_room_leaves_the_others_their_turn() {
+    const CROWD: usize = 300;
+    let server = start(|config| config.shards = 1).await;
+    let mut neighbour = server.join("/ws/not-crowded").await;
+    neighbour.text().await;
+    // To let them in is 600 ms of work.
+    let address = server.address;
+    let crowd = tokio::spawn(async move {
+        let url = format!("ws://{address}/ws/slow-to-let-in");
+        let joins = (0..CROWD).map(|_| tokio_tungstenite::connect_async(&url));
+        futures_util::future::try_join_all(joins).await.unwrap()
+    });
+    within(async {
+        while heard("slow-to-let-in").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut longest = Duration::ZERO;
+    while heard("slow-to-let-in").len() < CROWD {
+        let before = Instant::now();
+        assert_eq!(neighbour.ask("hello").await, "hello");
+        longest = longest.max(before.elapsed());
+    }
+    assert!(longest < Duration::from_millis(200), "an echo took {longest:?}");
+    assert_eq!(within(crowd).await.unwrap().len(), CROWD);
+}
