@@ -200,7 +200,8 @@ impl<S: StateroomService> DrivenRoom<S> {
     where
         F: RoomFactory<Service = S>,
     {
-        let heard = if self.flushing { Ok(()) } else { self.hear_everything(turn, now) };
+        // Nobody comes while others are on their way out: they might be given the same keys.
+        let heard = if self.is_busy() { Ok(()) } else { self.hear_everything(turn, now) };
         // Also after a failure: what was sent before it is delivered.
         let written = self.write_everything(turn, now, heard.is_err());
         turn.ready.append(&mut turn.again);
@@ -209,7 +210,7 @@ impl<S: StateroomService> DrivenRoom<S> {
 
     /// Whether the room has more to do right away.
     pub(crate) fn is_busy(&self) -> bool {
-        self.flushing
+        self.flushing || !self.leaving.is_empty()
     }
 
     /// Whether nothing is on its way from here.

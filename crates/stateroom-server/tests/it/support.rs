@@ -53,6 +53,9 @@ impl SimpleStateroomService for TestService {
 
     fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {
         self.note(format!("disconnect {client}"));
+        if self.room_id == "slow-to-let-go" {
+            work(Duration::from_millis(2));
+        }
         context.send_message(MessageRecipient::Broadcast, &format!("{client} left"));
     }
 
