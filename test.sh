@@ -12,6 +12,10 @@ if [ ! -x "$chromium" ]; then
 fi
 
 echo "== Rust"
+if command -v rustup > /dev/null; then
+    # Where rustup does not by itself fetch what rust-toolchain.toml names.
+    rustup target add wasm32-wasip1 wasm32-unknown-unknown
+fi
 cargo test --workspace
 
 if [ -e tests/browser/package.json ]; then

@@ -54,10 +54,6 @@ fn cache_folder() -> Option<PathBuf> {
 /// Slots of the engine's pool that are left to rooms whose event goes on beside the others.
 const SPARE_SLOTS: usize = 128;
 
-/// How many rooms are awake at once where nobody says otherwise: each has some 40 KiB then, so this
-/// is 160 MiB, and one that is woken for a message is late by some 30 µs.
-const AWAKE_ROOMS: usize = 4_000;
-
 /// Begins to listen.
 pub(crate) fn bind(
     mut config: ServerConfig,
@@ -66,17 +62,13 @@ pub(crate) fn bind(
 ) -> anyhow::Result<RunningServer<WasmHostFactory>> {
     let held = usize::try_from(engine.max_rooms()).unwrap_or(usize::MAX);
     let most_awake = held.saturating_sub(SPARE_SLOTS).max(1);
-    match config.max_awake_rooms {
-        usize::MAX => config.max_awake_rooms = AWAKE_ROOMS.min(most_awake),
-        wanted if wanted > most_awake => {
-            tracing::warn!(
-                wanted,
-                most_awake,
-                "fewer rooms can be awake at once than max_awake_rooms says: raise vm.max_map_count with sysctl"
-            );
-            config.max_awake_rooms = most_awake;
-        }
-        _ => {}
+    if config.max_awake_rooms > most_awake {
+        tracing::warn!(
+            max_awake_rooms = config.max_awake_rooms,
+            most_awake,
+            "fewer rooms can be awake at once than they should: raise vm.max_map_count with sysctl"
+        );
+        config.max_awake_rooms = most_awake;
     }
     if let Err(reason) = factory.can_sleep() {
         tracing::warn!(%reason, "the rooms of this module cannot sleep, so there can be {held} at most");

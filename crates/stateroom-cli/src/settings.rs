@@ -76,7 +76,7 @@ pub struct RoomSettings {
     /// How many rooms are awake at once; the others sleep [default: 4000]
     #[arg(long, env = "STATEROOM_MAX_AWAKE_ROOMS", value_name = "N", hide_env = true)]
     pub max_awake_rooms: Option<usize>,
-    /// How much memory the rooms that are awake may take [default: half of the machine's]
+    /// How much memory the rooms that are awake may take [default: 4GiB]
     #[arg(long, env = "STATEROOM_MAX_AWAKE_BYTES", value_name = "SIZE", hide_env = true)]
     pub max_awake_bytes: Option<ByteSize>,
     /// How long a room that sends much waits for more to write at once, such as 10ms [default: 0ms]

@@ -145,7 +145,7 @@ fn the_defaults_in_the_help_are_those_that_hold() {
         assert_eq!((server, limits), Default::default(), "--{flag}");
         told += 1;
     }
-    assert_eq!(told, 17, "every setting but the host and the number of rooms tells its default");
+    assert_eq!(told, 23, "every setting but the host tells its default");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use stateroom::{
 use stateroom_load::{Phase, Plain, Plan, Report, run};
 use std::{any::Any, net::SocketAddr, time::Duration};
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
     runtime::Runtime,
 };
@@ -79,6 +80,32 @@ pub(crate) fn serve<S: SimpleStateroomService + Send + 'static>() -> TestServer 
     let (address, handle) = (server.local_addr(), server.handle());
     std::thread::spawn(|| server.run());
     TestServer { address, _running: Box::new(Stop(move || handle.shutdown())) }
+}
+
+/// Our own server behind one that answers a connection's first request itself, as those do that
+/// first tell a client where to go.
+pub(crate) fn serve_with_reception<S: SimpleStateroomService + Send + 'static>() -> TestServer {
+    let server = serve::<S>();
+    let behind = server.address;
+    let runtime = runtime();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    runtime.spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(client.read_u8().await.unwrap());
+                }
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nrooms";
+                client.write_all(answer).await.unwrap();
+                let mut server = TcpStream::connect(behind).await.unwrap();
+                // It ends when either side does.
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    TestServer { address, _running: Box::new((server, runtime)) }
 }
 
 /// What a server does wrong.

@@ -1,6 +1,6 @@
 //! A server that does its work passes, whatever it is tried with.
 
-use crate::servers::{Broadcast, Echo, serve, try_out};
+use crate::servers::{Broadcast, Echo, serve, serve_with_reception, try_out};
 use stateroom_load::{
     Activity, Dialect, Expect, LoadError, OpenedWhen, Pace, Plain, Script, Who, run,
 };
@@ -117,7 +117,7 @@ struct Roundabout;
 
 impl Dialect for Roundabout {
     fn inquiry(&self, _: Who<'_>) -> Option<Vec<u8>> {
-        Some(b"GET /status HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec())
+        Some(b"GET /where HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec())
     }
 
     fn path(&self, who: Who<'_>, _: String, answer: &[u8]) -> Result<String, String> {
@@ -140,7 +140,7 @@ impl Dialect for Roundabout {
 
 #[test]
 fn another_dialect_may_ask_first_and_wrap_its_messages() {
-    let server = serve::<Echo>();
+    let server = serve_with_reception::<Echo>();
     let mut plan = server.plan();
     plan.clients = 3;
     let report = run(&plan, &Roundabout, |_| {}).unwrap();

@@ -52,12 +52,24 @@ pub(crate) type Appetite = ControlFlow<()>;
 /// The reading side of one connection. Holds no memory while no message is half read.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// The start of a frame whose end has not come yet, or what a pause left unread.
+    /// The start of a header or a control frame, or what a pause left unread.
     partial: Vec<u8>,
     paused: bool,
-    /// The fragments of a message whose last has not come yet.
+    /// What has come of a message whose end has not.
     fragments: Option<Box<Fragments>>,
+    /// The frame that its last fragment is in the middle of.
+    open: Option<OpenFrame>,
     closed: bool,
+}
+
+/// A frame of a message whose end has not come yet.
+#[derive(Debug, Clone, Copy)]
+struct OpenFrame {
+    /// For the byte that comes next.
+    mask: [u8; 4],
+    /// How many bytes are still to come.
+    remaining: usize,
+    is_final: bool,
 }
 
 #[derive(Debug)]
@@ -111,16 +123,63 @@ impl Decoder {
                 return Ok(used);
             }
             let rest = bytes.get_mut(used..).unwrap_or_default();
+            if let Some(open) = self.open.take() {
+                let length = rest.len().min(open.remaining);
+                self.go_on(open, rest.get_mut(..length).unwrap_or_default(), hear)?;
+                used += length;
+                if self.open.is_some() {
+                    return Ok(used);
+                }
+                continue;
+            }
             let Some(header) = Header::parse(rest)? else { return Ok(used) };
             self.check(&header, limit)?;
             let Some(payload) = rest.get_mut(header.length..header.length + header.payload) else {
-                return Ok(used);
+                if !self.begin(&header) {
+                    return Ok(used);
+                }
+                used += header.length;
+                continue;
             };
             unmask(payload, header.mask);
             self.paused = self.frame(&header, payload, hear)?.is_break();
             used += header.length + header.payload;
         }
         Ok(bytes.len())
+    }
+
+    /// Begins to take a frame of a message that has not come whole; a control frame is waited for.
+    fn begin(&mut self, header: &Header) -> bool {
+        match header.opcode {
+            Opcode::Control(_) => return false,
+            Opcode::Continuation => {}
+            Opcode::Data(kind) => self.fragments = Some(Box::new(Fragments::new(kind))),
+        }
+        let Header { mask, payload: remaining, is_final, .. } = *header;
+        self.open = Some(OpenFrame { mask, remaining, is_final });
+        true
+    }
+
+    /// Takes more of a frame that was begun. A text fails at the first byte that cannot be UTF-8.
+    fn go_on(
+        &mut self,
+        mut open: OpenFrame,
+        more: &mut [u8],
+        hear: &mut impl FnMut(Incoming<'_>) -> Appetite,
+    ) -> Result<(), ProtocolError> {
+        unmask(more, open.mask);
+        open.mask.rotate_left(more.len() % 4);
+        open.remaining -= more.len();
+        let Some(mut fragments) = self.fragments.take() else { return Ok(()) };
+        fragments.append(more)?;
+        if open.remaining > 0 {
+            self.open = Some(open);
+        } else if open.is_final {
+            self.paused = hear(message(fragments.kind, &fragments.payload)?).is_break();
+            return Ok(());
+        }
+        self.fragments = Some(fragments);
+        Ok(())
     }
 
     /// Refuses what must not come now, before its payload has been waited for.
@@ -157,7 +216,7 @@ impl Decoder {
             }
             Opcode::Data(kind) if header.is_final => hear(message(kind, payload)?),
             Opcode::Data(kind) => {
-                let mut fragments = Fragments { kind, payload: Vec::new(), checked: 0 };
+                let mut fragments = Fragments::new(kind);
                 fragments.append(payload)?;
                 self.fragments = Some(Box::new(fragments));
                 Appetite::Continue(())
@@ -179,6 +238,10 @@ impl Decoder {
 }
 
 impl Fragments {
+    fn new(kind: MessageKind) -> Self {
+        Fragments { kind, payload: Vec::new(), checked: 0 }
+    }
+
     /// Adds a fragment; a text fails at the first fragment that cannot be UTF-8 any more.
     fn append(&mut self, fragment: &[u8]) -> Result<(), ProtocolError> {
         self.payload.extend_from_slice(fragment);
