@@ -1,6 +1,6 @@
 //! How a room lets out: batches that are written, and clients that go.
 
-use super::{Departure, DrivenRoom, End, Leaving, Turn};
+use super::{BATCH_BYTES, Departure, DrivenRoom, End, Leaving, TURN, Turn};
 use crate::{
     sockets::{Flushed, Trouble},
     websocket::CloseCode,
@@ -28,7 +28,7 @@ impl<S: StateroomService> DrivenRoom<S> {
     }
 
     /// Writes the batch, unless it is worth waiting for more; lets go of who leaves, and again
-    /// while that has consequences.
+    /// while that has consequences. Those for whom there is no time leave in the next turn.
     pub(super) fn write_everything<F>(
         &mut self,
         turn: &mut Turn<F>,
@@ -36,6 +36,7 @@ impl<S: StateroomService> DrivenRoom<S> {
         at_end: bool,
     ) -> Result<(), End> {
         let mut outcome = Ok(());
+        let mut start = None;
         loop {
             let patient = !at_end && !self.flushing && self.leaving.is_empty();
             if patient && now < self.flushes_at() {
@@ -49,7 +50,17 @@ impl<S: StateroomService> DrivenRoom<S> {
             if self.leaving.is_empty() {
                 return outcome;
             }
-            for (key, leaving) in std::mem::take(&mut self.leaving) {
+            let start = *start.get_or_insert_with(Instant::now);
+            let has_time =
+                |outcome: &Result<(), End>| at_end || outcome.is_err() || start.elapsed() < TURN;
+            if !has_time(&outcome) {
+                return outcome;
+            }
+            let mut leaving = std::mem::take(&mut self.leaving).into_iter();
+            while has_time(&outcome)
+                && self.sockets.batch_bytes() < BATCH_BYTES
+                && let Some((key, leaving)) = leaving.next()
+            {
                 let Some(connection) = self.sockets.remove(key) else { continue };
                 if self.sockets.is_empty() {
                     self.empty_since = now;
@@ -63,6 +74,7 @@ impl<S: StateroomService> DrivenRoom<S> {
                 let (stream, queue) = connection.into_parts();
                 turn.departures.push(Departure { socket, stream, queue, leaving });
             }
+            self.leaving.extend(leaving);
         }
     }
 

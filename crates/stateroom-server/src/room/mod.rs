@@ -200,7 +200,8 @@ impl<S: StateroomService> DrivenRoom<S> {
     where
         F: RoomFactory<Service = S>,
     {
-        let heard = if self.flushing { Ok(()) } else { self.hear_everything(turn, now) };
+        // Nobody comes while others are on their way out: they might be given the same keys.
+        let heard = if self.is_busy() { Ok(()) } else { self.hear_everything(turn, now) };
         // Also after a failure: what was sent before it is delivered.
         let written = self.write_everything(turn, now, heard.is_err());
         turn.ready.append(&mut turn.again);
@@ -209,7 +210,7 @@ impl<S: StateroomService> DrivenRoom<S> {
 
     /// Whether the room has more to do right away.
     pub(crate) fn is_busy(&self) -> bool {
-        self.flushing
+        self.flushing || !self.leaving.is_empty()
     }
 
     /// Whether nothing is on its way from here.
@@ -259,16 +260,20 @@ impl<S: StateroomService> DrivenRoom<S> {
     where
         F: RoomFactory<Service = S>,
     {
+        let mut in_turn = true;
         let mut orders = std::mem::take(&mut turn.orders).into_iter();
-        while let Some(order) = orders.next() {
+        while in_turn && let Some(order) = orders.next() {
             if let Err(end) = self.carry_out(order, turn, now) {
                 turn.orders.extend(orders);
                 return Err(end);
             }
+            in_turn = self.goes_on(now);
         }
-        self.hear(Event::Timer, now)?;
+        turn.orders.extend(orders);
+        if !self.flushing {
+            self.hear(Event::Timer, now)?;
+        }
         let mut ready = std::mem::take(&mut turn.ready);
-        let mut in_turn = true;
         let mut outcome = Ok(());
         for socket in ready.drain(..) {
             if !in_turn {
@@ -276,12 +281,15 @@ impl<S: StateroomService> DrivenRoom<S> {
                 continue;
             }
             outcome = self.read(socket, turn, now);
-            in_turn = outcome.is_ok()
-                && (self.sockets.batch_bytes() < BATCH_BYTES || self.flush(now))
-                && now.elapsed() < TURN;
+            in_turn = outcome.is_ok() && self.goes_on(now);
         }
         turn.ready = ready;
         Ok(outcome?)
+    }
+
+    /// Writes a batch that has grown large, and tells whether there is more time in this turn.
+    fn goes_on(&mut self, now: Instant) -> bool {
+        (self.sockets.batch_bytes() < BATCH_BYTES || self.flush(now)) && now.elapsed() < TURN
     }
 
     fn carry_out<F>(&mut self, order: Order<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End>

@@ -175,6 +175,9 @@ impl<F: RoomFactory> Shard<F> {
 
     /// Waits until something happens, and notes what it is.
     fn take_news(&mut self, now: Instant) -> io::Result<()> {
+        let asleep = self.rooms.asleep();
+        self.shared.census.rooms_sleep(self.asleep, asleep);
+        self.asleep = asleep;
         let wait = (self.rooms.queued() == 0 && !self.may_accept(now))
             .then(|| self.next_due())
             .map(|due| due.map(|due| due.saturating_duration_since(now)));
@@ -208,9 +211,6 @@ impl<F: RoomFactory> Shard<F> {
         while let Some(room) = self.awake.quiet(now) {
             self.put_to_sleep(room, now);
         }
-        let asleep = self.rooms.asleep();
-        self.shared.census.rooms_sleep(self.asleep, asleep);
-        self.asleep = asleep;
         Ok(())
     }
 

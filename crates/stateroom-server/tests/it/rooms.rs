@@ -356,3 +356,57 @@ async fn a_room_that_has_written_nothing_for_the_window_writes_at_once() {
     assert_eq!(client.ask("with the next").await, "with the next");
     assert!(before.elapsed() >= WINDOW / 2, "it waited {:?}", before.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_crowd_that_joins_one_room_leaves_the_others_their_turn() {
+    const CROWD: usize = 300;
+    let server = start(|config| config.shards = 1).await;
+    let mut neighbour = server.join("/ws/not-crowded").await;
+    neighbour.text().await;
+    // To let them in is 600 ms of work.
+    let address = server.address;
+    let crowd = tokio::spawn(async move {
+        let url = format!("ws://{address}/ws/slow-to-let-in");
+        let joins = (0..CROWD).map(|_| tokio_tungstenite::connect_async(&url));
+        futures_util::future::try_join_all(joins).await.unwrap()
+    });
+    within(async {
+        while heard("slow-to-let-in").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut longest = Duration::ZERO;
+    while heard("slow-to-let-in").len() < CROWD {
+        let before = Instant::now();
+        assert_eq!(neighbour.ask("hello").await, "hello");
+        longest = longest.max(before.elapsed());
+    }
+    assert!(longest < Duration::from_millis(200), "an echo took {longest:?}");
+    assert_eq!(within(crowd).await.unwrap().len(), CROWD);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_crowd_that_leaves_one_room_leaves_the_others_their_turn() {
+    const CROWD: usize = 300;
+    let server = start(|config| config.shards = 1).await;
+    let mut neighbour = server.join("/ws/not-left").await;
+    neighbour.text().await;
+    let joins = (0..CROWD).map(|_| server.join("/ws/slow-to-let-go"));
+    let crowd = futures_util::future::join_all(joins).await;
+    server.until_status(|status| status["active_connections"] == CROWD + 1).await;
+    // To let them go is 600 ms of work.
+    drop(crowd);
+    let mut longest = Duration::ZERO;
+    while heard("slow-to-let-go").len() < 2 * CROWD {
+        let before = Instant::now();
+        assert_eq!(neighbour.ask("hello").await, "hello");
+        longest = longest.max(before.elapsed());
+    }
+    assert!(longest < Duration::from_millis(200), "an echo took {longest:?}");
+    server.until_status(|status| status["active_connections"] == 1).await;
+    assert_eq!(
+        server.join("/ws/slow-to-let-go").await.text().await,
+        "you are 301 in slow-to-let-go"
+    );
+}

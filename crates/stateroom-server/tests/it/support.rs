@@ -45,11 +45,17 @@ impl SimpleStateroomService for TestService {
 
     fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
         self.note(format!("connect {client}"));
+        if self.room_id == "slow-to-let-in" {
+            work(Duration::from_millis(2));
+        }
         context.send_message(client, &format!("you are {client} in {}", self.room_id));
     }
 
     fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {
         self.note(format!("disconnect {client}"));
+        if self.room_id == "slow-to-let-go" {
+            work(Duration::from_millis(2));
+        }
         context.send_message(MessageRecipient::Broadcast, &format!("{client} left"));
     }
 
@@ -66,16 +72,11 @@ impl SimpleStateroomService for TestService {
                 }
             }
             ("timer", delay) => context.set_timer(delay.parse().unwrap_or(1)),
-            ("work", microseconds) => {
-                let work = Duration::from_micros(microseconds.parse().unwrap());
-                let end = Instant::now() + work;
-                while Instant::now() < end {}
-            }
+            ("work", microseconds) => work(Duration::from_micros(microseconds.parse().unwrap())),
             ("busy", milliseconds) => {
                 let end = Instant::now() + Duration::from_millis(milliseconds.parse().unwrap());
                 while Instant::now() < end {
-                    let tick = Instant::now() + Duration::from_millis(2);
-                    while Instant::now() < tick {}
+                    work(Duration::from_millis(2));
                     // As the host of a module does in the middle of an event that takes long.
                     stateroom_server::lend_thread();
                 }
@@ -95,6 +96,11 @@ impl SimpleStateroomService for TestService {
     fn timer(&mut self, context: &impl StateroomContext) {
         context.send_message(MessageRecipient::Broadcast, "timer");
     }
+}
+
+fn work(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {}
 }
 
 pub(crate) type Factory = SimpleServiceFactory<TestService>;
