@@ -51,10 +51,15 @@ pub(crate) fn scenarios(results: &Results) -> String {
 
 /// What was measured where, in one line.
 pub(crate) fn conditions(results: &Results) -> String {
+    let outcomes = results.outcomes.values().flat_map(std::collections::BTreeMap::values);
+    let rounds = outcomes.map(|outcome| outcome.rounds.len()).filter(|rounds| *rounds > 0);
+    let (least, most) =
+        rounds.fold((usize::MAX, 0), |(least, most), rounds| (least.min(rounds), most.max(rounds)));
+    let rounds = if least < most { format!("{least} to {most}") } else { most.to_string() };
     format!(
-        "Medians of {} rounds, the servers in turn in each, and of the ratios in each; one core for the server, another for \
-         the load; texts of 100 bytes; {}.",
-        results.rounds, results.machine
+        "Medians of {rounds} rounds, the servers in turn in each, and of the ratios in each; one \
+         core for the server, another for the load; texts of 100 bytes; {}.",
+        results.machine
     )
 }
 

@@ -318,6 +318,8 @@ impl<F: RoomFactory> Shard<F> {
         let departures = std::mem::take(&mut turn.departures);
         if !matches!(outcome, Outcome::GoesOn(_)) {
             self.awake.forget(key);
+            // Its sockets go with it; the buffer is another room's next.
+            turn.ready.clear();
         }
         match outcome {
             Outcome::GoesOn(room) => {
@@ -348,6 +350,7 @@ impl<F: RoomFactory> Shard<F> {
                 self.refuse(key, orders, CloseCode::ROOM_FAILED, reason);
             }
             Outcome::Lost => {
+                turn.orders.clear();
                 self.rooms.take_away(key, &mut Vec::new());
                 self.shared.census.room_goes();
                 self.free_all_of(key);
