@@ -69,11 +69,13 @@ fn ci_runs_the_test_command_of_the_readme() {
 #[test]
 fn what_cargo_runs_by_itself_is_the_command() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let run = std::process::Command::new(cargo)
-        .args(["run", "--quiet", "--", "--version"])
+    let metadata = std::process::Command::new(cargo)
+        .args(["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(root())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert!(said.starts_with("stateroom "), "{said}{}", String::from_utf8_lossy(&run.stderr));
+    let metadata = String::from_utf8(metadata.stdout).unwrap();
+    let members = metadata.split("\"workspace_default_members\":[").nth(1).unwrap();
+    let members = members.split(']').next().unwrap();
+    assert!(members.contains("stateroom-cli#") && !members.contains(','), "{members}");
 }
