@@ -32,7 +32,7 @@ use std::{
     io::{self, ErrorKind},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc::Receiver},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tiers::{AwakeLimits, AwakeRooms};
 use tokio::sync::mpsc::UnboundedSender;
@@ -176,14 +176,14 @@ impl<F: RoomFactory> Shard<F> {
     /// Waits until something happens, and notes what it is.
     fn take_news(&mut self, now: Instant) -> io::Result<()> {
         let asleep = self.rooms.asleep();
-        self.shared.census.rooms_sleep(self.asleep, asleep);
-        self.asleep = asleep;
-        let wait = (self.rooms.queued() == 0 && !self.may_accept(now))
-            .then(|| self.next_due())
-            .map(|due| due.map(|due| due.saturating_duration_since(now)));
-        let timeout = match wait {
-            None => Some(std::time::Duration::ZERO),
-            Some(timeout) => timeout,
+        if asleep != self.asleep {
+            self.shared.census.rooms_sleep(self.asleep, asleep);
+            self.asleep = asleep;
+        }
+        let timeout = if self.rooms.queued() > 0 || self.may_accept(now) {
+            Some(Duration::ZERO)
+        } else {
+            self.next_due().map(|due| due.saturating_duration_since(now))
         };
         let Some(mut events) = self.events.take() else { return Ok(()) };
         let polled = self.poll.poll(&mut events, timeout);
@@ -270,9 +270,10 @@ impl<F: RoomFactory> Shard<F> {
                 return Some(self);
             }
         };
-        let (factory, shared) = (self.factory.clone(), self.shared.clone());
+        // Only a room that has yet to start needs these, which all shards count the users of.
+        let to_start = errand.room.is_none().then(|| (self.factory.clone(), self.shared.clone()));
         let mailbox = self.shards.get(self.number).cloned();
-        let (returned, kept) = busy::while_lendable(self, || errand.run(&factory, &shared));
+        let (returned, kept) = busy::while_lendable(self, || errand.run(to_start));
         match kept {
             Some(mut shard) => {
                 let turn = shard.take_back(returned);
@@ -447,11 +448,14 @@ impl<F: RoomFactory> Work for Shard<F> {
 
 impl<F: RoomFactory> Errand<F> {
     /// The room's turn. Knows nothing of the shard, which may be on another thread by now.
-    fn run(self, factory: &F, shared: &Arc<Shared>) -> Returned<F> {
+    fn run(self, to_start: Option<(Arc<F>, Arc<Shared>)>) -> Returned<F> {
         let Errand { key, id, room, mut turn } = self;
         let now = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let room = room.or_else(|| DrivenRoom::start(factory, &id, shared, now).map(Box::new));
+            let room = room.or_else(|| {
+                let (factory, shared) = to_start?;
+                DrivenRoom::start(&*factory, &id, &shared, now).map(Box::new)
+            });
             let Some(mut room) = room else { return Outcome::NotStarted };
             match room.turn(&mut turn, now) {
                 Ok(()) => Outcome::GoesOn(room),
