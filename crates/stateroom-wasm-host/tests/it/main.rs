@@ -11,6 +11,8 @@ mod misbehaviour;
 mod mutation;
 mod precompiled;
 mod published;
+#[path = "../recorder/mod.rs"]
+mod recorder;
 mod rust_guests;
 mod source;
 mod support;

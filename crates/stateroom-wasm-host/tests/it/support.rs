@@ -1,14 +1,11 @@
 //! A small module whose parts can be replaced, and rooms that note what they are asked to send.
 
+pub(crate) use crate::recorder::{Asked, Recorder};
 use stateroom::{
-    ClientId, MessageRecipient, ServiceFailure, StateroomContext, StateroomService,
-    StateroomServiceFactory,
+    ClientId, MessageRecipient, ServiceFailure, StateroomService, StateroomServiceFactory,
 };
 use stateroom_wasm_host::{HostConfig, Limits, WasmEngine, WasmHost, WasmHostFactory};
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// A room that echoes. Its comments are where a test puts what it is about.
 pub(crate) const BASE: &str = r#"(module
@@ -50,38 +47,6 @@ pub(crate) fn module(edits: &[(&str, &str)]) -> String {
     edited(BASE, edits)
 }
 
-/// What a room asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Asked {
-    Text(MessageRecipient, String),
-    Binary(MessageRecipient, Vec<u8>),
-    Timer(u32),
-}
-
-/// A context that notes what is asked of it.
-#[derive(Clone, Default)]
-pub(crate) struct Recorder(Arc<Mutex<Vec<Asked>>>);
-
-impl StateroomContext for Recorder {
-    fn send_message(&self, recipient: impl Into<MessageRecipient>, message: &str) {
-        self.note(Asked::Text(recipient.into(), message.into()));
-    }
-
-    fn send_binary(&self, recipient: impl Into<MessageRecipient>, message: &[u8]) {
-        self.note(Asked::Binary(recipient.into(), message.into()));
-    }
-
-    fn set_timer(&self, ms_delay: u32) {
-        self.note(Asked::Timer(ms_delay));
-    }
-}
-
-impl Recorder {
-    fn note(&self, asked: Asked) {
-        self.0.lock().unwrap().push(asked);
-    }
-}
-
 /// A running room and what it asked for.
 pub(crate) struct Room {
     pub(crate) host: WasmHost,
@@ -102,7 +67,7 @@ impl Room {
 
     /// What the room asked for since the last call.
     pub(crate) fn take(&self) -> Vec<Asked> {
-        std::mem::take(&mut *self.asked.0.lock().unwrap())
+        self.asked.take()
     }
 
     /// Lets the room hear a text of Ada's, and gives what it asked for.

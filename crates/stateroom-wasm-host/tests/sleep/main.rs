@@ -3,5 +3,7 @@
 mod many;
 mod modules;
 mod real_rooms;
+#[path = "../recorder/mod.rs"]
+mod recorder;
 mod refusals;
 mod support;

@@ -1,8 +1,7 @@
 //! Rooms whose clock and randomness are the same in every run, and which note what they ask for.
 
-use stateroom::{
-    MessageRecipient, Sleep, StateroomContext, StateroomService, StateroomServiceFactory,
-};
+pub(crate) use crate::recorder::{Asked, Recorder};
+use stateroom::{Sleep, StateroomService, StateroomServiceFactory};
 use stateroom_wasm_host::{
     GuestSource, HostConfig, Snapshot, WasmEngine, WasmHost, WasmHostFactory,
 };
@@ -10,7 +9,7 @@ use std::{
     io,
     path::PathBuf,
     process::Command,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -72,38 +71,6 @@ impl GuestSource for Counting {
     }
 }
 
-/// What a room asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Asked {
-    Text(MessageRecipient, String),
-    Binary(MessageRecipient, Vec<u8>),
-    Timer(u32),
-}
-
-/// A context that notes what is asked of it.
-#[derive(Clone, Default)]
-pub(crate) struct Recorder(Arc<Mutex<Vec<Asked>>>);
-
-impl StateroomContext for Recorder {
-    fn send_message(&self, recipient: impl Into<MessageRecipient>, message: &str) {
-        self.note(Asked::Text(recipient.into(), message.into()));
-    }
-
-    fn send_binary(&self, recipient: impl Into<MessageRecipient>, message: &[u8]) {
-        self.note(Asked::Binary(recipient.into(), message.into()));
-    }
-
-    fn set_timer(&self, ms_delay: u32) {
-        self.note(Asked::Timer(ms_delay));
-    }
-}
-
-impl Recorder {
-    fn note(&self, asked: Asked) {
-        self.0.lock().unwrap().push(asked);
-    }
-}
-
 /// A running room and what it asked for.
 pub(crate) struct Room {
     pub(crate) host: WasmHost,
@@ -126,7 +93,7 @@ impl Room {
 
     /// What the room asked for since the last call.
     pub(crate) fn take(&self) -> Vec<Asked> {
-        std::mem::take(&mut *self.asked.0.lock().unwrap())
+        self.asked.take()
     }
 
     #[track_caller]
