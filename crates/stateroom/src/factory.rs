@@ -1,6 +1,9 @@
 //! How rooms are started: a factory builds one service per room.
 
-use crate::{SimpleStateroomService, StateroomContext, StateroomService, WrappedStateroomService};
+use crate::{
+    Birth, CodeVersion, RestoreFailure, SimpleStateroomService, StateroomContext, StateroomService,
+    WrappedStateroomService,
+};
 use std::{convert::Infallible, fmt, marker::PhantomData};
 
 /// Builds a running service for each room that starts.
@@ -15,6 +18,65 @@ pub trait StateroomServiceFactory<C: StateroomContext> {
     /// # Errors
     /// When the service cannot start; no room exists then.
     fn build(&self, room_id: &str, context: C) -> Result<Self::Service, Self::Error>;
+
+    /// Starts it as [`build`](StateroomServiceFactory::build) does, with the clock and the
+    /// randomness that `birth` tells. Services that cannot be saved have no use for it.
+    ///
+    /// # Errors
+    /// When the service cannot start; no room exists then.
+    fn build_at(
+        &self,
+        room_id: &str,
+        context: C,
+        birth: &Birth,
+    ) -> Result<Self::Service, Self::Error> {
+        let _ = birth;
+        self.build(room_id, context)
+    }
+
+    /// Which code the services run.
+    ///
+    /// # Errors
+    /// Why they can't be saved, in words for the one who wrote the service.
+    fn version(&self) -> Result<CodeVersion, String> {
+        Err("its services run as native code, whose state can't be saved".to_owned())
+    }
+
+    /// Brings a service back, bit by bit, from what [`StateroomService::save`] told of a service of
+    /// the same [`version`](StateroomServiceFactory::version). Nothing of the service runs.
+    ///
+    /// # Errors
+    /// When `state` can't be used, or now is not the time.
+    fn restore(
+        &self,
+        room_id: &str,
+        context: C,
+        state: &[u8],
+    ) -> Result<Self::Service, RestoreFailure> {
+        let _ = (room_id, context, state);
+        Err(RestoreFailure::Unsupported)
+    }
+
+    /// Whether services of this factory can [`take_over`](StateroomServiceFactory::take_over).
+    fn takes_over(&self) -> bool {
+        false
+    }
+
+    /// Starts a service with the state that one of other code has [handed
+    /// over](StateroomService::hand_over).
+    ///
+    /// # Errors
+    /// When it can't make use of it.
+    fn take_over(
+        &self,
+        room_id: &str,
+        context: C,
+        birth: &Birth,
+        state: &[u8],
+    ) -> Result<Self::Service, RestoreFailure> {
+        let _ = (room_id, context, birth, state);
+        Err(RestoreFailure::Unsupported)
+    }
 }
 
 /// A service that can be cloned is the factory of its own copies: each room starts as a clone of

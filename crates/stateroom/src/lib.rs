@@ -34,6 +34,7 @@ mod context;
 mod factory;
 mod message_recipient;
 mod messages;
+mod saved;
 mod service;
 mod sleep;
 mod test_context;
@@ -43,6 +44,7 @@ pub use context::StateroomContext;
 pub use factory::{SimpleServiceFactory, StateroomServiceFactory};
 pub use message_recipient::MessageRecipient;
 pub use messages::{MessageFromProcess, MessagePayload, MessageToProcess};
+pub use saved::{Birth, CodeVersion, RestoreFailure, SaveFailure, SavedState};
 pub use service::{
     ServiceFailure, SimpleStateroomService, StateroomService, WrappedStateroomService,
 };

@@ -1,6 +1,7 @@
 //! What a room hears: the trait a service author implements, and the one a host calls.
 
-use crate::{ClientId, Sleep, StateroomContext};
+use crate::{ClientId, SavedState, Sleep, StateroomContext};
+use std::time::Duration;
 
 /// A realtime room, as its author writes it.
 ///
@@ -82,6 +83,28 @@ pub trait StateroomService {
     /// ends the service with a [`failure`](StateroomService::failure).
     fn wake(&mut self) -> bool {
         true
+    }
+
+    /// Tells the service what time it is, since 1970-01-01 00:00 UTC. The host does so before each
+    /// event, and the service's clock stands still in between, so that an event heard again at the
+    /// same time does the same again. It never goes backwards.
+    fn set_time(&mut self, now: Duration) {}
+
+    /// The state of the service as it is now, awake or asleep; `None` if it is of a kind that can't
+    /// be saved, or has failed. Whoever has it can have
+    /// [`restore`](crate::StateroomServiceFactory::restore) bring the service back, bit by bit.
+    fn save(&mut self) -> Option<SavedState> {
+        None
+    }
+
+    /// The state of the service for code that is not its own to take over: JSON, where the service
+    /// has opted in to that, `None` where not.
+    ///
+    /// # Errors
+    /// When the service failed to tell. The state it had may be spoiled then, so that it has to be
+    /// brought back from before.
+    fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
+        None
     }
 
     /// About how many bytes of memory the service holds now, beyond what all services share: a
