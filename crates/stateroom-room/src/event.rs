@@ -1,14 +1,16 @@
 //! What a room hears.
 
+use serde::{Deserialize, Serialize};
 use stateroom::ClientId;
 
 /// Something that happened to a room. Payloads are borrowed: hearing an event copies nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event<'a> {
     /// Somebody asks to join. The room answers with [`Command::Open`](crate::Command::Open), which
     /// tells the id.
     Connect {
         /// A secret of the client's own choosing: whoever brings it again later gets the same id.
+        #[serde(borrow)]
         token: Option<&'a str>,
     },
     /// A client sent a text message.
@@ -23,6 +25,7 @@ pub enum Event<'a> {
         /// Who sent it.
         client: ClientId,
         /// What was sent.
+        #[serde(with = "serde_bytes")]
         bytes: &'a [u8],
     },
     /// A client's connection has ended.
@@ -32,4 +35,13 @@ pub enum Event<'a> {
     },
     /// The room's deadline may have passed.
     Timer,
+    /// A client is a member no more, and the service does not hear of it: its
+    /// [`Disconnect`](Event::Disconnect) failed, and was set aside.
+    Forget {
+        /// Which client.
+        client: ClientId,
+    },
+    /// The deadline that has passed is no more, and the service does not hear of it: its
+    /// [`Timer`](Event::Timer) failed, and was set aside.
+    SkipTimer,
 }

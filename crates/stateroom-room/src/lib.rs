@@ -37,15 +37,22 @@
 //! ```
 
 mod command;
+mod durable;
 mod event;
+mod journal;
 mod members;
 mod outbox;
+mod record;
 mod room;
+mod state;
 mod timestamp;
 
 pub use command::{CloseReason, Command, MessageKind, Recipients};
+pub use durable::{ReturnFailure, TakeOverFailure, describe};
 pub use event::Event;
 pub use members::MAX_REMEMBERED_TOKENS;
 pub use outbox::RoomContext;
+pub use record::{NoRecord, Record, Records};
 pub use room::{Room, RoomEnded, StartFailure};
+pub use state::{NoState, RoomState};
 pub use timestamp::Timestamp;

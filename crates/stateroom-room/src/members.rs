@@ -1,8 +1,9 @@
 //! Who is in the room, under which id, and who gets an old id back.
 
+use serde::{Deserialize, Serialize};
 use stateroom::ClientId;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -15,7 +16,7 @@ pub const MAX_REMEMBERED_TOKENS: usize = 10_000;
 const LAST_CLIENT: u32 = i32::MAX as u32;
 
 /// The members of one room. Small while there are few: a server may have a million rooms.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Members {
     /// In the order of their ids.
     connected: Vec<(ClientId, Option<Arc<str>>)>,
@@ -24,9 +25,9 @@ pub(crate) struct Members {
     last_client: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Tokens {
-    clients: HashMap<Arc<str>, ClientId>,
+    clients: BTreeMap<Arc<str>, ClientId>,
     /// Those of clients who left, in the order they left.
     departed: VecDeque<Arc<str>>,
 }
@@ -35,6 +36,12 @@ impl Members {
     /// Whether `client` is connected.
     pub(crate) fn contains(&self, client: ClientId) -> bool {
         self.find(client).is_ok()
+    }
+
+    /// Whether `client`, who is connected, has a token to come back with.
+    pub(crate) fn has_token(&self, client: ClientId) -> bool {
+        self.find(client)
+            .is_ok_and(|place| self.connected.get(place).is_some_and(|(_, token)| token.is_some()))
     }
 
     /// Everyone who is connected, in the order of their ids.

@@ -6,6 +6,7 @@ use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The commands of the events since the last drain, with all payloads in one buffer that is kept
 /// for the next ones.
@@ -23,11 +24,43 @@ enum Entry {
     Close(ClientId, CloseReason),
 }
 
+impl Entry {
+    /// All that it is but its payload.
+    fn to_bytes(&self) -> [u8; 13] {
+        let (kind, client, length) = match self {
+            Entry::Open(client) => (0, client.0, 0),
+            Entry::Close(client, CloseReason::Replaced) => (1, client.0, 0),
+            Entry::Send { recipient, kind, payload } => {
+                let (to, client) = match recipient {
+                    MessageRecipient::Broadcast => (2, 0),
+                    MessageRecipient::Client(client) => (3, client.0),
+                    MessageRecipient::EveryoneExcept(client) => (4, client.0),
+                };
+                (if *kind == MessageKind::Text { to } else { to | 0x80 }, client, payload.len())
+            }
+        };
+        let mut bytes = [kind; 13];
+        bytes[1..5].copy_from_slice(&client.to_le_bytes());
+        bytes[5..].copy_from_slice(&(length as u64).to_le_bytes());
+        bytes
+    }
+}
+
 /// A point in an outbox that it can be taken back to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     entries: usize,
     payloads: usize,
+}
+
+impl Mark {
+    /// The same point once what came before `gone` is.
+    pub(crate) fn without(self, gone: Mark) -> Mark {
+        Mark {
+            entries: self.entries.saturating_sub(gone.entries),
+            payloads: self.payloads.saturating_sub(gone.payloads),
+        }
+    }
 }
 
 /// Past this, in bytes, a drained outbox gives its buffer back instead of keeping it.
@@ -64,12 +97,26 @@ impl Outbox {
         self.timer_request = None;
     }
 
+    pub(crate) fn forget_timer_request(&mut self) {
+        self.timer_request = None;
+    }
+
     pub(crate) fn take_timer_request(&mut self) -> Option<u32> {
         self.timer_request.take()
     }
 
-    pub(crate) fn drain(&mut self, mut carry_out: impl FnMut(Command<'_>)) {
-        for entry in self.entries.drain(..) {
+    /// Tells what has come since `mark` from anything else that could have.
+    pub(crate) fn digest_since(&self, mark: Mark) -> u64 {
+        let payloads = self.payloads.get(mark.payloads..).unwrap_or_default();
+        let entries = self.entries.get(mark.entries..).unwrap_or_default();
+        entries
+            .iter()
+            .fold(xxh3_64(payloads), |digest, entry| xxh3_64_with_seed(&entry.to_bytes(), digest))
+    }
+
+    /// Gives out what came before `mark`, and forgets it.
+    pub(crate) fn drain_to(&mut self, mark: Mark, mut carry_out: impl FnMut(Command<'_>)) {
+        for entry in self.entries.drain(..mark.entries.min(self.entries.len())) {
             carry_out(match entry {
                 Entry::Open(client) => Command::Open { client },
                 Entry::Close(client, reason) => Command::Close { client, reason },
@@ -84,7 +131,16 @@ impl Outbox {
                 },
             });
         }
-        self.payloads.clear();
+        if mark.payloads >= self.payloads.len() {
+            self.payloads.clear();
+        } else {
+            self.payloads.drain(..mark.payloads);
+            for entry in &mut self.entries {
+                if let Entry::Send { payload, .. } = entry {
+                    *payload = payload.start - mark.payloads..payload.end - mark.payloads;
+                }
+            }
+        }
         self.payloads.shrink_to(KEPT_CAPACITY);
     }
 

@@ -1,6 +1,9 @@
 //! The room itself: what each event means.
 
-use crate::{CloseReason, Command, Event, RoomContext, Timestamp, members::Members};
+use crate::{
+    CloseReason, Command, Event, RoomContext, Timestamp, journal::Journal, members::Members,
+    outbox::Mark,
+};
 use stateroom::{ClientId, ServiceFailure, Sleep, StateroomService, StateroomServiceFactory};
 use std::{
     any::Any,
@@ -10,11 +13,15 @@ use std::{
 /// One room: a running service, its members and its timer. See the [crate] for how to drive it.
 #[derive(Debug)]
 pub struct Room<S> {
-    service: S,
-    context: RoomContext,
-    members: Members,
-    deadline: Option<Timestamp>,
-    ended: Option<RoomEnded>,
+    pub(crate) service: S,
+    pub(crate) context: RoomContext,
+    pub(crate) members: Members,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) ended: Option<RoomEnded>,
+    /// When it last heard something.
+    pub(crate) now: Timestamp,
+    /// Where it is to outlive its process.
+    pub(crate) journal: Option<Box<Journal>>,
 }
 
 /// The room is over: its service failed in the middle of an event. What that event had sent is
@@ -38,7 +45,8 @@ pub enum StartFailure<E> {
 }
 
 impl<S: StateroomService> Room<S> {
-    /// Starts the room `room_id` at the time `now`, with nobody in it.
+    /// Starts the room `room_id` at the time `now`, with nobody in it. It keeps no journal: see
+    /// [`Room::found`] for one that does.
     ///
     /// # Errors
     /// When the service cannot be started.
@@ -51,11 +59,22 @@ impl<S: StateroomService> Room<S> {
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
         let context = RoomContext::default();
-        let service = build(factory, room_id, &context)?;
+        let service = build(|| factory.build(room_id, context.clone()))?;
+        Ok(Room::with(service, context, now, None))
+    }
+
+    /// A room with nobody in it whose service was just made.
+    pub(crate) fn with(
+        service: S,
+        context: RoomContext,
+        now: Timestamp,
+        journal: Option<Box<Journal>>,
+    ) -> Self {
+        let (members, now) = (Members::default(), now.in_whole_microseconds());
         let mut room =
-            Room { service, context, members: Members::default(), deadline: None, ended: None };
+            Room { service, context, members, deadline: None, ended: None, now, journal };
         room.take_timer_request(now);
-        Ok(room)
+        room
     }
 
     /// Puts a new service in the place of the running one: it starts anew, and every member is
@@ -72,29 +91,38 @@ impl<S: StateroomService> Room<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
+        let now = self.advance(now);
         let mark = self.context.outbox().mark();
-        match build(factory, room_id, &self.context) {
+        match build(|| factory.build(room_id, self.context.clone())) {
             Ok(service) => self.service = service,
             Err(failure) => {
                 self.context.outbox().take_back(mark);
                 return Err(failure);
             }
         }
+        self.start_over(now);
+        Ok(())
+    }
+
+    /// Connects everyone anew, to a service that was just made.
+    pub(crate) fn start_over(&mut self, now: Timestamp) {
         self.deadline = None;
         self.ended = None;
         self.take_timer_request(now);
         let members: Vec<ClientId> = self.members.iter().collect();
         for client in members {
             // A failure is kept, and answers the next event.
+            let mark = self.context.outbox().mark();
             if self.call(now, |service| service.connect(client)).is_err() {
+                self.context.outbox().take_back(mark);
                 break;
             }
         }
-        Ok(())
     }
 
     /// Hears one event at the time `now`. Events about clients that are not connected mean
-    /// nothing, so a driver may report a disconnect more than once.
+    /// nothing, so a driver may report a disconnect more than once; nor does a timer that is not
+    /// due.
     ///
     /// # Errors
     /// When the service failed, now or earlier.
@@ -102,26 +130,90 @@ impl<S: StateroomService> Room<S> {
         if let Some(ended) = &self.ended {
             return Err(ended.clone());
         }
+        if !self.concerns(event, now) {
+            return Ok(());
+        }
+        let before = self.now;
+        let now = self.advance(now);
+        let mark = self.context.outbox().mark();
+        if let Err(ended) = self.hear(event, now) {
+            self.context.outbox().take_back(mark);
+            return Err(ended);
+        }
+        if self.journal.is_some() {
+            let digest = self.digest_since(mark);
+            if let Some(journal) = &mut self.journal {
+                journal.note(event, before, now, digest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the event means anything. What does not is not in the journal either.
+    pub(crate) fn concerns(&self, event: Event<'_>, now: Timestamp) -> bool {
         match event {
-            Event::Connect { token } => self.connect(token, now),
-            Event::Text { client, text } if self.members.contains(client) => {
-                self.call(now, |service| service.message(client, text))
+            Event::Connect { .. } => true,
+            Event::Text { client, .. }
+            | Event::Binary { client, .. }
+            | Event::Disconnect { client }
+            | Event::Forget { client } => self.members.contains(client),
+            Event::Timer | Event::SkipTimer => {
+                self.deadline.is_some_and(|deadline| deadline <= now)
             }
-            Event::Binary { client, bytes } if self.members.contains(client) => {
-                self.call(now, |service| service.binary(client, bytes))
-            }
-            Event::Disconnect { client } => self.disconnect(client, now),
-            Event::Timer if self.deadline.is_some_and(|deadline| deadline <= now) => {
-                self.deadline = None;
-                self.call(now, StateroomService::timer)
-            }
-            Event::Text { .. } | Event::Binary { .. } | Event::Timer => Ok(()),
         }
     }
 
-    /// Gives the commands of all events since the last call, in order.
+    /// Lets the service hear an event that concerns it.
+    pub(crate) fn hear(&mut self, event: Event<'_>, now: Timestamp) -> Result<(), RoomEnded> {
+        match event {
+            Event::Connect { token } => self.connect(token, now),
+            Event::Text { client, text } => self.call(now, |service| service.message(client, text)),
+            Event::Binary { client, bytes } => {
+                self.call(now, |service| service.binary(client, bytes))
+            }
+            Event::Disconnect { client } => self.disconnect(client, now),
+            Event::Timer => {
+                self.deadline = None;
+                self.call(now, StateroomService::timer)
+            }
+            Event::Forget { client } => {
+                self.members.leave(client);
+                Ok(())
+            }
+            Event::SkipTimer => {
+                self.deadline = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells what the room did since `mark` from anything else it could have done.
+    pub(crate) fn digest_since(&self, mark: Mark) -> u32 {
+        let deadline = self.deadline.map_or(0, Timestamp::microseconds);
+        // The lower half is as good as the whole, and half as long.
+        (self.context.outbox().digest_since(mark) ^ deadline) as u32
+    }
+
+    /// The time of an event: not before the one before it.
+    pub(crate) fn advance(&mut self, now: Timestamp) -> Timestamp {
+        self.now = self.now.max(now.in_whole_microseconds());
+        self.now
+    }
+
+    /// Gives the commands of all events since the last call, in order. Those of a room with a journal
+    /// come only when it says that they may: see [`Room::commit`].
     pub fn drain_commands(&mut self, carry_out: impl FnMut(Command<'_>)) {
-        self.context.outbox().drain(carry_out);
+        let mut outbox = self.context.outbox();
+        match &mut self.journal {
+            Some(journal) => {
+                outbox.drain_to(journal.released, carry_out);
+                journal.drained();
+            }
+            None => {
+                let end = outbox.mark();
+                outbox.drain_to(end, carry_out);
+            }
+        }
     }
 
     /// How many bytes the messages that wait to be drained take. A driver that hears many events
@@ -202,9 +294,11 @@ impl<S: StateroomService> Room<S> {
 
     /// Lets the service hear one event, and settles what follows from it.
     fn call(&mut self, now: Timestamp, event: impl FnOnce(&mut S)) -> Result<(), RoomEnded> {
-        let mark = self.context.outbox().mark();
         // After a panic the service is never called again, so its broken state is seen by nobody.
-        let outcome = catch_unwind(AssertUnwindSafe(|| event(&mut self.service)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.service.set_time(now.since_origin());
+            event(&mut self.service);
+        }));
         let failure = match outcome {
             Ok(()) => self.service.failure().cloned(),
             Err(panic) => Some(ServiceFailure {
@@ -213,7 +307,7 @@ impl<S: StateroomService> Room<S> {
             }),
         };
         if let Some(failure) = failure {
-            self.context.outbox().take_back(mark);
+            self.context.outbox().forget_timer_request();
             return Err(self.end(failure));
         }
         self.take_timer_request(now);
@@ -234,12 +328,9 @@ impl<S: StateroomService> Room<S> {
     }
 }
 
-fn build<F: StateroomServiceFactory<RoomContext>>(
-    factory: &F,
-    room_id: &str,
-    context: &RoomContext,
-) -> Result<F::Service, StartFailure<F::Error>> {
-    catch_unwind(AssertUnwindSafe(|| factory.build(room_id, context.clone())))
+/// Makes a service, and survives its panics.
+pub(crate) fn build<S, E>(build: impl FnOnce() -> Result<S, E>) -> Result<S, StartFailure<E>> {
+    catch_unwind(AssertUnwindSafe(build))
         .map_err(|panic| StartFailure::Panicked(panic_message(panic.as_ref())))?
         .map_err(StartFailure::Factory)
 }

@@ -1,0 +1,100 @@
+//! One event as it is written in a room's journal.
+
+use crate::Event;
+use serde::{Deserialize, Serialize};
+
+/// What a journal tells of one event: enough to let a room hear it again, and to notice when it does
+/// not answer as it did.
+///
+/// Its bytes are those of [postcard](https://postcard.jamesmunns.com/wire-format), one record after
+/// the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record<'a> {
+    /// How long after the event before, or after the room's birth: in microseconds.
+    pub after: u64,
+    /// What was heard.
+    #[serde(borrow)]
+    pub event: Event<'a>,
+    /// Of the commands that it caused and of the deadline after it: the lower half of a 64-bit XXH3.
+    pub digest: u32,
+}
+
+/// These bytes are no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the journal has bytes that are no record; it is damaged, or of a newer version")]
+pub struct NoRecord;
+
+impl<'a> Record<'a> {
+    /// Adds its bytes to `journal`.
+    pub fn write(&self, journal: &mut Vec<u8>) {
+        let bytes = std::mem::take(journal);
+        // A vector takes whatever it is given, and the types above can all be written.
+        *journal = postcard::to_extend(self, bytes).unwrap_or_default();
+    }
+
+    /// Takes one from the start of `journal`, and gives back what follows it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn read(journal: &'a [u8]) -> Result<(Self, &'a [u8]), NoRecord> {
+        postcard::take_from_bytes(journal).map_err(|_| NoRecord)
+    }
+}
+
+/// Records that follow one another in the journal of one room, as bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Records {
+    /// How many events of the room's life come before them.
+    pub follows: u64,
+    /// How many there are.
+    pub events: u32,
+    /// See [`Record`].
+    pub bytes: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stateroom::ClientId;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let client = ClientId(300);
+        let events = [
+            Event::Connect { token: None },
+            Event::Connect { token: Some("secret") },
+            Event::Text { client, text: "hëllo" },
+            Event::Binary { client, bytes: &[0, 255, 7] },
+            Event::Disconnect { client },
+            Event::Timer,
+            Event::Forget { client },
+            Event::SkipTimer,
+        ];
+        let mut journal = Vec::new();
+        for (number, event) in events.into_iter().enumerate() {
+            Record { after: 1_000 * number as u64, event, digest: u32::MAX }.write(&mut journal);
+        }
+        let mut rest = journal.as_slice();
+        for (number, event) in events.into_iter().enumerate() {
+            let (record, after) = Record::read(rest).unwrap();
+            assert_eq!((record.after, record.event), (1_000 * number as u64, event));
+            rest = after;
+        }
+        assert!(rest.is_empty());
+        for length in 0..journal.len() {
+            let mut rest = &journal[..length];
+            while let Ok((_, after)) = Record::read(rest) {
+                rest = after;
+            }
+        }
+    }
+
+    /// The bytes are a format on people's disks: they must not change unnoticed.
+    #[test]
+    fn a_record_has_the_bytes_it_always_had() {
+        let mut journal = Vec::new();
+        let event = Event::Text { client: ClientId(2), text: "hi" };
+        Record { after: 300, event, digest: 1 }.write(&mut journal);
+        assert_eq!(journal, [172, 2, 1, 2, 2, b'h', b'i', 1]);
+    }
+}
