@@ -1,0 +1,18 @@
+//! Keeps what rooms need to survive: their journals (the events they heard, in order) and snapshots
+//! (their states), as bytes under a room id and a position. It knows nothing of what the bytes mean.
+
+mod contents;
+mod error;
+mod memory;
+mod order;
+mod store;
+mod stored;
+mod write;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use store::{Reader, Store};
+pub use stored::{Quarantined, RoomSummary, StoredRecords, StoredRoom, StoredSnapshot};
+pub use write::{
+    Durability, MAX_QUARANTINED, MAX_WRITE_BYTES, ModuleHash, UNUSED_MODULES_KEPT, Vitals, Write,
+};

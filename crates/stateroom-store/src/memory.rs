@@ -1,0 +1,94 @@
+//! A store that keeps nothing beyond the process: for rooms that need not survive, and for tests.
+
+use crate::{
+    ModuleHash, Quarantined, Reader, RoomSummary, Store, StoreError, StoredRoom, Vitals, Write,
+    contents::Contents,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A store in memory. A clone is another handle to the same contents, and so is a reader.
+///
+/// ```
+/// use stateroom_store::{MemoryStore, ModuleHash, Store, Vitals, Write};
+///
+/// let mut store = MemoryStore::new();
+/// store.commit(&[
+///     Write::Snapshot {
+///         room: "lobby".into(),
+///         at: 0,
+///         module: ModuleHash([7; 32]),
+///         state: Vec::new(),
+///         vitals: Vitals::default(),
+///     },
+///     Write::Append {
+///         room: "lobby".into(),
+///         follows: 0,
+///         events: 2,
+///         records: b"hello, world".to_vec(),
+///         vitals: Vitals { wake_at: None, clients: 1 },
+///     },
+/// ])?;
+/// let lobby = store.reader()?.load("lobby")?.expect("it was just written");
+/// assert_eq!(lobby.events(), 2);
+/// assert_eq!(lobby.vitals.clients, 1);
+/// # Ok::<(), stateroom_store::StoreError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Contents>>);
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Contents are changed by infallible code only, so even a panic elsewhere leaves them whole.
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        let mut contents = self.contents();
+        contents.check(writes)?;
+        contents.apply(writes);
+        Ok(())
+    }
+
+    fn maintain(&mut self) -> Result<bool, StoreError> {
+        self.contents().drop_unused_modules();
+        Ok(false)
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Reader for MemoryStore {
+    fn load(&mut self, room: &str) -> Result<Option<StoredRoom>, StoreError> {
+        self.contents().load(room)
+    }
+
+    fn list(&mut self) -> Result<Vec<RoomSummary>, StoreError> {
+        Ok(self.contents().list())
+    }
+
+    fn summary(&mut self, room: &str) -> Result<Option<RoomSummary>, StoreError> {
+        Ok(self.contents().summary(room))
+    }
+
+    fn needing_attention(&mut self) -> Result<Vec<(Arc<str>, Vitals)>, StoreError> {
+        Ok(self.contents().needing_attention())
+    }
+
+    fn quarantined(&mut self, room: &str) -> Result<Vec<Quarantined>, StoreError> {
+        Ok(self.contents().quarantined(room))
+    }
+
+    fn module(&mut self, hash: &ModuleHash) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.contents().module(hash))
+    }
+}
