@@ -120,7 +120,7 @@ impl Rebuilder {
         if built.module == self.module {
             return Ok(Change::Nothing);
         }
-        self.server.swap(built.load(&self.engine)?);
+        self.server.swap(built.load(&self.engine)?).map_err(anyhow::Error::msg)?;
         self.module = built.module;
         Ok(Change::Swapped)
     }

@@ -322,7 +322,6 @@ impl<S: StateroomService> Room<S> {
 
     fn end(&mut self, failure: ServiceFailure) -> RoomEnded {
         let ended = RoomEnded { failure };
-        self.deadline = None;
         self.ended = Some(ended.clone());
         ended
     }

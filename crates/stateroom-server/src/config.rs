@@ -25,7 +25,8 @@ pub struct ServerConfig {
     /// How many bytes may wait for a client that reads too slowly. One that still has more than
     /// this waiting when there is something new for it is closed with 1013. Default: 1 MiB.
     pub max_queue_bytes: usize,
-    /// How long a room lives on after its last client left. Default: 30 s.
+    /// How long a room lives on after its last client left; where rooms are kept, how long it stays in
+    /// memory then. Default: 30 s.
     pub empty_room_timeout: Duration,
     /// How long a client may be silent before it is pinged. Default: 25 s.
     pub heartbeat_interval: Duration,
@@ -38,6 +39,12 @@ pub struct ServerConfig {
     /// How long a room that hears nothing stays awake. Then it sleeps, which frees its instance and
     /// keeps its state; its clients notice nothing. Default: 10 s.
     pub sleep_after: Duration,
+    /// How long a room sleeps in memory before it is left to the disk alone, where rooms are kept. Its
+    /// clients notice nothing. Default: 5 min.
+    pub hibernate_after: Duration,
+    /// Where rooms are kept: how long after the server's start those who were connected before it, and
+    /// have a token, may take to come back, before their room hears that they left. Default: 10 s.
+    pub reconnect_timeout: Duration,
     /// How many rooms that can sleep are awake at once. Default: 4,000, each of which has some
     /// 40 KiB; one that is woken for a message is late by some 30 µs.
     pub max_awake_rooms: usize,
@@ -67,6 +74,8 @@ impl Default for ServerConfig {
             heartbeat_timeout: Duration::from_secs(60),
             flush_window: Duration::ZERO,
             sleep_after: Duration::from_secs(10),
+            hibernate_after: Duration::from_secs(5 * 60),
+            reconnect_timeout: Duration::from_secs(10),
             max_awake_rooms: 4_000,
             max_awake_bytes: 4 * 1024 * 1024 * 1024,
             shards: 0,

@@ -5,6 +5,7 @@
 //! frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer
 //! once, shares it), `connection` again (writes).
 
+mod archive;
 mod busy;
 mod census;
 mod clock;
@@ -14,6 +15,8 @@ mod connection;
 mod descriptors;
 mod heartbeat;
 mod http;
+mod keeper;
+mod keeping;
 mod request;
 mod room;
 mod server;
@@ -24,5 +27,6 @@ mod websocket;
 
 pub use busy::lend_thread;
 pub use config::ServerConfig;
+pub use keeping::{Keeping, LoadCode, Survives};
 pub use room::RoomFactory;
 pub use server::{RunningServer, Server, ServerHandle};

@@ -62,6 +62,8 @@ pub(crate) enum Rejection {
     BadKey,
     #[error("the server is shutting down; try again later")]
     Stopping,
+    #[error("the server cannot save its rooms; its log tells why")]
+    NotKept,
     #[error("the server has as many clients as it takes; try again later")]
     ServerFull,
     #[error("the server has as many rooms as it takes; try again later")]
@@ -80,6 +82,7 @@ impl Rejection {
             | Rejection::BadKey => ("400 Bad Request", ""),
             Rejection::WrongVersion => ("426 Upgrade Required", "sec-websocket-version: 13\r\n"),
             Rejection::Stopping
+            | Rejection::NotKept
             | Rejection::ServerFull
             | Rejection::TooManyRooms
             | Rejection::RoomFull => ("503 Service Unavailable", "retry-after: 5\r\n"),

@@ -1,9 +1,10 @@
 //! The server: from its settings to the end of its last client.
 
 use crate::{
-    RoomFactory, ServerConfig,
+    Keeping, RoomFactory, ServerConfig,
+    archive::{Archive, Code},
     http::{self, HttpClient},
-    shard::{Letter, Mailbox, Plan, Shard, Surroundings},
+    shard::{Letter, Mailbox, Plan, Shard, Surroundings, shard_of},
     shared::Shared,
 };
 use mio::net::TcpListener;
@@ -101,6 +102,28 @@ impl Server {
     /// # Errors
     /// When the address cannot be listened on, or the system has no more descriptors.
     pub fn bind<F: RoomFactory>(self, factory: F) -> io::Result<RunningServer<F>> {
+        self.bind_with(factory, None)
+    }
+
+    /// As [`Server::bind`], for rooms that outlive the server: each goes on where it was when it is
+    /// next needed. Once the server runs, nobody else may write to the store.
+    ///
+    /// # Errors
+    /// As [`Server::bind`]; when the rooms of `factory` can't be kept; and when the store can't be
+    /// read.
+    pub fn bind_keeping<F: RoomFactory>(
+        self,
+        factory: F,
+        keeping: Keeping<F>,
+    ) -> io::Result<RunningServer<F>> {
+        self.bind_with(factory, Some(keeping))
+    }
+
+    fn bind_with<F: RoomFactory>(
+        self,
+        factory: F,
+        keeping: Option<Keeping<F>>,
+    ) -> io::Result<RunningServer<F>> {
         let listener = TcpListener::bind(SocketAddr::new(self.config.ip, self.config.port))?;
         // Without it, small messages wait for the acknowledgement of those before.
         set_nodelay(&listener);
@@ -114,10 +137,17 @@ impl Server {
         let shards: Arc<[_]> = plans.iter().map(|plan| plan.mailbox.clone()).collect();
         let (http, http_clients) = unbounded_channel();
         let (running, ended) = unbounded_channel();
+        let factory = Arc::new(factory);
+        let kept = match keeping {
+            None => None,
+            Some(keeping) => Some(open_archive(keeping, &factory, &shared, &shards)?),
+        };
+        let archive = kept.as_ref().map(|(archive, _)| archive.clone());
         let surroundings = Surroundings {
             shared: shared.clone(),
             shards: shards.clone(),
-            factory: Arc::new(factory),
+            factory,
+            kept,
             http,
             running,
         };
@@ -127,9 +157,39 @@ impl Server {
             .enumerate()
             .map(|(number, plan)| Shard::new(number, plan, &surroundings, listener.take()))
             .collect::<io::Result<Vec<_>>>()?;
-        let handle = ServerHandle { shards, stopping: CancellationToken::new() };
+        let handle =
+            ServerHandle { shards, stopping: CancellationToken::new(), archive: archive.clone() };
         Ok(RunningServer { threads, shared, http_clients, ended, local_addr, handle })
     }
+}
+
+/// What it takes to keep rooms: the way to the store, and the code of new ones.
+type Kept<F> = (Arc<Archive<F>>, Code<F>);
+
+/// Opens the archive, and has the rooms in it that have something to do attend at their time.
+fn open_archive<F: RoomFactory>(
+    keeping: Keeping<F>,
+    factory: &Arc<F>,
+    shared: &Shared,
+    shards: &Arc<[Arc<Mailbox<F>>]>,
+) -> io::Result<Kept<F>> {
+    let archive = Archive::new(keeping, shared.clock, shards.len(), shards.clone())?;
+    let code = archive.keep_code(factory.clone()).map_err(io::Error::other)?;
+    let given_up = shared.started + shared.config.reconnect_timeout;
+    let mut alarms: Vec<Vec<(Instant, Arc<str>)>> = vec![Vec::new(); shards.len()];
+    for (room, vitals) in archive.needing_attention().map_err(io::Error::other)? {
+        let timer = vitals.wake_at.map(|wake_at| shared.clock.instant_of(wake_at));
+        let absent = (vitals.clients > 0).then_some(given_up);
+        if let Some(when) = [timer, absent].into_iter().flatten().min()
+            && let Some(alarms) = alarms.get_mut(shard_of(&room, shards.len()))
+        {
+            alarms.push((when, room));
+        }
+    }
+    for (shard, alarms) in shards.iter().zip(alarms) {
+        shard.send(Letter::Alarms(alarms));
+    }
+    Ok((Arc::new(archive), code))
 }
 
 /// A server that listens.
@@ -174,7 +234,7 @@ impl<F: RoomFactory> RunningServer<F> {
             let name = format!("stateroom-{number}");
             thread::Builder::new().name(name).spawn(move || shard.run())?;
         }
-        let ServerHandle { shards, stopping } = handle;
+        let ServerHandle { shards, stopping, archive } = handle;
         let tasks = TaskTracker::new();
         let routes = http::routes(shared.clone());
         tasks.spawn(http::serve(http_clients, routes, tasks.clone(), stopping.clone()));
@@ -195,31 +255,47 @@ impl<F: RoomFactory> RunningServer<F> {
         if tokio::time::timeout_at(deadline.into(), all_ended).await.is_err() {
             tracing::warn!("the server ends before all that it did has");
         }
+        if let Some(archive) = archive {
+            archive.keeper.finish();
+        }
         Ok(())
     }
 }
 
 /// Controls a server while it runs.
 pub struct ServerHandle<F: RoomFactory> {
+    archive: Option<Arc<Archive<F>>>,
     shards: Arc<[Arc<Mailbox<F>>]>,
     stopping: CancellationToken,
 }
 
 impl<F: RoomFactory> Clone for ServerHandle<F> {
     fn clone(&self) -> Self {
-        ServerHandle { shards: self.shards.clone(), stopping: self.stopping.clone() }
+        ServerHandle {
+            archive: self.archive.clone(),
+            shards: self.shards.clone(),
+            stopping: self.stopping.clone(),
+        }
     }
 }
 
 impl<F: RoomFactory> ServerHandle<F> {
-    /// Has all rooms go on with the services of `factory`: live ones start anew, every client is
-    /// connected again under its id, and no socket is closed. A room where the new service cannot
-    /// start goes on with the old one.
-    pub fn swap(&self, factory: F) {
+    /// Has all rooms go on with the services of `factory`, and closes no socket. Where rooms are kept,
+    /// each goes on with its state if the old code hands it over and the new code takes it; if not, see
+    /// [`Keeping::starts_anew`]. Where they are not kept, or start anew, every client is connected
+    /// again under its id. A room where the new service cannot start goes on with the old one.
+    ///
+    /// # Errors
+    /// When rooms are kept and those of `factory` can't be. All go on as they were then.
+    pub fn swap(&self, factory: F) -> Result<(), String> {
         let factory = Arc::new(factory);
+        if let Some(archive) = &self.archive {
+            archive.keep_code(factory.clone())?;
+        }
         for mailbox in self.shards.iter() {
             mailbox.send(Letter::Swap(factory.clone()));
         }
+        Ok(())
     }
 
     /// Ends the server, see [`RunningServer::run`].

@@ -1,7 +1,10 @@
 //! What the shards of a server have in common: its settings, its clock, its counts.
 
 use crate::{ServerConfig, census::Census, clock::Clock, compressor::Compressor, descriptors};
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 /// As good as for ever, and little enough to be added to any moment.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -11,6 +14,8 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 pub(crate) struct Shared {
     pub(crate) config: ServerConfig,
     pub(crate) clock: Clock,
+    /// When the server began.
+    pub(crate) started: Instant,
     pub(crate) census: Census,
     pub(crate) compressor: Compressor,
 }
@@ -23,11 +28,14 @@ impl Shared {
             &mut config.empty_room_timeout,
             &mut config.flush_window,
             &mut config.sleep_after,
+            &mut config.hibernate_after,
+            &mut config.reconnect_timeout,
             &mut config.shutdown_timeout,
         ] {
             *time = (*time).min(FOR_EVER);
         }
         let compressor = Compressor::start()?;
-        Ok(Shared { config, clock: Clock::start(), census: Census::new(), compressor })
+        let (clock, started) = (Clock::start(), Instant::now());
+        Ok(Shared { config, clock, started, census: Census::new(), compressor })
     }
 }

@@ -98,6 +98,17 @@ impl Sockets {
         Some(connection)
     }
 
+    /// Whether `client` has an open connection.
+    pub(crate) fn has(&self, client: ClientId) -> bool {
+        self.key_of(client).is_some()
+    }
+
+    /// The key of the open connection of `client`.
+    pub(crate) fn key_of(&self, client: ClientId) -> Option<u32> {
+        let place = self.by_client.binary_search_by_key(&client, |(client, _)| *client).ok()?;
+        self.by_client.get(place).map(|(_, key)| *key)
+    }
+
     fn forget(&mut self, client: ClientId) -> Option<u32> {
         let place = self.by_client.binary_search_by_key(&client, |(client, _)| *client).ok()?;
         Some(self.by_client.remove(place).1)

@@ -4,7 +4,7 @@ use crate::{
     Birth, CodeVersion, RestoreFailure, SimpleStateroomService, StateroomContext, StateroomService,
     WrappedStateroomService,
 };
-use std::{convert::Infallible, fmt, marker::PhantomData};
+use std::{convert::Infallible, fmt, marker::PhantomData, sync::Arc};
 
 /// Builds a running service for each room that starts.
 pub trait StateroomServiceFactory<C: StateroomContext> {
@@ -40,6 +40,12 @@ pub trait StateroomServiceFactory<C: StateroomContext> {
     /// Why they can't be saved, in words for the one who wrote the service.
     fn version(&self) -> Result<CodeVersion, String> {
         Err("its services run as native code, whose state can't be saved".to_owned())
+    }
+
+    /// The code that [`version`](StateroomServiceFactory::version) names, for whoever keeps rooms: it
+    /// must be there when they are brought back. `None` where services can't be saved.
+    fn code(&self) -> Option<Arc<[u8]>> {
+        None
     }
 
     /// Brings a service back, bit by bit, from what [`StateroomService::save`] told of a service of

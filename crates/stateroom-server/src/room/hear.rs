@@ -1,15 +1,18 @@
 //! How a room takes in: clients that arrive, what they send, and their silence.
 
 use super::{
-    Arrival, BATCH_BYTES, DrivenRoom, Joined, Leaving, Ready, TURN, Turn, handle, leave::too_slow,
+    Arrival, BATCH_BYTES, Departure, DrivenRoom, Joined, Leaving, Ready, RoomFactory, TURN, Turn,
+    handle, leave::too_slow,
 };
 use crate::{
     connection::{Connection, Reading},
+    sockets::Sockets,
     websocket::{Appetite, CloseCode, Incoming, encode_ping, encode_pong},
 };
-use stateroom::StateroomService;
+use mio::net::TcpStream;
+use stateroom::ClientId;
 use stateroom_room::{Event, RoomEnded};
-use std::{cell::RefCell, time::Instant};
+use std::{cell::RefCell, collections::VecDeque, time::Instant};
 
 /// How much of one socket's input is read before the other sockets have their turn, in bytes.
 const READ_AT_ONCE: usize = 64 * 1024;
@@ -27,41 +30,74 @@ pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
     })
 }
 
-impl<S: StateroomService> DrivenRoom<S> {
-    /// Lets a client in.
-    pub(super) fn admit<F>(
+/// A client that the room has heard of, and will let in.
+pub(super) struct Newcomer {
+    stream: TcpStream,
+    socket: u32,
+    /// What it sent right after the handshake.
+    early: Vec<u8>,
+}
+
+impl Newcomer {
+    /// The newcomer is a client now.
+    pub(super) fn settle_in<F>(self, client: ClientId, sockets: &mut Sockets, turn: &mut Turn<F>) {
+        let Newcomer { stream, socket, early } = self;
+        let connection = sockets.insert(client, Connection::new(stream, socket, client));
+        turn.joined.push(Joined { socket, connection, early });
+    }
+
+    /// The newcomer is not let in after all.
+    pub(super) fn turn_away<F>(self, leaving: Leaving, turn: &mut Turn<F>) {
+        let Newcomer { stream, socket, .. } = self;
+        turn.departures.push(Departure { socket, stream, queue: VecDeque::new(), leaving });
+    }
+}
+
+impl<F: RoomFactory> DrivenRoom<F> {
+    /// Lets a client in, as soon as the room says so.
+    pub(super) fn admit(
         &mut self,
         arrival: Arrival,
         turn: &mut Turn<F>,
         now: Instant,
     ) -> Result<(), RoomEnded> {
-        let Arrival { stream, socket, mut early, token } = arrival;
+        let Arrival { stream, socket, early, token } = arrival;
+        self.newcomers.push_back(Newcomer { stream, socket, early });
         let event = Event::Connect { token: token.as_deref() };
-        let outcome = handle(&mut self.room, &self.shared, event, now);
-        let mut stream = Some(stream);
-        let mut key = None;
-        self.obey(|sockets, client| {
-            if let Some(stream) = stream.take() {
-                key = Some(sockets.insert(client, Connection::new(stream, socket, client)));
-            }
-        });
-        if let Some(connection) = key {
-            turn.joined.push(Joined { socket, connection });
-            let ready = Ready { connection, socket, at_end: false };
-            if !early.is_empty() && outcome.is_ok() {
-                self.take_input(ready, turn, now, |connection, limit, hear| {
-                    connection.decode(&mut early, limit, hear)
-                })?;
-            }
-        } else if let Some(stream) = stream {
+        let outcome = self.hear(event, turn, now);
+        if outcome.is_err()
+            && let Some(newcomer) = self.newcomers.pop_back()
+        {
             // The room failed before it let the client in.
-            self.turn_away(socket, stream, turn);
+            newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, "room failed"), turn);
         }
-        outcome
+        outcome?;
+        self.hear_the_early(turn, now)
+    }
+
+    /// Lets the room hear what those that it has let in had sent before.
+    pub(super) fn hear_the_early(
+        &mut self,
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> Result<(), RoomEnded> {
+        for number in 0..turn.joined.len() {
+            let Some(joined) = turn.joined.get_mut(number) else { break };
+            let mut early = std::mem::take(&mut joined.early);
+            if early.is_empty() {
+                continue;
+            }
+            let Joined { socket, connection, .. } = *joined;
+            let ready = Ready { connection, socket, at_end: false };
+            self.take_input(ready, turn, now, |connection, limit, hear| {
+                connection.decode(&mut early, limit, hear)
+            })?;
+        }
+        Ok(())
     }
 
     /// Looks at a socket that is ready: writes what waits, reads what is there.
-    pub(super) fn read<F>(
+    pub(super) fn read(
         &mut self,
         ready: Ready,
         turn: &mut Turn<F>,
@@ -83,7 +119,7 @@ impl<S: StateroomService> DrivenRoom<S> {
     }
 
     /// Lets the room hear the messages that `input` takes from a connection.
-    fn take_input<F>(
+    fn take_input(
         &mut self,
         ready: Ready,
         turn: &mut Turn<F>,
@@ -91,7 +127,7 @@ impl<S: StateroomService> DrivenRoom<S> {
         input: impl FnOnce(&mut Connection, usize, &mut dyn FnMut(Incoming<'_>) -> Appetite) -> Reading,
     ) -> Result<(), RoomEnded> {
         let key = ready.connection;
-        let Self { room, sockets, leaving, shared, id, .. } = self;
+        let Self { room, keep, sockets, leaving, shared, id, .. } = self;
         let Some(connection) = sockets.get_mut(key) else { return Ok(()) };
         let Some(client) = connection.client else { return Ok(()) };
         let mut outcome = Ok(());
@@ -111,8 +147,9 @@ impl<S: StateroomService> DrivenRoom<S> {
                     return Appetite::Continue(());
                 }
             };
-            outcome = handle(room, shared, event, now);
-            if outcome.is_err() || room.pending_bytes() >= BATCH_BYTES || now.elapsed() >= TURN {
+            outcome = handle(room, keep, shared, id, event, now);
+            let pending = room.as_ref().map_or(0, |room| room.pending_bytes());
+            if outcome.is_err() || pending >= BATCH_BYTES || now.elapsed() >= TURN {
                 Appetite::Break(())
             } else {
                 Appetite::Continue(())
@@ -140,7 +177,7 @@ impl<S: StateroomService> DrivenRoom<S> {
                 }
             }
         }
-        self.obey(|_, _| {});
+        self.obey(turn);
         outcome
     }
 

@@ -1,16 +1,14 @@
 //! How a room lets out: batches that are written, and clients that go.
 
-use super::{BATCH_BYTES, Departure, DrivenRoom, End, Leaving, TURN, Turn};
+use super::{BATCH_BYTES, Departure, DrivenRoom, End, Leaving, RoomFactory, TURN, Turn};
 use crate::{
     sockets::{Flushed, Trouble},
     websocket::CloseCode,
 };
-use mio::net::TcpStream;
-use stateroom::StateroomService;
 use stateroom_room::Event;
-use std::{collections::VecDeque, time::Instant};
+use std::time::Instant;
 
-impl<S: StateroomService> DrivenRoom<S> {
+impl<F: RoomFactory> DrivenRoom<F> {
     /// Writes the batch, and notes whom that showed to be leaving. Tells whether all is written.
     pub(super) fn flush(&mut self, now: Instant) -> bool {
         let Self { sockets, leaving, shared, id, .. } = self;
@@ -29,7 +27,7 @@ impl<S: StateroomService> DrivenRoom<S> {
 
     /// Writes the batch, unless it is worth waiting for more; lets go of who leaves, and again
     /// while that has consequences. Those for whom there is no time leave in the next turn.
-    pub(super) fn write_everything<F>(
+    pub(super) fn write_everything(
         &mut self,
         turn: &mut Turn<F>,
         now: Instant,
@@ -47,7 +45,7 @@ impl<S: StateroomService> DrivenRoom<S> {
                     return outcome;
                 }
             }
-            if self.leaving.is_empty() {
+            if self.leaving.is_empty() || self.is_blocked() {
                 return outcome;
             }
             let start = *start.get_or_insert_with(Instant::now);
@@ -58,6 +56,7 @@ impl<S: StateroomService> DrivenRoom<S> {
             }
             let mut leaving = std::mem::take(&mut self.leaving).into_iter();
             while has_time(&outcome)
+                && !self.is_blocked()
                 && self.sockets.batch_bytes() < BATCH_BYTES
                 && let Some((key, leaving)) = leaving.next()
             {
@@ -68,7 +67,8 @@ impl<S: StateroomService> DrivenRoom<S> {
                 if let Some(client) = connection.client
                     && outcome.is_ok()
                 {
-                    outcome = self.hear(Event::Disconnect { client }, now).map_err(End::from);
+                    let event = Event::Disconnect { client };
+                    outcome = self.hear(event, turn, now).map_err(End::from);
                 }
                 let socket = connection.socket;
                 let (stream, queue) = connection.into_parts();
@@ -78,33 +78,45 @@ impl<S: StateroomService> DrivenRoom<S> {
         }
     }
 
-    /// Lets go of a client that never got in.
-    pub(super) fn turn_away<F>(&self, socket: u32, stream: TcpStream, turn: &mut Turn<F>) {
-        let leaving = Leaving::Closed(CloseCode::ROOM_FAILED, "room failed");
-        turn.departures.push(Departure { socket, stream, queue: VecDeque::new(), leaving });
-    }
-
     /// Takes leave of everyone, in the way that fits the room's end.
-    pub(crate) fn close_all<F>(mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
+    pub(crate) fn close_all(mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
         let leaving = match end {
             End::Failed(ended) => {
                 tracing::error!(room = &*self.id, error = %ended, "the room failed");
                 Leaving::Closed(CloseCode::ROOM_FAILED, ended.failure.summary)
             }
+            End::NotKept(reason) => {
+                tracing::error!(room = &*self.id, reason = &**reason, "the room could not be kept");
+                let reason = "room failed: what it did could not be saved";
+                Leaving::Closed(CloseCode::ROOM_FAILED, reason)
+            }
             End::ShutDown => {
-                for client in self.room.members().collect::<Vec<_>>() {
-                    if self.hear(Event::Disconnect { client }, now).is_err() {
-                        break;
-                    }
-                }
+                self.say_farewell(turn, now);
                 Leaving::Closed(CloseCode::GOING_AWAY, "the server is shutting down")
             }
         };
+        for newcomer in std::mem::take(&mut self.newcomers) {
+            newcomer.turn_away(leaving, turn);
+        }
         for key in self.sockets.keys() {
             if let Some(connection) = self.sockets.remove(key) {
                 let socket = connection.socket;
                 let (stream, queue) = connection.into_parts();
                 turn.departures.push(Departure { socket, stream, queue, leaving });
+            }
+        }
+    }
+
+    /// The room's last moment before the server ends. One that is kept will go on after it, so
+    /// nobody is told that anybody left.
+    fn say_farewell(&mut self, turn: &mut Turn<F>, now: Instant) {
+        if self.keep.is_some() {
+            return self.save_for_good();
+        }
+        let members = self.room.iter().flat_map(|room| room.members()).collect::<Vec<_>>();
+        for client in members {
+            if self.hear(Event::Disconnect { client }, turn, now).is_err() {
+                break;
             }
         }
     }

@@ -5,12 +5,22 @@
 //! and gives back whom it let in and whom it let go.
 
 mod hear;
+mod keep;
 mod leave;
+mod setback;
 
-use crate::{shared::Shared, sockets::Sockets, websocket::CloseCode};
+use crate::{
+    archive::{Archive, Code},
+    keeper::{Address, Answer},
+    shared::Shared,
+    sockets::Sockets,
+    websocket::CloseCode,
+};
 use bytes::Bytes;
+use hear::Newcomer;
+use keep::{Keep, not_back};
 use mio::net::TcpStream;
-use stateroom::{ClientId, Sleep, StateroomService};
+use stateroom::Sleep;
 use stateroom_room::{CloseReason, Command, Event, Room, RoomContext, RoomEnded};
 use std::{
     collections::VecDeque,
@@ -58,6 +68,10 @@ pub(crate) enum Order<F> {
     LetGo(Ready),
     /// Close everybody, and end.
     ShutDown,
+    /// Hear what became of what you wanted to be kept.
+    Answer(Answer),
+    /// Be there, though nobody has come.
+    Attend,
 }
 
 /// A client whose handshake is done, on its way into a room.
@@ -83,10 +97,12 @@ pub(crate) struct Ready {
 }
 
 /// A client that was let in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Joined {
     pub(crate) socket: u32,
     pub(crate) connection: u32,
+    /// What it had sent before, until the room hears it.
+    early: Vec<u8>,
 }
 
 /// A client that was let go.
@@ -117,6 +133,8 @@ pub(crate) enum End {
     Failed(RoomEnded),
     /// The server shuts down.
     ShutDown,
+    /// What it did could not be kept.
+    NotKept(Arc<str>),
 }
 
 impl From<RoomEnded> for End {
@@ -150,10 +168,21 @@ impl<F> Default for Turn<F> {
     }
 }
 
+/// What it takes to have a room: the code of new ones, and the way to those that are kept.
+pub(crate) struct Opener<F: RoomFactory> {
+    pub(crate) factory: Arc<F>,
+    pub(crate) shared: Arc<Shared>,
+    /// Where rooms are kept, with the code of new ones; `None` where they are not.
+    pub(crate) kept: Option<(Arc<Archive<F>>, Code<F>)>,
+}
+
 /// A room that runs, and its sockets.
-pub(crate) struct DrivenRoom<S> {
-    room: Room<S>,
+pub(crate) struct DrivenRoom<F: RoomFactory> {
+    /// `None` while the room is not in memory, but only where it is kept.
+    room: Option<Box<Room<F::Service>>>,
     sockets: Sockets,
+    /// The clients that the room has heard of, but has yet to let in.
+    newcomers: VecDeque<Newcomer>,
     /// The connections that end when all that was sent to them is written.
     leaving: Vec<(u32, Leaving)>,
     id: Arc<str>,
@@ -164,86 +193,149 @@ pub(crate) struct DrivenRoom<S> {
     last_flush: Instant,
     /// Whether the last flush did not come to its end.
     flushing: bool,
+    /// Where the room is kept.
+    keep: Option<Box<Keep<F>>>,
 }
 
-impl<S: StateroomService> DrivenRoom<S> {
-    /// Starts the room `id`; `None`, with a line in the log, when it can't.
-    pub(crate) fn start<F: RoomFactory<Service = S>>(
-        factory: &F,
+impl<F: RoomFactory> DrivenRoom<F> {
+    /// Starts the room `id`, or brings it back; `None`, with a line in the log, when it can't.
+    pub(crate) fn open(
+        opener: Opener<F>,
+        address: Address,
         id: &Arc<str>,
-        shared: &Arc<Shared>,
         now: Instant,
     ) -> Option<Self> {
-        match Room::start(factory, id, shared.clock.timestamp(now)) {
-            Ok(room) => {
-                tracing::debug!(room = &**id, "the room has started");
-                Some(DrivenRoom {
-                    room,
-                    sockets: Sockets::default(),
-                    leaving: Vec::new(),
-                    id: id.clone(),
-                    shared: shared.clone(),
-                    empty_since: now,
-                    last_flush: now.checked_sub(shared.config.flush_window).unwrap_or(now),
-                    flushing: false,
-                })
-            }
-            Err(failure) => {
-                tracing::error!(room = &**id, error = %failure, "the room could not start");
-                None
-            }
+        let Opener { factory, shared, kept } = opener;
+        let (room, keep) = match &kept {
+            None => match Room::start(&*factory, id, shared.clock.timestamp(now)) {
+                Ok(room) => (room, None),
+                Err(failure) => {
+                    tracing::error!(room = &**id, error = %failure, "the room could not start");
+                    return None;
+                }
+            },
+            Some((archive, newest)) => match archive.open(id, newest, now) {
+                Ok(opened) => {
+                    let (room, keep) = Keep::new(opened, archive.clone(), address, &shared);
+                    (room, Some(Box::new(keep)))
+                }
+                Err(error) => {
+                    tracing::error!(room = &**id, %error, "the room could not be opened");
+                    return None;
+                }
+            },
+        };
+        tracing::debug!(room = &**id, "the room has started");
+        let newest = kept.map(|(_, newest)| newest.factory);
+        let mut room = DrivenRoom {
+            room: Some(Box::new(room)),
+            sockets: Sockets::default(),
+            newcomers: VecDeque::new(),
+            leaving: Vec::new(),
+            id: id.clone(),
+            empty_since: now,
+            last_flush: now.checked_sub(shared.config.flush_window).unwrap_or(now),
+            shared,
+            flushing: false,
+            keep,
+        };
+        if let Some(newest) = newest
+            && let Err(error) = room.swap_kept(&newest, now)
+        {
+            tracing::error!(room = &**id, %error, "the room could not be opened");
+            return None;
         }
+        Some(room)
     }
 
     /// One turn: hears what is ready, writes what follows from it.
-    pub(crate) fn turn<F>(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End>
-    where
-        F: RoomFactory<Service = S>,
-    {
+    pub(crate) fn turn(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
+        if let Some(keep) = &mut self.keep {
+            keep.setback.look_at_the_clock(now);
+        }
         // Nobody comes while others are on their way out: they might be given the same keys.
         let heard = if self.is_busy() { Ok(()) } else { self.hear_everything(turn, now) };
+        let heard = heard.or_else(|end| self.set_aside(end, turn, now));
+        // While what was heard is on its way to the disk, what is durable is written.
+        self.submit();
         // Also after a failure: what was sent before it is delivered.
         let written = self.write_everything(turn, now, heard.is_err());
         turn.ready.append(&mut turn.again);
-        heard.and(written)
+        heard?;
+        written.or_else(|end| self.set_aside(end, turn, now))?;
+        self.submit();
+        self.go_to_rest(now);
+        Ok(())
     }
 
     /// Whether the room has more to do right away.
     pub(crate) fn is_busy(&self) -> bool {
-        self.flushing || !self.leaving.is_empty()
+        self.flushing || !(self.leaving.is_empty() || self.is_blocked())
     }
 
     /// Whether nothing is on its way from here.
     pub(crate) fn is_at_rest(&self) -> bool {
         !self.sockets.has_batch()
+            && self.room.as_ref().is_none_or(|room| !room.is_waiting() && room.unsubmitted() == 0)
     }
 
     /// Lets the room sleep, if it is of a kind that can; it wakes by itself.
-    pub(crate) fn sleep(&mut self) -> Sleep {
+    pub(crate) fn sleep(&mut self, now: Instant) -> Sleep {
         self.sockets.shrink();
-        self.room.sleep()
+        self.newcomers.shrink_to_fit();
+        let Some(room) = &mut self.room else { return Sleep::Asleep(None) };
+        let sleep = room.sleep();
+        if let (Sleep::Asleep(_), Some(keep)) = (&sleep, &mut self.keep) {
+            keep.asleep_since = Some(now);
+        }
+        sleep
+    }
+
+    pub(crate) fn id(&self) -> &Arc<str> {
+        &self.id
     }
 
     pub(crate) fn is_awake(&self) -> bool {
-        self.room.is_awake()
+        self.room.as_ref().is_some_and(|room| room.is_awake())
     }
 
     /// About how many bytes the room's service takes.
     pub(crate) fn footprint(&self) -> usize {
-        self.room.footprint()
+        self.room.as_ref().map_or(0, |room| room.footprint())
     }
 
     /// When the room has something to do that nobody will tell it.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let timer = self.room.deadline().map(|deadline| self.shared.clock.instant(deadline));
-        let empty = self.sockets.is_empty().then(|| self.ends_when_empty_at());
+        let timer = match &self.keep {
+            Some(keep) if self.is_blocked() => keep.setback.paused_until(),
+            _ => self.deadline(),
+        };
+        let empty = self.is_empty().then(|| self.ends_when_empty_at());
+        let empty = empty.filter(|_| !self.is_being_saved());
         let flush = self.sockets.has_batch().then(|| self.flushes_at());
-        [timer, empty, flush].into_iter().flatten().min()
+        [timer, empty, flush, self.leaves_memory_at(), self.absent_until()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// Whether nobody has been here for so long that the room is over.
+    /// When the room's timer fires.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let deadline = match (&self.room, &self.keep) {
+            (Some(room), _) => room.deadline(),
+            (None, Some(keep)) => keep.deadline,
+            (None, None) => None,
+        };
+        deadline.map(|deadline| self.shared.clock.instant(deadline))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sockets.is_empty() && self.newcomers.is_empty()
+    }
+
+    /// Whether nobody has been here for so long that the room is over, or need not be in memory.
     pub(crate) fn is_over(&self, now: Instant) -> bool {
-        self.sockets.is_empty() && now >= self.ends_when_empty_at()
+        self.is_empty() && now >= self.ends_when_empty_at() && self.is_saved()
     }
 
     fn ends_when_empty_at(&self) -> Instant {
@@ -256,27 +348,32 @@ impl<S: StateroomService> DrivenRoom<S> {
     }
 
     /// Takes all that is ready, and lets the room hear it.
-    fn hear_everything<F>(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End>
-    where
-        F: RoomFactory<Service = S>,
-    {
+    fn hear_everything(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
         let mut in_turn = true;
         let mut orders = std::mem::take(&mut turn.orders).into_iter();
-        while in_turn && let Some(order) = orders.next() {
-            if let Err(end) = self.carry_out(order, turn, now) {
-                turn.orders.extend(orders);
-                return Err(end);
+        let mut outcome = Ok(());
+        while outcome.is_ok()
+            && in_turn
+            && let Some(order) = orders.next()
+        {
+            match order {
+                Order::Answer(answer) => outcome = self.take_answer(answer, turn, now),
+                Order::ShutDown => outcome = Err(End::ShutDown),
+                order if self.is_blocked() || self.holds_up(&order) => turn.orders.push(order),
+                order => outcome = self.carry_out(order, turn, now),
             }
             in_turn = self.goes_on(now);
         }
         turn.orders.extend(orders);
-        if !self.flushing {
-            self.hear(Event::Timer, now)?;
+        outcome?;
+        if !self.flushing && !self.is_blocked() {
+            self.hear(Event::Timer, turn, now)?;
+            self.part_with_the_absent(turn, now)?;
         }
         let mut ready = std::mem::take(&mut turn.ready);
         let mut outcome = Ok(());
         for socket in ready.drain(..) {
-            if !in_turn {
+            if !in_turn || self.is_blocked() {
                 turn.again.push(socket);
                 continue;
             }
@@ -292,32 +389,43 @@ impl<S: StateroomService> DrivenRoom<S> {
         (self.sockets.batch_bytes() < BATCH_BYTES || self.flush(now)) && now.elapsed() < TURN
     }
 
-    fn carry_out<F>(&mut self, order: Order<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End>
-    where
-        F: RoomFactory<Service = S>,
-    {
+    fn carry_out(&mut self, order: Order<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
         match order {
             Order::Join(arrival) => self.admit(arrival, turn, now)?,
-            Order::Swap(factory) => self.swap(&*factory, now),
+            Order::Swap(factory) => self.swap(&factory, turn, now)?,
             Order::Ping(socket) => self.ping(socket),
             Order::LetGo(socket) => self.let_go_silent(socket),
             Order::ShutDown => return Err(End::ShutDown),
+            Order::Answer(_) | Order::Attend => {}
         }
         Ok(())
     }
 
     /// Lets the room hear one event, and takes its commands.
-    fn hear(&mut self, event: Event<'_>, now: Instant) -> Result<(), RoomEnded> {
-        let outcome = handle(&mut self.room, &self.shared, event, now);
-        self.obey(|_, _| {});
+    fn hear(
+        &mut self,
+        event: Event<'_>,
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> Result<(), RoomEnded> {
+        let outcome = handle(&mut self.room, &mut self.keep, &self.shared, &self.id, event, now);
+        self.obey(turn);
         outcome
     }
 
-    /// Carries out the room's commands, as far as the batch; `open` is told of a client let in.
-    fn obey(&mut self, mut open: impl FnMut(&mut Sockets, ClientId)) {
-        let Self { room, sockets, leaving, .. } = self;
+    /// Carries out the room's commands, as far as the batch.
+    fn obey(&mut self, turn: &mut Turn<F>) {
+        let Self { room, sockets, leaving, newcomers, keep, .. } = self;
+        let Some(room) = room else { return };
+        if keep.as_ref().is_some_and(|keep| keep.waits_for_nothing()) && room.submit().is_some() {
+            room.commit();
+        }
         room.drain_commands(|command| match command {
-            Command::Open { client } => open(sockets, client),
+            Command::Open { client } => {
+                if let Some(newcomer) = newcomers.pop_front() {
+                    newcomer.settle_in(client, sockets, turn);
+                }
+            }
             Command::Send { to, kind, bytes } => sockets.send(to, kind, bytes),
             Command::Close { client, reason: CloseReason::Replaced } => {
                 if let Some(key) = sockets.close(client) {
@@ -328,32 +436,42 @@ impl<S: StateroomService> DrivenRoom<S> {
         });
     }
 
-    fn swap<F>(&mut self, factory: &F, now: Instant)
-    where
-        F: RoomFactory<Service = S>,
-    {
-        let now = self.shared.clock.timestamp(now);
-        match self.room.replace_service(factory, &self.id, now) {
-            Ok(()) => tracing::info!(room = &*self.id, "the room goes on with the new service"),
-            Err(failure) => tracing::error!(
-                room = &*self.id, error = %failure,
-                "the new service could not start; the room goes on with the old one"
-            ),
+    fn swap(&mut self, factory: &Arc<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
+        if self.keep.is_some() {
+            self.swap_kept(factory, now).map_err(not_back)?;
+        } else if let Some(room) = &mut self.room {
+            match room.replace_service(&**factory, &self.id, self.shared.clock.timestamp(now)) {
+                Ok(()) => tracing::info!(room = &*self.id, "the room goes on with the new service"),
+                Err(failure) => tracing::error!(
+                    room = &*self.id, error = %failure,
+                    "the new service could not start; the room goes on with the old one"
+                ),
+            }
         }
-        self.obey(|_, _| {});
+        self.obey(turn);
+        Ok(())
     }
 }
 
-/// Lets a room hear one event, and counts how long it took where that woke it.
-fn handle<S: StateroomService>(
-    room: &mut Room<S>,
+/// Lets a room hear one event, and counts how long it took where that woke it, or brought it back.
+fn handle<F: RoomFactory>(
+    room: &mut Option<Box<Room<F::Service>>>,
+    keep: &mut Option<Box<Keep<F>>>,
     shared: &Shared,
+    id: &str,
     event: Event<'_>,
     now: Instant,
 ) -> Result<(), RoomEnded> {
-    let asleep_until = (!room.is_awake()).then(Instant::now);
-    let outcome = room.handle(event, shared.clock.timestamp(now));
-    if let Some(start) = asleep_until.filter(|_| room.is_awake()) {
+    let is_awake = |room: &Option<Box<Room<_>>>| room.as_ref().is_some_and(|room| room.is_awake());
+    let asleep_until = (!is_awake(room)).then(Instant::now);
+    let timestamp = shared.clock.timestamp(now);
+    let outcome = match (&mut *room, &mut *keep) {
+        (Some(room), None) => room.handle(event, timestamp),
+        (room, Some(keep)) => keep.handle(room, id, event, timestamp),
+        // Only rooms that are kept leave memory.
+        (None, None) => Ok(()),
+    };
+    if let Some(start) = asleep_until.filter(|_| is_awake(room)) {
         shared.census.room_woke(start.elapsed());
     }
     outcome

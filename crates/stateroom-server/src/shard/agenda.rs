@@ -1,20 +1,29 @@
 //! When rooms have something to do that nobody will tell them: a timer, a flush, their end.
 
 use super::rooms::RoomKey;
-use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Instant};
 
 /// Moments, each with the room that wanted to be looked at then. A room that changed its mind is
 /// looked at once too often, which does no harm.
-#[derive(Debug, Default)]
-pub(crate) struct Agenda(BinaryHeap<Reverse<(Instant, RoomKey)>>);
+#[derive(Debug)]
+pub(crate) struct Agenda<R = RoomKey>(BinaryHeap<Reverse<(Instant, R)>>);
 
-impl Agenda {
-    pub(crate) fn add(&mut self, when: Instant, room: RoomKey) {
+/// The moments of rooms that are not in memory.
+pub(crate) type Alarms = Agenda<Arc<str>>;
+
+impl<R: Ord> Default for Agenda<R> {
+    fn default() -> Self {
+        Agenda(BinaryHeap::new())
+    }
+}
+
+impl<R: Ord> Agenda<R> {
+    pub(crate) fn add(&mut self, when: Instant, room: R) {
         self.0.push(Reverse((when, room)));
     }
 
     /// The next room whose moment has come, with that moment.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Instant, RoomKey)> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Instant, R)> {
         if self.next()? > now {
             return None;
         }

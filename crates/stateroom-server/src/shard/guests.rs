@@ -159,6 +159,9 @@ impl<F: RoomFactory> Shard<F> {
         if census.is_stopping() {
             return Err(Rejection::Stopping);
         }
+        if self.kept.as_ref().is_some_and(|(archive, _)| archive.keeper.is_broken()) {
+            return Err(Rejection::NotKept);
+        }
         let known = self.rooms.find(room_id);
         if known.is_some_and(|room| self.rooms.seats(room) >= config.max_clients_per_room) {
             return Err(Rejection::RoomFull);
@@ -226,7 +229,7 @@ impl Greeting {
 }
 
 /// The shard that a room is on.
-fn shard_of(room_id: &str, shards: usize) -> usize {
+pub(crate) fn shard_of(room_id: &str, shards: usize) -> usize {
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
     (hasher.hash_one(room_id) % shards.max(1) as u64) as usize
 }

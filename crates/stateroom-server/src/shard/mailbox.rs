@@ -1,13 +1,17 @@
 //! How a shard is told things by other threads.
 
-use super::{guests::Guest, rooms::Returned};
-use crate::room::RoomFactory;
+use super::{
+    guests::Guest,
+    rooms::{Returned, RoomKey},
+};
+use crate::{keeper::Answer, room::RoomFactory};
 use std::{
     io,
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
     },
+    time::Instant,
 };
 
 /// What a shard is told.
@@ -18,6 +22,10 @@ pub(crate) enum Letter<F: RoomFactory> {
     Returned(Box<Returned<F>>),
     /// Every room is to run the services of another factory.
     Swap(Arc<F>),
+    /// What became of what rooms wanted to be kept.
+    Answers(Vec<(RoomKey, Answer)>),
+    /// Have these rooms attend then, though they are not in memory.
+    Alarms(Vec<(Instant, Arc<str>)>),
     /// Close everybody, and end.
     ShutDown,
 }

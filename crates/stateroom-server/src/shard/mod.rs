@@ -15,17 +15,22 @@ mod rooms;
 mod tiers;
 
 use crate::{
+    archive::{Archive, Code},
     busy::{self, Work},
     heartbeat::Heartbeats,
     http::HttpClient,
-    room::{DrivenRoom, End, Leaving, Order, RoomFactory, Turn},
+    keeper::Address,
+    room::{DrivenRoom, End, Leaving, Opener, Order, RoomFactory, Turn},
     shared::Shared,
     websocket::CloseCode,
 };
+use agenda::Alarms;
+pub(crate) use guests::shard_of;
 pub(crate) use mailbox::{Letter, Mailbox};
 use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use places::Place;
-use rooms::{CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomKey, RoomSlots};
+pub(crate) use rooms::RoomKey;
+use rooms::{CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomSlots};
 use slab::Slab;
 use std::{
     collections::VecDeque,
@@ -50,6 +55,8 @@ pub(crate) struct Shard<F: RoomFactory> {
     /// The mailboxes of all shards, by number.
     shards: Arc<[Arc<Mailbox<F>>]>,
     factory: Arc<F>,
+    /// Where rooms are kept, with the code of new ones.
+    kept: Option<(Arc<Archive<F>>, Code<F>)>,
     poll: Poll,
     events: Option<Events>,
     letters: Receiver<Letter<F>>,
@@ -60,6 +67,8 @@ pub(crate) struct Shard<F: RoomFactory> {
     accepted: Vec<TcpStream>,
     places: Slab<Place>,
     rooms: RoomSlots<F>,
+    /// When rooms that are not in memory have something to do.
+    alarms: Alarms,
     awake: AwakeRooms,
     /// How many sleeping rooms the census knows of.
     asleep: usize,
@@ -104,6 +113,7 @@ pub(crate) struct Surroundings<F: RoomFactory> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) shards: Arc<[Arc<Mailbox<F>>]>,
     pub(crate) factory: Arc<F>,
+    pub(crate) kept: Option<(Arc<Archive<F>>, Code<F>)>,
     pub(crate) http: UnboundedSender<HttpClient>,
     pub(crate) running: UnboundedSender<()>,
 }
@@ -133,6 +143,7 @@ impl<F: RoomFactory> Shard<F> {
             shared: surroundings.shared.clone(),
             shards: surroundings.shards.clone(),
             factory: surroundings.factory.clone(),
+            kept: surroundings.kept.clone(),
             poll,
             events: Some(Events::with_capacity(EVENTS)),
             letters,
@@ -142,6 +153,7 @@ impl<F: RoomFactory> Shard<F> {
             accepted: Vec::new(),
             places: Slab::new(),
             rooms: RoomSlots::new(),
+            alarms: Alarms::default(),
             awake: AwakeRooms::new(limits),
             asleep: 0,
             heartbeats: Heartbeats::new(interval, timeout, Instant::now()),
@@ -208,6 +220,9 @@ impl<F: RoomFactory> Shard<F> {
             self.accept(now);
         }
         self.rooms.wake_due(now);
+        while let Some((_, room)) = self.alarms.pop_due(now) {
+            self.have_attend(&room);
+        }
         while let Some(room) = self.awake.quiet(now) {
             self.put_to_sleep(room, now);
         }
@@ -225,6 +240,7 @@ impl<F: RoomFactory> Shard<F> {
         let rest = self.accepting.rests_until.filter(|_| self.accepting.ready);
         let due = [
             self.rooms.next_due(),
+            self.alarms.next(),
             self.awake.next_quiet(),
             self.heartbeats.next(),
             rest,
@@ -239,12 +255,39 @@ impl<F: RoomFactory> Shard<F> {
             Letter::Returned(returned) => {
                 self.take_back(*returned);
             }
+            Letter::Answers(answers) => {
+                for (room, answer) in answers {
+                    self.rooms.order(room, Order::Answer(answer));
+                }
+            }
+            Letter::Alarms(alarms) => {
+                alarms.into_iter().for_each(|(when, room)| self.alarms.add(when, room));
+            }
             Letter::Swap(factory) => {
                 self.factory = factory.clone();
+                if let Some((_, code)) = &mut self.kept
+                    && let Ok(version) = factory.version()
+                {
+                    *code = Code { factory: factory.clone(), version };
+                }
                 self.rooms.order_all(|| Order::Swap(factory.clone()));
             }
             Letter::ShutDown => self.shut_down(now),
         }
+    }
+
+    /// Brings a room to memory in which something happens though nobody has come. Not when the server
+    /// is about to end: it will be done after the next start.
+    fn have_attend(&mut self, id: &Arc<str>) {
+        if self.shared.census.is_stopping() {
+            return;
+        }
+        let room = self.rooms.find(id).unwrap_or_else(|| {
+            // What rooms there are has been decided before.
+            self.shared.census.room_comes(usize::MAX);
+            self.rooms.add(id)
+        });
+        self.order(room, Order::Attend);
     }
 
     fn order(&mut self, room: RoomKey, order: Order<F>) {
@@ -271,9 +314,14 @@ impl<F: RoomFactory> Shard<F> {
             }
         };
         // Only a room that has yet to start needs these, which all shards count the users of.
-        let to_start = errand.room.is_none().then(|| (self.factory.clone(), self.shared.clone()));
+        let opener = errand.room.is_none().then(|| Opener {
+            factory: self.factory.clone(),
+            shared: self.shared.clone(),
+            kept: self.kept.clone(),
+        });
+        let shard = self.number;
         let mailbox = self.shards.get(self.number).cloned();
-        let (returned, kept) = busy::while_lendable(self, || errand.run(to_start));
+        let (returned, kept) = busy::while_lendable(self, || errand.run(opener, shard));
         match kept {
             Some(mut shard) => {
                 let turn = shard.take_back(returned);
@@ -298,7 +346,7 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     fn put_to_sleep(&mut self, room: RoomKey, now: Instant) {
-        match self.rooms.put_to_sleep(room) {
+        match self.rooms.put_to_sleep(room, now) {
             PutToSleep::Done(compression) => {
                 self.awake.forget(room);
                 if let Some(compression) = compression {
@@ -324,13 +372,16 @@ impl<F: RoomFactory> Shard<F> {
         }
         match outcome {
             Outcome::GoesOn(room) => {
-                let bytes = room.footprint();
+                let (bytes, id) = (room.footprint(), room.id().clone());
                 match self.rooms.check_in(key, room, &mut turn, now) {
                     CheckedIn::Awake => self.awake.note(key, bytes, now),
                     CheckedIn::Other => self.awake.forget(key),
-                    CheckedIn::Removed => {
+                    CheckedIn::Removed(attends_at) => {
                         self.awake.forget(key);
                         self.shared.census.room_goes();
+                        if let (Some(when), Some(_)) = (attends_at, &self.kept) {
+                            self.alarms.add(when, id);
+                        }
                     }
                 }
                 departures.into_iter().for_each(|departure| self.part(departure, key));
@@ -448,13 +499,12 @@ impl<F: RoomFactory> Work for Shard<F> {
 
 impl<F: RoomFactory> Errand<F> {
     /// The room's turn. Knows nothing of the shard, which may be on another thread by now.
-    fn run(self, to_start: Option<(Arc<F>, Arc<Shared>)>) -> Returned<F> {
+    fn run(self, opener: Option<Opener<F>>, shard: usize) -> Returned<F> {
         let Errand { key, id, room, mut turn } = self;
         let now = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let room = room.or_else(|| {
-                let (factory, shared) = to_start?;
-                DrivenRoom::start(&*factory, &id, &shared, now).map(Box::new)
+                DrivenRoom::open(opener?, Address { shard, room: key }, &id, now).map(Box::new)
             });
             let Some(mut room) = room else { return Outcome::NotStarted };
             match room.turn(&mut turn, now) {

@@ -32,7 +32,7 @@ struct Slot<F: RoomFactory> {
     birth: u32,
     id: Arc<str>,
     /// `None` until it starts, and while it has its turn.
-    room: Option<Box<DrivenRoom<F::Service>>>,
+    room: Option<Box<DrivenRoom<F>>>,
     is_out: bool,
     is_queued: bool,
     /// The clients that are in it, are about to be, or are being taken leave of.
@@ -49,8 +49,9 @@ struct Slot<F: RoomFactory> {
 /// What became of a room that was put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CheckedIn {
-    /// It is over because nobody is there, and was removed.
-    Removed,
+    /// It is over because nobody is there, and was removed. Where it is kept, it may have to attend
+    /// again at a certain time.
+    Removed(Option<Instant>),
     /// It is awake, and can sleep.
     Awake,
     /// It is asleep, or can't sleep.
@@ -71,7 +72,7 @@ pub(crate) struct Errand<F: RoomFactory> {
     pub(crate) key: RoomKey,
     pub(crate) id: Arc<str>,
     /// `None` if it has yet to be started.
-    pub(crate) room: Option<Box<DrivenRoom<F::Service>>>,
+    pub(crate) room: Option<Box<DrivenRoom<F>>>,
     pub(crate) turn: Turn<F>,
 }
 
@@ -85,7 +86,7 @@ pub(crate) struct Returned<F: RoomFactory> {
 /// How a turn ended.
 pub(crate) enum Outcome<F: RoomFactory> {
     /// The room goes on.
-    GoesOn(Box<DrivenRoom<F::Service>>),
+    GoesOn(Box<DrivenRoom<F>>),
     /// It is over.
     Over(End),
     /// It could not start.
@@ -231,7 +232,8 @@ impl<F: RoomFactory> RoomSlots<F> {
             if slot.is_out {
                 continue; // It is queued again when it comes back.
             }
-            let to_start = slot.orders.iter().any(|order| matches!(order, Order::Join(_)));
+            let starts = |order: &Order<F>| matches!(order, Order::Join(_) | Order::Attend);
+            let to_start = slot.orders.iter().any(starts);
             if slot.room.is_none() && !to_start {
                 continue;
             }
@@ -245,13 +247,13 @@ impl<F: RoomFactory> RoomSlots<F> {
     }
 
     /// Lets a room sleep that has nothing to do.
-    pub(crate) fn put_to_sleep(&mut self, key: RoomKey) -> PutToSleep {
+    pub(crate) fn put_to_sleep(&mut self, key: RoomKey, now: Instant) -> PutToSleep {
         let Some(slot) = self.slot(key) else { return PutToSleep::Done(None) };
         let Some(room) = slot.room.as_mut().filter(|room| !slot.is_queued && room.is_at_rest())
         else {
             return PutToSleep::Busy;
         };
-        match room.sleep() {
+        match room.sleep(now) {
             Sleep::StaysAwake => {
                 slot.is_sleepless = true;
                 PutToSleep::Done(None)
@@ -260,7 +262,9 @@ impl<F: RoomFactory> RoomSlots<F> {
                 slot.is_asleep = true;
                 slot.orders = Vec::new();
                 slot.ready = Vec::new();
+                let due = room.due();
                 self.asleep += 1;
+                self.schedule(key, due);
                 PutToSleep::Done(compression)
             }
         }
@@ -275,7 +279,7 @@ impl<F: RoomFactory> RoomSlots<F> {
     pub(crate) fn check_in(
         &mut self,
         key: RoomKey,
-        room: Box<DrivenRoom<F::Service>>,
+        room: Box<DrivenRoom<F>>,
         turn: &mut Turn<F>,
         now: Instant,
     ) -> CheckedIn {
@@ -292,8 +296,9 @@ impl<F: RoomFactory> RoomSlots<F> {
         let is_wanted = !slot.orders.is_empty() || slot.seats > 0;
         if !is_wanted && room.is_over(now) {
             self.asleep -= usize::from(has_woken);
+            let attends_at = room.deadline();
             self.remove(key);
-            return CheckedIn::Removed;
+            return CheckedIn::Removed(attends_at);
         }
         let checked_in = match is_awake && !slot.is_sleepless {
             true => CheckedIn::Awake,
@@ -301,20 +306,29 @@ impl<F: RoomFactory> RoomSlots<F> {
         };
         // An empty room whose last client is being taken leave of is looked at once that is done.
         let due = room.due().filter(|due| *due > now || !room.is_over(now));
-        if room.is_busy() || !slot.orders.is_empty() || !slot.ready.is_empty() {
-            slot.room = Some(room);
+        // One that is blocked is told when it can go on.
+        let has_more = !(slot.orders.is_empty() && slot.ready.is_empty());
+        let has_more = has_more && !room.is_blocked();
+        let goes_on = room.is_busy() || has_more;
+        slot.room = Some(room);
+        if goes_on {
             self.enqueue(key);
         } else {
-            slot.room = Some(room);
-            if let Some(due) = due
-                && slot.scheduled.is_none_or(|scheduled| due < scheduled)
-            {
-                slot.scheduled = Some(due);
-                self.agenda.add(due, key);
-            }
+            self.schedule(key, due);
         }
         self.asleep -= usize::from(has_woken);
         checked_in
+    }
+
+    /// Has a room looked at then.
+    fn schedule(&mut self, key: RoomKey, due: Option<Instant>) {
+        if let Some(due) = due
+            && let Some(slot) = self.slot(key)
+            && slot.scheduled.is_none_or(|scheduled| due < scheduled)
+        {
+            slot.scheduled = Some(due);
+            self.agenda.add(due, key);
+        }
     }
 
     /// Takes a room away that is over; what it was still asked to do is added to `orders`.

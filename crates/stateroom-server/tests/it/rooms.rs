@@ -185,7 +185,7 @@ async fn swapping_the_service_keeps_sockets_and_ids() {
     bob.text().await;
     drop(ann);
     assert_eq!(bob.text().await, "1 left");
-    server.handle.swap(crate::support::Factory::new());
+    server.handle.swap(crate::support::Factory::new()).unwrap();
     assert_eq!(bob.text().await, "you are 2 in swap", "the new service hears bob connect");
     assert_eq!(bob.ask("log").await, "connect 2");
 }

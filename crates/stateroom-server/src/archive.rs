@@ -1,0 +1,206 @@
+//! The way from rooms to the store: brings rooms back from it, with the code that they run.
+
+use crate::{
+    Keeping, RoomFactory, Survives,
+    clock::Clock,
+    keeper::{Keeper, Request},
+    keeping::LoadCode,
+    shard::Mailbox,
+};
+use stateroom::{Birth, CodeVersion};
+use stateroom_room::{ReturnFailure, Room};
+use stateroom_store::{ModuleHash, Reader, StoreError, StoredRoom, Vitals, Write};
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+/// Everything that rooms which are kept have in common.
+pub(crate) struct Archive<F: RoomFactory> {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) survives: Survives,
+    pub(crate) starts_anew: bool,
+    clock: Clock,
+    /// Those that nobody reads with just now. The first is there to make more of.
+    readers: Mutex<Vec<Box<dyn Reader>>>,
+    codes: Mutex<HashMap<CodeVersion, Arc<F>>>,
+    load_code: LoadCode<F>,
+}
+
+/// Code that can be kept.
+pub(crate) struct Code<F> {
+    pub(crate) factory: Arc<F>,
+    pub(crate) version: CodeVersion,
+}
+
+impl<F> Clone for Code<F> {
+    fn clone(&self) -> Self {
+        Code { factory: self.factory.clone(), version: self.version }
+    }
+}
+
+/// A room that is there again.
+pub(crate) struct Opened<F: RoomFactory> {
+    pub(crate) room: Room<F::Service>,
+    pub(crate) code: Code<F>,
+    /// After how many events the store has its state; `None` if it does not know the room.
+    pub(crate) saved: Option<u64>,
+    /// How many bytes of journal come after that.
+    pub(crate) journal_bytes: usize,
+}
+
+/// Why a room is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenFailure {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("the room was made by code that is not kept any more: {0}")]
+    NoCode(CodeVersion),
+    #[error("the code that the room was made by, {version}, can't be loaded: {reason}")]
+    BadCode { version: CodeVersion, reason: String },
+    #[error("it is not in the store any more")]
+    Gone,
+    #[error("{0}")]
+    Return(String),
+    #[error("{0}")]
+    Start(String),
+}
+
+impl<F: RoomFactory> Archive<F> {
+    /// # Errors
+    /// When the store can't be read, or there are no threads.
+    pub(crate) fn new(
+        keeping: Keeping<F>,
+        clock: Clock,
+        readers: usize,
+        shards: Arc<[Arc<Mailbox<F>>]>,
+    ) -> io::Result<Self> {
+        let Keeping { store, survives, load_code, starts_anew } = keeping;
+        let readers = (0..readers.max(1)).map(|_| store.reader()).collect::<Result<Vec<_>, _>>();
+        Ok(Archive {
+            readers: Mutex::new(readers.map_err(io::Error::other)?),
+            keeper: Arc::new(Keeper::start(store, shards)?),
+            survives,
+            starts_anew,
+            clock,
+            codes: Mutex::new(HashMap::new()),
+            load_code,
+        })
+    }
+
+    /// Keeps the code of a factory, which rooms are going to run.
+    ///
+    /// # Errors
+    /// Why its rooms can't be kept.
+    pub(crate) fn keep_code(&self, factory: Arc<F>) -> Result<Code<F>, String> {
+        let version = factory.version()?;
+        let bytes = factory.code().ok_or("its code can't be kept")?;
+        let writes = vec![Write::Module { hash: ModuleHash(version.0), bytes: bytes.to_vec() }];
+        self.keeper.request(Request { writes, then: None });
+        lock(&self.codes).insert(version, factory.clone());
+        Ok(Code { factory, version })
+    }
+
+    /// The rooms that have something to do, or had clients.
+    pub(crate) fn needing_attention(&self) -> Result<Vec<(Arc<str>, Vitals)>, StoreError> {
+        self.read(|reader| reader.needing_attention())
+    }
+
+    /// The room `id`, as it was after its last durable event, or a new one of the code `newest`.
+    pub(crate) fn open(
+        &self,
+        id: &str,
+        newest: &Code<F>,
+        now: Instant,
+    ) -> Result<Opened<F>, OpenFailure> {
+        match self.read(|reader| reader.load(id))? {
+            Some(stored) => self.revive(id, &stored, newest),
+            None => {
+                let room = Room::found(&*newest.factory, id, &self.birth(now))
+                    .map_err(|failure| OpenFailure::Start(failure.to_string()))?;
+                Ok(Opened { room, code: newest.clone(), saved: None, journal_bytes: 0 })
+            }
+        }
+    }
+
+    /// The room `id` once more, as it was after its last durable event, with the code it runs.
+    pub(crate) fn bring_back(
+        &self,
+        id: &str,
+        code: &Code<F>,
+    ) -> Result<Room<F::Service>, OpenFailure> {
+        let stored = self.read(|reader| reader.load(id))?.ok_or(OpenFailure::Gone)?;
+        Ok(self.revive(id, &stored, code)?.room)
+    }
+
+    fn revive(
+        &self,
+        id: &str,
+        stored: &StoredRoom,
+        newest: &Code<F>,
+    ) -> Result<Opened<F>, OpenFailure> {
+        let snapshot = &stored.snapshot;
+        let version = CodeVersion(snapshot.module.0);
+        let code = match version == newest.version {
+            true => newest.clone(),
+            false => Code { factory: self.code(version)?, version },
+        };
+        let failed = |failure: ReturnFailure<F::Error>| OpenFailure::Return(failure.to_string());
+        let mut room =
+            Room::restore(&*code.factory, id, snapshot.at, &snapshot.state).map_err(failed)?;
+        for part in &stored.tail {
+            room.replay(part.follows, &part.records).map_err(failed)?;
+        }
+        let journal_bytes = stored.tail.iter().map(|part| part.records.len()).sum();
+        Ok(Opened { room, code, saved: Some(snapshot.at), journal_bytes })
+    }
+
+    /// The code of a version that was kept.
+    fn code(&self, version: CodeVersion) -> Result<Arc<F>, OpenFailure> {
+        if let Some(factory) = lock(&self.codes).get(&version) {
+            return Ok(factory.clone());
+        }
+        let bytes = self
+            .read(|reader| reader.module(&ModuleHash(version.0)))?
+            .ok_or(OpenFailure::NoCode(version))?;
+        let factory =
+            (self.load_code)(&bytes).map_err(|reason| OpenFailure::BadCode { version, reason })?;
+        let factory = Arc::new(factory);
+        lock(&self.codes).insert(version, factory.clone());
+        Ok(factory)
+    }
+
+    /// What a service is born with now.
+    pub(crate) fn birth(&self, now: Instant) -> Birth {
+        let mut seed = [0; 32];
+        if let Err(error) = getrandom::fill(&mut seed) {
+            tracing::error!(%error, "the system gives no randomness; a room starts with little of it");
+            let time = self.clock.timestamp(now).since_origin().as_nanos();
+            seed[..16].copy_from_slice(&time.to_le_bytes());
+        }
+        Birth { time: self.clock.timestamp(now).since_origin(), seed }
+    }
+
+    /// Reads with a reader that nobody else uses meanwhile.
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        loop {
+            if let Some(mut reader) = lock(&self.readers).pop() {
+                let result = read(&mut *reader);
+                lock(&self.readers).push(reader);
+                return result;
+            }
+            // There are as many as threads that have rooms, so this is rare and short.
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What is in it is whole at every point.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
