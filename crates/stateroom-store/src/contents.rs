@@ -93,8 +93,9 @@ impl Contents {
                 self.rooms.remove(&room);
             }
             Write::Module { hash, bytes } => {
-                self.modules.retain(|(known, _)| *known != hash);
-                self.modules.push((hash, bytes));
+                let known = self.modules.iter().position(|(known, _)| *known == hash);
+                let module = known.map_or((hash, bytes), |place| self.modules.remove(place));
+                self.modules.push(module);
             }
         }
     }

@@ -283,6 +283,11 @@ impl Store for FaultyStore {
 
     fn maintain(&mut self) -> Result<bool, StoreError> {
         self.commit(&[])?;
+        let mut disk = self.disk.disk();
+        disk.seen.drop_unused_modules();
+        if disk.unsynced.is_empty() {
+            disk.synced.drop_unused_modules();
+        }
         Ok(false)
     }
 

@@ -40,7 +40,12 @@ pub(crate) fn load(
         let (_, number, head) = RoomRow::from(row)?;
         Ok((number, head, row.get::<_, i64>(8)?, row.get::<_, Vec<u8>>(9)?))
     });
-    let Some((number, row, check_state, state)) = found.optional()? else { return Ok(None) };
+    let Some((number, row, check_state, state)) = found.optional()? else {
+        return match journal {
+            None => Ok(None),
+            Some(_) => Err(damaged(room, "its row is not found, though it has a journal")),
+        };
+    };
     if !row.is_intact(number, room) {
         return Err(damaged(room, "the checksum of its row is wrong"));
     }
