@@ -6,7 +6,7 @@ use crate::{
     order::{self, Standing},
 };
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -21,18 +21,28 @@ pub(crate) struct Contents {
 struct Room {
     stored: StoredRoom,
     quarantined: VecDeque<Quarantined>,
-    /// What is wrong with it.
-    damage: Option<String>,
+    /// Which parts of it have a wrong checksum.
+    damaged: BTreeSet<Part>,
+}
+
+/// A part of what is kept of a room, as far as it can be damaged by itself.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Snapshot,
+    /// What the append that followed so many events has written.
+    Records(u64),
 }
 
 impl Contents {
     /// Says whether all of `writes` can be carried out.
     pub(crate) fn check(&self, writes: &[Write]) -> Result<(), StoreError> {
         order::check(writes, |id| {
-            let Some((id, room)) = self.rooms.get_key_value(id) else { return Ok(None) };
-            room.intact(id)?;
-            let stored = &room.stored;
-            Ok(Some(Standing { snapshot_at: stored.snapshot.at, events: stored.events() }))
+            let stored = self.rooms.get(id).map(|room| &room.stored);
+            let standing = |stored: &StoredRoom| Standing {
+                snapshot_at: stored.snapshot.at,
+                events: stored.events(),
+            };
+            Ok(stored.map(standing))
         })
     }
 
@@ -52,15 +62,22 @@ impl Contents {
             Write::Snapshot { room, at, module, state, vitals } => {
                 let snapshot = StoredSnapshot { at, module, state };
                 match self.rooms.get_mut(&room) {
-                    Some(Room { stored, .. }) => {
-                        stored.tail.retain(|records| records.end() > at);
+                    Some(Room { stored, damaged, .. }) => {
+                        stored.tail.retain(|records| {
+                            let kept = records.end() > at;
+                            if !kept {
+                                damaged.remove(&Part::Records(records.follows));
+                            }
+                            kept
+                        });
+                        damaged.remove(&Part::Snapshot);
                         stored.snapshot = snapshot;
                         stored.vitals = vitals;
                     }
                     None => {
                         let stored = StoredRoom { snapshot, tail: Vec::new(), vitals };
-                        let fresh = Room { stored, quarantined: VecDeque::new(), damage: None };
-                        self.rooms.insert(room, fresh);
+                        let (quarantined, damaged) = Default::default();
+                        self.rooms.insert(room, Room { stored, quarantined, damaged });
                     }
                 }
             }
@@ -76,8 +93,9 @@ impl Contents {
                 self.rooms.remove(&room);
             }
             Write::Module { hash, bytes } => {
-                self.modules.retain(|(known, _)| *known != hash);
-                self.modules.push((hash, bytes));
+                let known = self.modules.iter().position(|(known, _)| *known == hash);
+                let module = known.map_or((hash, bytes), |place| self.modules.remove(place));
+                self.modules.push(module);
             }
         }
     }
@@ -92,6 +110,28 @@ impl Contents {
             old = old.saturating_sub(1);
             !is_old || used.contains(hash)
         });
+    }
+
+    /// The rooms there are, with the parts that they have.
+    pub(crate) fn parts(&self) -> Vec<(Arc<str>, Part)> {
+        let of_room = |(id, room): (&Arc<str>, &Room)| {
+            let records = room.stored.tail.iter().map(|records| Part::Records(records.follows));
+            let parts = std::iter::once(Part::Snapshot).chain(records);
+            parts.map(|part| (id.clone(), part)).collect::<Vec<_>>()
+        };
+        self.rooms.iter().flat_map(of_room).collect()
+    }
+
+    /// Makes the checksum of a part wrong, if there is such a part.
+    pub(crate) fn damage(&mut self, id: &str, part: Part) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let is_there = match part {
+            Part::Snapshot => true,
+            Part::Records(at) => room.stored.tail.iter().any(|records| records.follows == at),
+        };
+        if is_there {
+            room.damaged.insert(part);
+        }
     }
 
     pub(crate) fn load(&self, id: &str) -> Result<Option<StoredRoom>, StoreError> {
@@ -125,10 +165,14 @@ impl Contents {
 
 impl Room {
     fn intact(&self, id: &Arc<str>) -> Result<(), StoreError> {
-        match &self.damage {
-            None => Ok(()),
-            Some(what) => Err(StoreError::Damaged { room: id.clone(), what: what.clone() }),
-        }
+        let what = match self.damaged.first() {
+            None => return Ok(()),
+            Some(Part::Snapshot) => "the checksum of its snapshot is wrong".to_owned(),
+            Some(Part::Records(follows)) => {
+                format!("the checksum of the events after the first {follows} is wrong")
+            }
+        };
+        Err(StoreError::Damaged { room: id.clone(), what })
     }
 
     fn summary(&self, id: &Arc<str>) -> RoomSummary {
@@ -141,7 +185,8 @@ impl Room {
             journal_bytes: tail.iter().map(|records| records.records.len() as u64).sum(),
             snapshot_bytes: snapshot.state.len() as u64,
             quarantined: u32::try_from(self.quarantined.len()).unwrap_or(u32::MAX),
-            damaged: self.damage.is_some(),
+            // Not without looking at state and journal.
+            damaged: false,
         }
     }
 }

@@ -3,14 +3,18 @@
 
 mod contents;
 mod error;
+mod faulty;
 mod memory;
 mod order;
+mod sqlite;
 mod store;
 mod stored;
 mod write;
 
 pub use error::StoreError;
+pub use faulty::{Chances, Fault, FaultyDisk, FaultyStore};
 pub use memory::MemoryStore;
+pub use sqlite::{SqliteReader, SqliteStore};
 pub use store::{Reader, Store};
 pub use stored::{Quarantined, RoomSummary, StoredRecords, StoredRoom, StoredSnapshot};
 pub use write::{

@@ -1,0 +1,346 @@
+//! Writes the changes of one commit inside a transaction, and then notes in the index where they lie.
+
+use super::{
+    checksum,
+    index::{Index, Span},
+    room_row::RoomRow,
+    table_of_contents::{self, Entry},
+};
+use crate::{
+    MAX_QUARANTINED, StoreError, Vitals, Write,
+    order::{self, Standing},
+};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::{collections::HashMap, sync::Arc};
+
+/// A row of the log holds at most about as many bytes of bodies; a larger commit takes several.
+const ROW_BYTES: usize = 32 << 20;
+
+/// A room as the writes of this commit have left it so far.
+#[derive(Copy, Clone)]
+struct Room {
+    number: i64,
+    snapshot_at: u64,
+    events: u64,
+    has_carried: bool,
+}
+
+impl Room {
+    /// One of which nothing is known but that it is to be deleted.
+    fn damaged(number: i64) -> Self {
+        Self { number, snapshot_at: 0, events: 0, has_carried: true }
+    }
+}
+
+/// An append that was written, for the index.
+struct Appended {
+    number: i64,
+    snapshot_at: u64,
+    span: Span,
+}
+
+/// The rooms of a commit, as they stand before or in the midst of it.
+pub(crate) struct Commit<'a> {
+    connection: &'a Connection,
+    writes: &'a [Write],
+    rooms: HashMap<&'a str, Option<Room>>,
+    position: i64,
+    entries: Vec<Entry>,
+    bodies: Vec<u8>,
+    rows: Vec<u64>,
+    appended: Vec<Appended>,
+    /// About how many bytes of the file were changed.
+    pub(crate) volume: u64,
+}
+
+/// Why the rooms of a commit could not be looked up.
+pub(crate) enum CheckError {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl<'a> Commit<'a> {
+    /// Looks up the rooms of `writes`, and says whether these can be carried out.
+    pub(crate) fn check(
+        connection: &'a Connection,
+        index: &Index,
+        writes: &'a [Write],
+    ) -> Result<Self, CheckError> {
+        let mut rooms = HashMap::with_capacity(writes.len());
+        for write in writes {
+            let Some(id) = order::room_of(write) else { continue };
+            if rooms.contains_key(&**id) {
+                continue;
+            }
+            let room = match look_up(connection, index, id) {
+                // Even a damaged room can be deleted.
+                Err(CheckError::Store(_)) if matches!(write, Write::Delete { .. }) => {
+                    let number = number(connection, id).map_err(CheckError::Sqlite)?;
+                    number.map(Room::damaged)
+                }
+                room => room?,
+            };
+            rooms.insert(&**id, room);
+        }
+        order::check(writes, |id| {
+            let room = rooms.get(id).copied().flatten();
+            let standing =
+                |Room { snapshot_at, events, .. }: Room| Standing { snapshot_at, events };
+            Ok(room.map(standing))
+        })
+        .map_err(CheckError::Store)?;
+        Ok(Self {
+            connection,
+            writes,
+            rooms,
+            position: index.next_position(),
+            entries: Vec::new(),
+            bodies: Vec::new(),
+            rows: Vec::new(),
+            appended: Vec::new(),
+            volume: 0,
+        })
+    }
+
+    /// Writes it all. A transaction is open on the connection.
+    pub(crate) fn write(&mut self) -> rusqlite::Result<()> {
+        for write in self.writes {
+            match write {
+                Write::Append { room, follows, events, records, vitals } => {
+                    self.append(room, *follows, *events, records, *vitals)?;
+                }
+                Write::Snapshot { room, at, module, state, vitals } => {
+                    self.volume += state.len() as u64 + 4 * 4096;
+                    let known = self.rooms.get(&**room).copied().flatten();
+                    let room_now = match known {
+                        Some(known) => self.update(room, known, *at, &module.0, state, *vitals)?,
+                        None => self.insert(room, *at, &module.0, state, *vitals)?,
+                    };
+                    self.rooms.insert(room, Some(room_now));
+                }
+                Write::Quarantine { room, at, time, reason, event } => {
+                    self.volume += event.len() as u64 + 3 * 4096;
+                    if let Some(Some(Room { number, .. })) = self.rooms.get(&**room) {
+                        self.quarantine(*number, *at, *time, reason, event)?;
+                    }
+                }
+                Write::Delete { room } => {
+                    self.volume += 4 * 4096;
+                    if let Some(Some(Room { number, .. })) = self.rooms.insert(room, None) {
+                        self.delete(number)?;
+                    }
+                }
+                Write::Module { hash, bytes } => self.module(&hash.0, bytes)?,
+            }
+        }
+        self.finish_row()
+    }
+
+    /// Notes in the index what was written and committed.
+    pub(crate) fn apply(self, index: &mut Index) {
+        self.rows.iter().for_each(|bytes| index.push_row(*bytes));
+        let mut appended = self.appended.into_iter();
+        for write in self.writes {
+            match write {
+                Write::Append { room, vitals, .. } => {
+                    if let Some(Appended { number, snapshot_at, span }) = appended.next() {
+                        index.append(room, number, snapshot_at, span, *vitals);
+                    }
+                }
+                Write::Snapshot { room, at, vitals, .. } => index.truncate(room, *at, *vitals),
+                Write::Delete { room } => index.remove(room),
+                Write::Quarantine { .. } | Write::Module { .. } => {}
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        id: &'a Arc<str>,
+        follows: u64,
+        events: u32,
+        records: &[u8],
+        vitals: Vitals,
+    ) -> rusqlite::Result<()> {
+        let Some(Some(room)) = self.rooms.get_mut(&**id) else { return Ok(()) };
+        room.events = follows + u64::from(events);
+        let Room { number, snapshot_at, .. } = *room;
+        if self.bodies.len() + records.len() > ROW_BYTES {
+            self.finish_row()?;
+        }
+        let check = checksum::records(number, id, follows, events, records);
+        // Both fit: a row is not much larger than the largest write.
+        let (offset, length) = (self.bodies.len() as u32, records.len() as u32);
+        self.bodies.extend_from_slice(records);
+        let Vitals { wake_at, clients } = vitals;
+        self.entries.push(Entry { number, follows, events, wake_at, clients, length, check });
+        let span = Span { follows, events, position: self.position, offset, length, check };
+        self.appended.push(Appended { number, snapshot_at, span });
+        Ok(())
+    }
+
+    /// Writes the row of the log that was gathered.
+    fn finish_row(&mut self) -> rusqlite::Result<()> {
+        if self.entries.is_empty() {
+            return Ok(());
+        }
+        let contents = table_of_contents::encode(self.position, &self.entries)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let sql = "INSERT INTO log (position, contents, bodies, contents_again) \
+                   VALUES (?1, ?2, ?3, ?2)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.execute(params![self.position, contents, self.bodies])?;
+        self.volume += (self.bodies.len() + 2 * contents.len() + 2 * 4096) as u64;
+        self.rows.push(self.bodies.len() as u64);
+        self.position += 1;
+        self.entries.clear();
+        self.bodies.clear();
+        Ok(())
+    }
+
+    fn insert(
+        &self,
+        id: &str,
+        at: u64,
+        module: &[u8],
+        state: &[u8],
+        vitals: Vitals,
+    ) -> rusqlite::Result<Room> {
+        // The number is part of the checksums, so it has to be known before.
+        let sql = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'rooms'";
+        let number: i64 = self.connection.prepare_cached(sql)?.query_row((), |row| row.get(0))?;
+        let check_row = checksum::room(number, id, at, at, module, vitals);
+        let check_state = checksum::state(number, at, state);
+        let sql = "INSERT INTO rooms (number, room, at, events, module, wake_at, clients, check_row, \
+                   check_state, state) VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        self.connection.prepare_cached(sql)?.execute(params![
+            number,
+            id,
+            at.cast_signed(),
+            module,
+            vitals.wake_at.map(u64::cast_signed),
+            vitals.clients,
+            check_row,
+            check_state,
+            state
+        ])?;
+        Ok(Room { number, snapshot_at: at, events: at, has_carried: false })
+    }
+
+    fn update(
+        &self,
+        id: &str,
+        room: Room,
+        at: u64,
+        module: &[u8],
+        state: &[u8],
+        vitals: Vitals,
+    ) -> rusqlite::Result<Room> {
+        let Room { number, events, has_carried, .. } = room;
+        let check_row = checksum::room(number, id, at, events, module, vitals);
+        let check_state = checksum::state(number, at, state);
+        let sql = "UPDATE rooms SET at = ?2, events = ?3, module = ?4, wake_at = ?5, clients = ?6, \
+                   check_row = ?7, check_state = ?8, state = ?9 WHERE number = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![
+            number,
+            at.cast_signed(),
+            events.cast_signed(),
+            module,
+            vitals.wake_at.map(u64::cast_signed),
+            vitals.clients,
+            check_row,
+            check_state,
+            state
+        ])?;
+        if has_carried {
+            let sql = "DELETE FROM carried WHERE number = ?1 AND follows + events <= ?2";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.execute(params![number, at.cast_signed()])?;
+        }
+        Ok(Room { snapshot_at: at, ..room })
+    }
+
+    fn quarantine(
+        &self,
+        number: i64,
+        at: u64,
+        time: u64,
+        reason: &str,
+        event: &[u8],
+    ) -> rusqlite::Result<()> {
+        let check = checksum::quarantine(number, at, time, reason, event);
+        let sql = "INSERT INTO quarantine (number, at, time, reason, event, check_row) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (at, time) = (at.cast_signed(), time.cast_signed());
+        statement.execute(params![number, at, time, reason, event, check])?;
+        let sql = "DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine \
+                   WHERE number = ?1 ORDER BY entry DESC LIMIT -1 OFFSET ?2)";
+        self.connection.prepare_cached(sql)?.execute(params![number, MAX_QUARANTINED as i64])?;
+        Ok(())
+    }
+
+    fn delete(&self, number: i64) -> rusqlite::Result<()> {
+        for sql in [
+            "DELETE FROM rooms WHERE number = ?1",
+            "DELETE FROM carried WHERE number = ?1",
+            "DELETE FROM quarantine WHERE number = ?1",
+        ] {
+            self.connection.prepare_cached(sql)?.execute([number])?;
+        }
+        Ok(())
+    }
+
+    fn module(&mut self, hash: &[u8], bytes: &[u8]) -> rusqlite::Result<()> {
+        let sql = "SELECT told = (SELECT max(told) FROM modules) FROM modules WHERE hash = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let is_newest: Option<bool> = statement.query_row([hash], |row| row.get(0)).optional()?;
+        let sql = match is_newest {
+            Some(true) => return Ok(()),
+            Some(false) => {
+                "UPDATE modules SET told = (SELECT max(told) + 1 FROM modules) WHERE hash = ?1"
+            }
+            None => {
+                let sql = "INSERT INTO modules (hash, told, check_row, bytes) VALUES \
+                           (?1, (SELECT coalesce(max(told), 0) + 1 FROM modules), ?2, ?3)";
+                let check = checksum::module(hash, bytes);
+                self.connection.prepare_cached(sql)?.execute(params![hash, check, bytes])?;
+                self.volume += bytes.len() as u64;
+                return Ok(());
+            }
+        };
+        self.connection.prepare_cached(sql)?.execute([hash])?;
+        Ok(())
+    }
+}
+
+/// What is known of the room `id` before the commit, or `None` if there is no such room.
+fn look_up(connection: &Connection, index: &Index, id: &str) -> Result<Option<Room>, CheckError> {
+    let damaged =
+        |what: &str| CheckError::Store(StoreError::Damaged { room: id.into(), what: what.into() });
+    if let Some(journal) = index.journal(id) {
+        return match journal.damage {
+            Some(what) => Err(damaged(what)),
+            None => Ok(Some(Room {
+                number: journal.number,
+                snapshot_at: journal.snapshot_at,
+                events: journal.events(),
+                has_carried: journal.has_carried(),
+            })),
+        };
+    }
+    let row = RoomRow::read(connection, id).optional().map_err(CheckError::Sqlite)?;
+    let Some((number, row)) = row else { return Ok(None) };
+    if !row.is_intact(number, id) {
+        return Err(damaged("the checksum of its row is wrong"));
+    }
+    if row.events > row.at {
+        return Err(damaged("the end of its journal is missing"));
+    }
+    Ok(Some(Room { number, snapshot_at: row.at, events: row.at, has_carried: false }))
+}
+
+fn number(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT number FROM rooms WHERE room = ?1";
+    connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()
+}

@@ -1,0 +1,252 @@
+//! Knows in memory where the journal of each room lies in the file. Rooms whose journal is empty are
+//! not in it and take no memory.
+
+use crate::Vitals;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The position of spans that are in the table `carried` rather than in a row of the log.
+pub(crate) const CARRIED: i64 = 0;
+
+/// Where the records of one append lie.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Span {
+    pub(crate) follows: u64,
+    pub(crate) events: u32,
+    /// The row of the log, or [`CARRIED`].
+    pub(crate) position: i64,
+    /// Where they begin in the bodies of that row.
+    pub(crate) offset: u32,
+    pub(crate) length: u32,
+    pub(crate) check: u32,
+}
+
+impl Span {
+    pub(crate) fn end(&self) -> u64 {
+        self.follows.saturating_add(u64::from(self.events))
+    }
+}
+
+/// What the file holds of a room's events since its snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    pub(crate) number: i64,
+    pub(crate) snapshot_at: u64,
+    pub(crate) vitals: Vitals,
+    pub(crate) spans: VecDeque<Span>,
+    /// What was found wrong with it when the store was opened.
+    pub(crate) damage: Option<&'static str>,
+}
+
+impl Journal {
+    pub(crate) fn new(number: i64, snapshot_at: u64) -> Self {
+        let (vitals, spans) = (Vitals::default(), VecDeque::new());
+        Self { number, snapshot_at, vitals, spans, damage: None }
+    }
+
+    /// How many events the room has had in its life.
+    pub(crate) fn events(&self) -> u64 {
+        self.spans.back().map_or(self.snapshot_at, Span::end)
+    }
+
+    pub(crate) fn brief(&self) -> Brief {
+        Brief {
+            vitals: self.vitals,
+            events: self.events(),
+            bytes: self.spans.iter().map(|span| u64::from(span.length)).sum(),
+            damaged: self.damage.is_some(),
+        }
+    }
+
+    pub(crate) fn has_carried(&self) -> bool {
+        self.spans.front().is_some_and(|span| span.position == CARRIED)
+    }
+}
+
+/// What can be told of a journal without its records.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Brief {
+    pub(crate) vitals: Vitals,
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+    pub(crate) damaged: bool,
+}
+
+/// A row of the log.
+#[derive(Copy, Clone, Debug)]
+struct Row {
+    bytes: u64,
+    /// How many of its entries somebody still needs.
+    live: u32,
+}
+
+/// The index of a store, shared between the one who writes and all who read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedIndex(Arc<Mutex<Index>>);
+
+impl SharedIndex {
+    pub(crate) fn new(index: Index) -> Self {
+        Self(Arc::new(Mutex::new(index)))
+    }
+
+    /// Holding it keeps commits from becoming visible.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Index> {
+        // What changes an index cannot panic half way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where everything lies.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    journals: HashMap<Arc<str>, Journal>,
+    /// The rooms of `journals` by their numbers.
+    names: HashMap<i64, Arc<str>>,
+    /// The rows of the log, a queue: positions have no gaps, and rows go at the front.
+    rows: VecDeque<Row>,
+    /// The position of the first of `rows`.
+    first: i64,
+    row_bytes: u64,
+    live_bytes: u64,
+}
+
+impl Index {
+    /// Of a log whose first row has the position `first`.
+    pub(crate) fn new(first: i64) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    pub(crate) fn journal(&self, room: &str) -> Option<&Journal> {
+        self.journals.get(room)
+    }
+
+    pub(crate) fn briefs(&self) -> HashMap<Arc<str>, Brief> {
+        self.journals.iter().map(|(room, journal)| (room.clone(), journal.brief())).collect()
+    }
+
+    pub(crate) fn name(&self, number: i64) -> Option<&Arc<str>> {
+        self.names.get(&number)
+    }
+
+    /// The position of the next row of the log.
+    pub(crate) fn next_position(&self) -> i64 {
+        self.first.saturating_add_unsigned(self.rows.len() as u64)
+    }
+
+    /// Notes a new row of the log, of which nothing is needed yet.
+    pub(crate) fn push_row(&mut self, bytes: u64) {
+        self.rows.push_back(Row { bytes, live: 0 });
+        self.row_bytes += bytes;
+    }
+
+    /// Notes what was opened of a room's journal.
+    pub(crate) fn insert(&mut self, room: Arc<str>, journal: Journal) {
+        journal.spans.iter().for_each(|span| self.hold(span));
+        self.names.insert(journal.number, room.clone());
+        self.journals.insert(room, journal);
+    }
+
+    /// Notes an append to a room whose snapshot is at `snapshot_at`.
+    pub(crate) fn append(
+        &mut self,
+        room: &Arc<str>,
+        number: i64,
+        snapshot_at: u64,
+        span: Span,
+        vitals: Vitals,
+    ) {
+        if !self.journals.contains_key(room) {
+            self.insert(room.clone(), Journal::new(number, snapshot_at));
+        }
+        self.hold(&span);
+        if let Some(journal) = self.journals.get_mut(room) {
+            journal.spans.push_back(span);
+            journal.vitals = vitals;
+        }
+    }
+
+    /// Notes a snapshot of `room` at `at`: what came before is needed no more.
+    pub(crate) fn truncate(&mut self, room: &str, at: u64, vitals: Vitals) {
+        let Some(journal) = self.journals.get_mut(room) else { return };
+        journal.snapshot_at = at;
+        journal.vitals = vitals;
+        let kept = journal.spans.partition_point(|span| span.end() <= at);
+        let dropped: Vec<Span> = journal.spans.drain(..kept).collect();
+        let is_empty = journal.spans.is_empty();
+        dropped.iter().for_each(|span| self.release(span));
+        if is_empty {
+            self.remove(room);
+        }
+    }
+
+    /// Notes that `room` was deleted.
+    pub(crate) fn remove(&mut self, room: &str) {
+        let Some(journal) = self.journals.remove(room) else { return };
+        self.names.remove(&journal.number);
+        journal.spans.iter().for_each(|span| self.release(span));
+    }
+
+    /// How many rows at the front of the log nobody needs, at most `rows` or a few more than `bytes`
+    /// of them, with the position behind the last of these.
+    pub(crate) fn dead_front(&self, rows: usize, bytes: u64) -> (usize, i64) {
+        let mut sum = 0;
+        let dead = self.rows.iter().take(rows).take_while(|row| {
+            let takes = row.live == 0 && sum < bytes;
+            sum += row.bytes;
+            takes
+        });
+        let count = dead.count();
+        (count, self.first.saturating_add_unsigned(count as u64))
+    }
+
+    /// Forgets the first `count` rows of the log.
+    pub(crate) fn drop_front(&mut self, count: usize) {
+        for row in self.rows.drain(..count.min(self.rows.len())) {
+            self.first = self.first.saturating_add(1);
+            self.row_bytes = self.row_bytes.saturating_sub(row.bytes);
+        }
+    }
+
+    /// The first row of the log, with how many of its entries are needed.
+    pub(crate) fn front(&self) -> Option<(i64, u32)> {
+        self.rows.front().map(|row| (self.first, row.live))
+    }
+
+    /// How many bytes the rows of the log have, and how many of these are needed.
+    pub(crate) fn log_bytes(&self) -> (u64, u64) {
+        (self.row_bytes, self.live_bytes)
+    }
+
+    /// Notes that what `room` needs of the row of `position` was moved to `carried`.
+    pub(crate) fn carry(&mut self, room: &str, position: i64) {
+        let Some(journal) = self.journals.get_mut(room) else { return };
+        let mut moved = Vec::new();
+        for span in journal.spans.iter_mut().filter(|span| span.position == position) {
+            moved.push(*span);
+            (span.position, span.offset) = (CARRIED, 0);
+        }
+        moved.iter().for_each(|span| self.release(span));
+    }
+
+    fn hold(&mut self, span: &Span) {
+        if let Some(row) = self.row(span.position) {
+            row.live = row.live.saturating_add(1);
+            self.live_bytes += u64::from(span.length);
+        }
+    }
+
+    fn release(&mut self, span: &Span) {
+        if let Some(row) = self.row(span.position) {
+            row.live = row.live.saturating_sub(1);
+            self.live_bytes = self.live_bytes.saturating_sub(u64::from(span.length));
+        }
+    }
+
+    fn row(&mut self, position: i64) -> Option<&mut Row> {
+        // Carried spans have the position 0, before the first row.
+        let place = position.checked_sub(self.first)?;
+        self.rows.get_mut(usize::try_from(place).ok()?)
+    }
+}

@@ -1,0 +1,172 @@
+//! Opens the file of a store: takes the lock, checks what the file is, makes a fresh one.
+
+use super::{failure, schema};
+use crate::{Durability, StoreError};
+use rusqlite::{Connection, OpenFlags};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// What the lock file holds once there is a store, so that its loss is not taken for a fresh start.
+const MARK: &[u8] = b"A store of Stateroom is kept in this folder.\n";
+
+/// The database of the store in `folder`.
+pub(crate) fn database_path(folder: &Path) -> PathBuf {
+    folder.join("rooms.db")
+}
+
+/// The store of a folder, for the one who writes.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
+    /// Held until it is dropped.
+    pub(crate) lock: File,
+}
+
+/// Opens the store in `folder`, or makes one.
+pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, StoreError> {
+    make_folder(folder)?;
+    let mut lock = take_lock(folder)?;
+    let lock_path = folder.join("lock");
+    let mut mark = Vec::new();
+    (&mut lock)
+        .take(1024)
+        .read_to_end(&mut mark)
+        .map_err(|error| cannot_open(&lock_path, error))?;
+
+    let path = database_path(folder);
+    let existed = !mark.is_empty();
+    if existed && fs::metadata(&path).map_or(0, |metadata| metadata.len()) == 0 {
+        return Err(StoreError::DamagedFile {
+            path,
+            what: format!(
+                "it is missing or empty, though a store was kept here (to begin anew, remove {})",
+                lock_path.display()
+            ),
+        });
+    }
+    let connection =
+        connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let of_opening = |error| failure::of_opening(&path, error);
+    let is_fresh = check_format(&connection, &path)?;
+    if connection.is_readonly("main").map_err(of_opening)? {
+        return Err(StoreError::ReadOnly { path });
+    }
+    if is_fresh {
+        // Before there is anything in the file, or it would have no effect.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(of_opening)?;
+    }
+    set_up(&connection, &path, durability)?;
+    if is_fresh {
+        schema::create(&connection).map_err(of_opening)?;
+    }
+    if !existed {
+        // Only when the file is sure to be there, or its absence would be taken for a loss.
+        checkpoint(&connection).map_err(of_opening)?;
+        let marked = lock.write_all(MARK).and_then(|()| lock.sync_all());
+        marked.map_err(|error| cannot_open(&lock_path, error))?;
+        sync_folder(folder).map_err(|error| cannot_open(folder, error))?;
+    }
+    Ok(Opened { connection, path, lock })
+}
+
+/// A connection that may only be used by one thread at a time.
+pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let of_opening = |error| failure::of_opening(path, error);
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(of_opening)?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(of_opening)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // Finds pages that make no sense when they are read, rather than when they are used.
+    connection.pragma_update(None, "cell_size_check", true).map_err(of_opening)?;
+    connection.pragma_update(None, "trusted_schema", false).map_err(of_opening)?;
+    Ok(connection)
+}
+
+/// Whether the file is fresh: an error if it is not a store, or one of a newer format.
+pub(crate) fn check_format(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let number = |sql| {
+        let number = connection.query_row(sql, (), |row| row.get::<_, i32>(0));
+        number.map_err(|error| failure::of_opening(path, error))
+    };
+    match number("PRAGMA application_id")? {
+        schema::APPLICATION_ID => {}
+        0 if number("SELECT count(*) FROM sqlite_schema")? == 0 => return Ok(true),
+        _ => return Err(StoreError::NotAStore { path: path.to_owned() }),
+    }
+    let found = number("PRAGMA user_version")?;
+    if found > schema::FORMAT {
+        return Err(StoreError::NewerFormat {
+            path: path.to_owned(),
+            found: found.cast_unsigned(),
+            known: schema::FORMAT.cast_unsigned(),
+        });
+    }
+    Ok(false)
+}
+
+fn set_up(connection: &Connection, path: &Path, durability: Durability) -> Result<(), StoreError> {
+    let of_opening = |error| failure::of_opening(path, error);
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))
+        .map_err(of_opening)?;
+    if mode != "wal" {
+        let reason = format!("its file system cannot share memory between processes ({mode})");
+        return Err(cannot_open(path, io::Error::other(reason)));
+    }
+    let synchronous = match durability {
+        Durability::Buffered => "NORMAL",
+        Durability::Synced => "FULL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous).map_err(of_opening)?;
+    // Another thread does it.
+    connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(of_opening)
+}
+
+/// Copies what is in the write-ahead log to the database itself, and flushes that.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
+}
+
+fn take_lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join("lock");
+    let options = OpenOptions::new().read(true).append(true).create(true).open(&path);
+    let lock = options.map_err(|error| cannot_open(&path, error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(cannot_open(&path, error)),
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let made = fs::create_dir_all(folder).and_then(|()| match folder.parent() {
+        Some(parent) if parent != Path::new("") => sync_folder(parent),
+        _ => Ok(()),
+    });
+    made.map_err(|error| cannot_open(folder, error))
+}
+
+/// Makes what was created in `folder` survive power loss.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    // Other systems don't let a folder be opened, and don't need it.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn cannot_open(path: &Path, error: io::Error) -> StoreError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            StoreError::ReadOnly { path }
+        }
+        io::ErrorKind::StorageFull => StoreError::Full { path },
+        _ => StoreError::CannotOpen { path, source: Arc::new(error) },
+    }
+}

@@ -1,0 +1,78 @@
+//! A row of the table `rooms`, without the state.
+
+use super::checksum;
+use crate::{ModuleHash, Vitals};
+use rusqlite::{Connection, Row};
+use std::sync::Arc;
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoomRow {
+    /// After how many events the snapshot was taken.
+    pub(crate) at: u64,
+    /// How many events the room had had when this row was written: at least as many are to be found.
+    pub(crate) events: u64,
+    pub(crate) module: ModuleHash,
+    pub(crate) vitals: Vitals,
+    /// The checksum of it all, as stored.
+    check: i64,
+}
+
+/// The columns that [`RoomRow::from`] expects first.
+macro_rules! columns {
+    () => {
+        "room, number, at, events, module, wake_at, clients, check_row"
+    };
+}
+pub(crate) use columns;
+
+impl RoomRow {
+    /// The first columns of `row`, which are those of `columns`: the room, its number, and the rest.
+    pub(crate) fn from(row: &Row<'_>) -> rusqlite::Result<(Arc<str>, i64, Self)> {
+        let room = row.get_ref(0)?.as_bytes().unwrap_or_default();
+        // What is no UTF-8 was not written by us, and fails its checksum.
+        let room = Arc::from(String::from_utf8_lossy(room));
+        let number = row.get(1)?;
+        let wake_at: Option<i64> = row.get(5)?;
+        let vitals = Vitals {
+            wake_at: wake_at.map(i64::cast_unsigned),
+            clients: row.get::<_, i64>(6)? as u32,
+        };
+        // Likewise a hash of another length.
+        let module = row.get_ref(4)?.as_blob().ok().and_then(|hash| hash.try_into().ok());
+        let row = Self {
+            at: row.get::<_, i64>(2)?.cast_unsigned(),
+            events: row.get::<_, i64>(3)?.cast_unsigned(),
+            module: ModuleHash(module.unwrap_or_default()),
+            vitals,
+            check: row.get(7)?,
+        };
+        Ok((room, number, row))
+    }
+
+    /// The row with that number, and its room.
+    pub(crate) fn read_by_number(
+        connection: &Connection,
+        number: i64,
+    ) -> rusqlite::Result<(Arc<str>, Self)> {
+        let sql = concat!("SELECT ", columns!(), " FROM rooms WHERE number = ?1");
+        connection.prepare_cached(sql)?.query_row([number], |row| {
+            let (room, _, row) = Self::from(row)?;
+            Ok((room, row))
+        })
+    }
+
+    /// The row of that room, and its number.
+    pub(crate) fn read(connection: &Connection, room: &str) -> rusqlite::Result<(i64, Self)> {
+        let sql = concat!("SELECT ", columns!(), " FROM rooms WHERE room = ?1");
+        connection.prepare_cached(sql)?.query_row([room], |row| {
+            let (_, number, row) = Self::from(row)?;
+            Ok((number, row))
+        })
+    }
+
+    /// Whether its checksum is right.
+    pub(crate) fn is_intact(&self, number: i64, room: &str) -> bool {
+        let Self { at, events, module, vitals, check } = self;
+        *check == i64::from(checksum::room(number, room, *at, *events, &module.0, *vitals))
+    }
+}

@@ -1,0 +1,112 @@
+//! All stores give the same answers to the same random writes, and the one on disk also when it is
+//! maintained and opened again in between.
+
+mod support;
+
+use fastrand::Rng;
+use stateroom_store::{
+    Durability, FaultyDisk, MemoryStore, ModuleHash, SqliteStore, Store, Vitals, Write,
+};
+use support::{maintain_all, reader};
+
+/// A write that fits more often than not, since it knows the room's standing.
+fn random_write(random: &mut Rng, memory: &MemoryStore) -> Write {
+    let room = format!("room {}", random.u8(..12));
+    let summary = reader(memory).summary(&room).expect("read");
+    let had = summary.as_ref().map_or(0, |summary| summary.events);
+    let wake_at = random.bool().then(|| random.u64(..));
+    let vitals = Vitals { wake_at, clients: random.u32(..3) };
+    let module = ModuleHash([random.u8(..4); 32]);
+    let mut bytes = vec![random.u8(..); random.usize(..300)];
+    if random.u8(..40) == 0 {
+        // Large enough for a row of the log to leave its page, and for the log to be worth shortening.
+        bytes.resize(random.usize(..100_000), 1);
+    }
+    let room = room.into();
+    let wrong = random.u8(..20) == 0;
+    let had = if wrong { had + 1 } else { had };
+    if summary.is_none() && !wrong {
+        let at = random.u64(..3);
+        return Write::Snapshot { room, at, module, state: bytes, vitals };
+    }
+    match random.u8(..20) {
+        0 => Write::Delete { room },
+        1 => Write::Module { hash: module, bytes },
+        2 => {
+            let (at, time, reason) = (had, random.u64(..), "trap".to_owned());
+            Write::Quarantine { room, at, time, reason, event: bytes }
+        }
+        3 | 4 => {
+            let at = had.saturating_sub(random.u64(..3));
+            Write::Snapshot { room, at, module, state: bytes, vitals }
+        }
+        _ => {
+            let events = random.u32(..4);
+            Write::Append { room, follows: had, events, records: bytes, vitals }
+        }
+    }
+}
+
+fn assert_agree(one: &dyn Store, other: &dyn Store) {
+    let (mut one, mut other) = (reader(one), reader(other));
+    let list = one.list().expect("read");
+    assert_eq!(list, other.list().expect("read"));
+    let sorted = |reader: &mut dyn stateroom_store::Reader| {
+        let mut rooms = reader.needing_attention().expect("read");
+        rooms.sort_by(|one, other| one.0.cmp(&other.0));
+        rooms
+    };
+    assert_eq!(sorted(&mut *one), sorted(&mut *other));
+    for summary in list {
+        let room = &summary.room;
+        assert_eq!(one.load(room).expect("read"), other.load(room).expect("read"));
+        assert_eq!(one.quarantined(room).expect("read"), other.quarantined(room).expect("read"));
+    }
+    for number in 0..4 {
+        let hash = ModuleHash([number; 32]);
+        assert_eq!(one.module(&hash).expect("read"), other.module(&hash).expect("read"));
+    }
+}
+
+#[test]
+fn all_stores_agree() {
+    for seed in 0..8 {
+        let mut random = Rng::with_seed(seed);
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = || SqliteStore::open(folder.path(), Durability::Buffered).expect("it opens");
+        let mut sqlite = open();
+        let mut memory = MemoryStore::new();
+        let disk = FaultyDisk::new(seed);
+        let mut faulty = disk.open(Durability::Synced).expect("it opens");
+        for step in 0..300 {
+            let writes: Vec<Write> =
+                (0..random.usize(..5)).map(|_| random_write(&mut random, &memory)).collect();
+            let error = memory.commit(&writes).err().map(|error| error.to_string());
+            let of_sqlite = sqlite.commit(&writes).err().map(|error| error.to_string());
+            let of_faulty = faulty.commit(&writes).err().map(|error| error.to_string());
+            assert_eq!(of_sqlite, error, "seed {seed}, step {step}");
+            assert_eq!(of_faulty, error, "seed {seed}, step {step}");
+            match random.u8(..30) {
+                0 => maintain_all(&mut sqlite),
+                1 => {
+                    drop(sqlite);
+                    sqlite = open();
+                }
+                2 => {
+                    disk.power_cut();
+                    faulty = disk.open(Durability::Synced).expect("it opens");
+                }
+                3..6 => {
+                    assert_agree(&sqlite, &memory);
+                    assert_agree(&faulty, &memory);
+                    let mut tool = SqliteStore::open_read_only(folder.path()).expect("it opens");
+                    use stateroom_store::Reader;
+                    let listed = tool.list().expect("read");
+                    assert_eq!(listed, reader(&memory).list().expect("read"));
+                }
+                _ => {}
+            }
+        }
+        assert_agree(&sqlite, &memory);
+    }
+}
