@@ -67,8 +67,16 @@ impl StateroomContext for Nowhere {
 }
 
 fn engine() -> WasmEngine {
-    let config =
-        HostConfig { max_rooms: Some(1000), trust_precompiled: true, ..HostConfig::default() };
+    engine_with(true)
+}
+
+fn engine_with(canonical_nans: bool) -> WasmEngine {
+    let config = HostConfig {
+        max_rooms: Some(1000),
+        trust_precompiled: true,
+        canonical_nans,
+        ..HostConfig::default()
+    };
     WasmEngine::new(config).unwrap()
 }
 
@@ -111,14 +119,60 @@ fn echo_100_bytes(bencher: Bencher<'_, '_>, name: &str) {
     assert!(room.failure().is_none());
 }
 
-/// What a room does with JSON: a name is joined again, and everyone hears of it.
-#[divan::bench(sample_size = 1000)]
-fn chat_join(bencher: Bencher<'_, '_>) {
-    let mut room = room(&factory("chat"));
+/// What a room does with JSON: a name is joined again, and everyone hears of it. With canonical
+/// NaNs and without.
+#[divan::bench(args = [true, false], sample_size = 1000)]
+fn chat_join(bencher: Bencher<'_, '_>, canonical_nans: bool) {
+    let mut room = room(&engine_with(canonical_nans).load_bytes("chat", &module("chat")).unwrap());
     room.connect(ADA);
     bencher.bench_local(|| room.message(ADA, black_box(r#"{"type":"join","name":"Ada"}"#)));
     assert!(room.failure().is_none());
 }
+
+/// What canonical NaNs cost a room that does nothing but compute with floats: 1,000 bodies move
+/// through a field of force.
+#[divan::bench(args = [true, false])]
+fn move_1000_bodies(bencher: Bencher<'_, '_>, canonical_nans: bool) {
+    let factory = engine_with(canonical_nans).load_bytes("bodies", BODIES.as_bytes()).unwrap();
+    let mut room = room(&factory);
+    bencher.bench_local(|| room.timer());
+    assert!(room.failure().is_none());
+}
+
+/// Each body is a position and a velocity of two numbers each, from address 4096 on.
+const BODIES: &str = r#"(module
+  (memory (export "memory") 2) (data (i32.const 8) "\01")
+  (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
+  (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))
+  (func (export "jam_malloc") (param i32) (result i32) (i32.const 16))
+  (func (export "jam_free") (param i32 i32))
+  (func (export "connect") (param i32)) (func (export "disconnect") (param i32))
+  (func (export "message") (param i32 i32 i32)) (func (export "binary") (param i32 i32 i32))
+  (func (export "initialize") (param i32 i32) (local $at i32)
+    (loop $next
+      (f64.store offset=4096 (local.get $at)
+        (f64.div (f64.convert_i32_u (local.get $at)) (f64.const 7)))
+      (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 8)))
+        (i32.const 32000)))))
+  (func (export "timer") (local $at i32) (local $x f64) (local $y f64) (local $pull f64)
+    (loop $next
+      (local.set $x (f64.load offset=4096 (local.get $at)))
+      (local.set $y (f64.load offset=4104 (local.get $at)))
+      (local.set $pull (f64.div (f64.const -0.01) (f64.sqrt (f64.add (f64.const 1)
+        (f64.add (f64.mul (local.get $x) (local.get $x))
+          (f64.mul (local.get $y) (local.get $y)))))))
+      (f64.store offset=4112 (local.get $at)
+        (f64.mul (f64.const 0.999) (f64.add (f64.load offset=4112 (local.get $at))
+          (f64.mul (local.get $x) (local.get $pull)))))
+      (f64.store offset=4120 (local.get $at)
+        (f64.mul (f64.const 0.999) (f64.add (f64.load offset=4120 (local.get $at))
+          (f64.mul (local.get $y) (local.get $pull)))))
+      (f64.store offset=4096 (local.get $at)
+        (f64.add (local.get $x) (f64.load offset=4112 (local.get $at))))
+      (f64.store offset=4104 (local.get $at)
+        (f64.add (local.get $y) (f64.load offset=4120 (local.get $at))))
+      (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 32)))
+        (i32.const 32000))))))"#;
 
 /// Checking, compiling and trying out a module.
 #[divan::bench(args = MODULES, sample_count = 10, sample_size = 1)]

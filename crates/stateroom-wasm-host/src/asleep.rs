@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// The state of one sleeping room, which another thread may compress meanwhile.
 pub(crate) struct Kept(Arc<Mutex<Form>>);
 
+/// A state, as it is kept. Cloning it gives another handle to the same.
 #[derive(Clone)]
-enum Form {
+pub(crate) enum Form {
     Raw(Arc<Snapshot>),
     Compressed(SleepingState),
 }
@@ -26,11 +27,15 @@ impl Kept {
 
     /// The state, which stays kept.
     pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, DamagedState> {
-        let form = lock(&self.0).clone();
-        match form {
+        match self.form() {
             Form::Raw(snapshot) => Ok(snapshot),
             Form::Compressed(sleeping) => Ok(Arc::new(sleeping.decompress()?)),
         }
+    }
+
+    /// The state as it is kept just now.
+    pub(crate) fn form(&self) -> Form {
+        lock(&self.0).clone()
     }
 
     /// How many bytes it takes.

@@ -6,7 +6,7 @@ use crate::{
     image::{Image, PAGE, Page},
     snapshot::{Snapshot, State},
 };
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, io, sync::Arc};
 use zstd::bulk::{Compressor, Decompressor};
 
 /// Of zstd's levels: the fastest that still compresses well.
@@ -17,7 +17,7 @@ const LEVEL: i32 = 1;
 #[derive(Debug, Clone)]
 pub struct SleepingState {
     image: Image,
-    compressed: Box<[u8]>,
+    compressed: Arc<[u8]>,
     /// How long the compressed bytes were before.
     length: usize,
 }
@@ -37,17 +37,37 @@ impl Snapshot {
             /// Made once for each thread, since it is larger than most of what it compresses.
             static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
         }
-        let encoded = self.state.encode(&self.image);
+        let encoded = self.encode();
         let compressed = COMPRESSOR.with_borrow_mut(|compressor| match compressor {
             Some(compressor) => compressor.compress(&encoded),
             None => compressor.insert(Compressor::new(LEVEL)?).compress(&encoded),
         })?;
-        let compressed = compressed.into_boxed_slice();
-        Ok(SleepingState { image: self.image.clone(), compressed, length: encoded.len() })
+        Ok(SleepingState::of_parts(self.image.clone(), &compressed, encoded.len()))
+    }
+
+    /// All of it but the image, as bytes: equal for equal snapshots.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        self.state.encode(&self.image)
+    }
+
+    /// How long the encoding of any snapshot is at most, with that many globals and pages of memory.
+    pub(crate) fn most_bytes(globals: usize, memory_pages: u64) -> usize {
+        let pages = usize::try_from(memory_pages * Snapshot::PAGES_IN_ONE).unwrap_or(usize::MAX);
+        pages.saturating_mul(4 + PAGE).saturating_add(16 * globals + 32)
     }
 }
 
 impl SleepingState {
+    /// What may be one; [`SleepingState::decompress`] finds out.
+    pub(crate) fn of_parts(image: Image, compressed: &[u8], length: usize) -> SleepingState {
+        SleepingState { image, compressed: compressed.into(), length }
+    }
+
+    /// All of it but the image: the compressed bytes, and how long they were before.
+    pub(crate) fn parts(&self) -> (&[u8], usize) {
+        (&self.compressed, self.length)
+    }
+
     /// Gives the snapshot back, bit by bit: about 10 µs for a small room.
     ///
     /// # Errors
@@ -127,7 +147,7 @@ fn combine(page: &mut Page, image: &Page) {
 }
 
 /// What is still to be read.
-struct Encoded<'a>(&'a [u8]);
+pub(crate) struct Encoded<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Encoded<'a> {
     fn list<const LENGTH: usize>(&mut self, count: usize) -> Option<&'a [[u8; LENGTH]]> {
@@ -136,12 +156,22 @@ impl<'a> Encoded<'a> {
         Some(list.as_chunks::<LENGTH>().0)
     }
 
-    fn u64(&mut self) -> Option<u64> {
-        self.list::<8>(1)?.first().map(|bytes| u64::from_le_bytes(*bytes))
+    pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
     }
 
-    fn u32(&mut self) -> Option<u32> {
-        self.list::<4>(1)?.first().map(|bytes| u32::from_le_bytes(*bytes))
+    pub(crate) fn bytes<const LENGTH: usize>(&mut self) -> Option<[u8; LENGTH]> {
+        self.take(LENGTH)?.first_chunk().copied()
+    }
+
+    pub(crate) fn u64(&mut self) -> Option<u64> {
+        self.bytes().map(u64::from_le_bytes)
+    }
+
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        self.bytes().map(u32::from_le_bytes)
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a host may be told: the bounds of one room, and how many rooms there may be.
 
-use crate::source::{SourceFactory, SystemSource};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// How a [`WasmEngine`](crate::WasmEngine) runs its rooms.
@@ -25,9 +24,10 @@ pub struct HostConfig {
     /// at ticks of 2 ms.
     pub busy_after: Duration,
 
-    /// Makes the clock and the randomness of the room of the given id. The default gives those of
-    /// the operating system.
-    pub source: SourceFactory,
+    /// Whether every NaN that a guest computes has the same bits, so that a room which lives its
+    /// life again, perhaps on another kind of processor, ends with the same memory. Rooms that are
+    /// brought back from their events need it; others don't. On by default.
+    pub canonical_nans: bool,
 
     /// Whether [`WasmEngine::load`](crate::WasmEngine::load) accepts modules made by
     /// [`WasmEngine::precompile`](crate::WasmEngine::precompile), which are machine code.
@@ -55,7 +55,7 @@ impl Default for HostConfig {
             max_rooms: None,
             on_busy: None,
             busy_after: Duration::from_millis(2),
-            source: Arc::new(|_room_id| Box::new(SystemSource::new())),
+            canonical_nans: true,
             trust_precompiled: false,
             cache_dir: None,
         }

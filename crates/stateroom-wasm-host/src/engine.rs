@@ -48,9 +48,6 @@ const USUAL_MAP_COUNT: u32 = 65_530;
 const TRIAL_SLOTS: u32 = 1;
 
 /// Runs the rooms of any number of modules. Cloning it gives another handle to the same engine.
-///
-/// NaN bits are not canonicalised: two machines of different kinds may disagree about them, which
-/// matters to nobody until rooms are replayed.
 #[derive(Clone)]
 pub struct WasmEngine {
     pub(crate) inner: Arc<EngineInner>,
@@ -147,6 +144,9 @@ fn wasmtime_config(config: &HostConfig, max_rooms: u32) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(limits.stack_bytes)
         .concurrency_support(false)
+        // What a room computes has to be the same everywhere. Threads, which would spoil that, are
+        // not compiled in, and `check` refuses a shared memory.
+        .cranelift_nan_canonicalization(config.canonical_nans)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
         .wasm_multi_memory(false);

@@ -168,6 +168,15 @@ pub enum StartError {
         max_rooms: u32,
     },
 
+    /// The system has no randomness to give.
+    #[error("room {room_id:?} cannot start: the system has no randomness for it ({reason})")]
+    NoRandomness {
+        /// Which room.
+        room_id: String,
+        /// What the system says.
+        reason: String,
+    },
+
     /// The service failed while it started.
     #[error("room {room_id:?} did not start: {failure}")]
     Failed {

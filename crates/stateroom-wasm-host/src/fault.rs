@@ -31,6 +31,8 @@ pub(crate) enum Fault {
         "a message of {length} bytes cannot be passed to a guest, whose addresses end at 4 GiB"
     )]
     MessageTooLong { length: usize },
+    #[error("the machine has not the memory that the room asked for and may have: {reason}")]
+    NoMachineMemory { reason: String },
     #[error("the guest ended itself with exit code {0}")]
     Exited(u32),
     #[error("the guest had no {length} bytes for a message to it")]
@@ -47,6 +49,7 @@ pub(crate) fn failure(error: &wasmtime::Error, state: &HostState) -> ServiceFail
             "room failed: an event sent too much"
         }
         (_, Some(Trap::StackOverflow)) => "room failed: recursion too deep",
+        (Some(Fault::NoMachineMemory { .. }), _) => "room failed: out of memory",
         _ if state.bounds.memory_refused => "room failed: out of memory",
         _ => "room failed: an error in its service",
     };

@@ -63,6 +63,17 @@ impl GuestLog {
         }
     }
 
+    /// The lines that have begun: of standard output, and of standard error.
+    pub(crate) fn begun(&self) -> [&Line; 2] {
+        [&self.out, &self.error]
+    }
+
+    /// Goes on with lines that have begun.
+    pub(crate) fn go_on(&mut self, [out, error]: [Line; 2]) {
+        self.out = out;
+        self.error = error;
+    }
+
     /// Forgets what earlier events printed.
     pub(crate) fn start_event(&mut self) {
         self.last_words.clear();
@@ -159,10 +170,10 @@ pub(crate) fn without_control(text: &str) -> String {
 }
 
 /// A line that has begun.
-#[derive(Default)]
-struct Line {
-    kept: Vec<u8>,
-    cut_bytes: usize,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Line {
+    pub(crate) kept: Vec<u8>,
+    pub(crate) cut_bytes: usize,
 }
 
 impl Line {
@@ -170,7 +181,7 @@ impl Line {
         let room = at_most.saturating_sub(self.kept.len()).min(bytes.len());
         let (kept, cut) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
         self.kept.extend_from_slice(kept);
-        self.cut_bytes += cut.len();
+        self.cut_bytes = self.cut_bytes.saturating_add(cut.len());
     }
 
     fn is_empty(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What the host keeps for one instance while it runs: the way to its context, and the bounds.
 
 use crate::{
-    WasmEngine, config::HostConfig, fault::Fault, guest_log::GuestLog, source::GuestSource,
+    WasmEngine, config::HostConfig, fault::Fault, guest_log::GuestLog, source::Source,
     ticker::Ticker,
 };
 use stateroom::{MessageRecipient, StateroomContext};
@@ -11,7 +11,7 @@ use wasmtime::{Memory, ResourceLimiter, UpdateDeadline};
 /// The data of a store.
 pub(crate) struct HostState {
     pub(crate) context: Box<dyn RoomContext>,
-    pub(crate) source: Box<dyn GuestSource>,
+    pub(crate) source: Source,
     pub(crate) log: GuestLog,
     /// The guest's memory, once it is instantiated.
     pub(crate) memory: Option<Memory>,
@@ -31,11 +31,16 @@ struct EventUse {
 }
 
 impl HostState {
-    pub(crate) fn new(engine: &WasmEngine, room_id: &str, context: Box<dyn RoomContext>) -> Self {
+    pub(crate) fn new(
+        engine: &WasmEngine,
+        room_id: &str,
+        context: Box<dyn RoomContext>,
+        source: Source,
+    ) -> Self {
         let config = Arc::clone(&engine.inner.config);
         HostState {
             context,
-            source: (config.source)(room_id),
+            source,
             log: GuestLog::new(room_id.into(), &config.limits),
             memory: None,
             bounds: Bounds {
@@ -131,6 +136,12 @@ impl ResourceLimiter for Bounds {
         let granted = desired <= self.memory_bytes.min(maximum.unwrap_or(usize::MAX));
         self.memory_refused |= !granted;
         Ok(granted)
+    }
+
+    /// What a guest is told must follow from what it has heard, and the machine's memory does not.
+    /// So a guest that could have had the memory on another machine ends here.
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Fault::NoMachineMemory { reason: format!("{error:#}") }.into())
     }
 
     fn table_growing(

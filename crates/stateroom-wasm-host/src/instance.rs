@@ -15,9 +15,9 @@ use crate::{
     page_map::PageMap,
     room::Event,
     snapshot::Snapshot,
+    source::Source,
 };
 use stateroom::Compression;
-use std::sync::Arc;
 use wasmtime::{Extern, Global, Instance, ModuleExport, PoolConcurrencyLimitError, Store};
 
 /// A running room.
@@ -31,7 +31,7 @@ pub(crate) struct Awake {
 
 /// A sleeping room.
 pub(crate) struct Asleep {
-    host: HostState,
+    pub(crate) host: HostState,
     pub(crate) kept: Kept,
 }
 
@@ -47,10 +47,11 @@ impl Awake {
         module: &LoadedModule,
         room_id: &str,
         context: Box<dyn RoomContext>,
+        source: Source,
     ) -> Result<Awake, StartError> {
         let full = || StartError::Full { room_id: room_id.into(), max_rooms: engine.max_rooms() };
         let place = engine.inner.rooms.take().ok_or_else(full)?;
-        let mut store = new_store(engine, HostState::new(engine, room_id, context));
+        let mut store = new_store(engine, HostState::new(engine, room_id, context, source));
         match start_guest(&mut store, module, room_id) {
             Ok((instance, guest)) => Ok(Awake { store, guest, instance, _place: place }),
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(full()),
@@ -59,6 +60,19 @@ impl Awake {
                 failure: fault::failure(&error, store.data()),
             }),
         }
+    }
+
+    /// Brings a room back from its snapshot. Nothing of the guest runs.
+    pub(crate) fn restore(
+        engine: &WasmEngine,
+        module: &LoadedModule,
+        host: HostState,
+        snapshot: &Snapshot,
+        place: RoomPlace,
+    ) -> wasmtime::Result<Awake> {
+        let mut store = new_store(engine, host);
+        let (instance, guest) = restore_guest(&mut store, module, snapshot)?;
+        Ok(Awake { store, guest, instance, _place: place })
     }
 
     /// Lets the guest hear one event.
@@ -111,7 +125,8 @@ impl Asleep {
     ) -> Result<Awake, (Box<Asleep>, wasmtime::Error)> {
         let Asleep { host, kept } = self;
         let mut store = new_store(engine, host);
-        match restore_guest(&mut store, module, &kept) {
+        let restored = kept.snapshot().map_err(wasmtime::Error::from);
+        match restored.and_then(|snapshot| restore_guest(&mut store, module, &snapshot)) {
             Ok((instance, guest)) => Ok(Awake { store, guest, instance, _place: place }),
             Err(error) => {
                 let mut host = store.into_data();
@@ -209,9 +224,8 @@ fn start_guest(
 fn restore_guest(
     store: &mut Store<HostState>,
     module: &LoadedModule,
-    kept: &Kept,
+    snapshot: &Snapshot,
 ) -> wasmtime::Result<(Instance, Guest)> {
-    let snapshot: Arc<Snapshot> = kept.snapshot()?;
     let instance = instantiate(store, module)?;
     let memory = store.data().memory.ok_or(Fault::NoMemory)?;
     let globals = match &module.globals {

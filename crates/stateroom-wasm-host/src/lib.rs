@@ -37,7 +37,9 @@
 //! A room can hurt only itself. Memory, table, stack, CPU time per event, and what an event may send
 //! are bounded by [`Limits`]; a room that overruns them, or traps, ends with a
 //! [`ServiceFailure`](stateroom::ServiceFailure). It is given nothing of the machine: no files, no
-//! environment, no sockets, and time and randomness only from the host's [`GuestSource`].
+//! environment, no sockets, and time and randomness only
+//! as its host tells them: see [`Birth`](stateroom::Birth) and
+//! [`set_time`](stateroom::StateroomService::set_time).
 
 mod asleep;
 mod cache;
@@ -62,6 +64,7 @@ mod precompiled;
 mod prepare;
 mod private_folder;
 mod room;
+mod saved_state;
 mod snapshot;
 mod source;
 mod ticker;
@@ -76,4 +79,3 @@ pub use error::{EngineError, LoadError, StartError};
 pub use load::WasmHostFactory;
 pub use room::WasmHost;
 pub use snapshot::Snapshot;
-pub use source::{GuestSource, SourceFactory, SystemSource};

@@ -12,14 +12,20 @@ use crate::{
     image::Image,
     precompiled, prepare,
     room::WasmHost,
+    saved_state::Wanted,
     wasi,
 };
-use stateroom::{StateroomContext, StateroomServiceFactory};
+use sha2::{Digest, Sha256};
+use stateroom::{Birth, CodeVersion, RestoreFailure, StateroomContext, StateroomServiceFactory};
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use wasmtime::{Engine, InstancePre, Module, ModuleExport};
+use wasmtime::{Engine, ExternType, InstancePre, MemoryType, Module, ModuleExport};
+
+/// Bytes of a page of WebAssembly, and how many of them there can be.
+const PAGE_BYTES: u64 = 64 << 10;
+const MOST_PAGES: u64 = 64 << 10;
 
 /// Builds the rooms of one module. Cloning it gives another handle to the same module.
 #[derive(Clone)]
@@ -39,6 +45,8 @@ pub(crate) struct LoadedModule {
     /// The memory that a room starts with, and its size.
     pub(crate) image: Image,
     pub(crate) memory_bytes: usize,
+    /// The SHA-256 of the file, as it was given.
+    pub(crate) version: CodeVersion,
 }
 
 impl WasmEngine {
@@ -93,6 +101,7 @@ impl WasmEngine {
             globals: prepared.globals,
             image: Image::of(&[]),
             memory_bytes: 0,
+            version: CodeVersion(Sha256::digest(bytes).into()),
         };
         module.try_out(self, name)?;
         Ok(WasmHostFactory { engine: self.clone(), module: Arc::new(module) })
@@ -125,6 +134,26 @@ impl WasmEngine {
         let name = "the module to precompile";
         let binary = prepared_binary(name, bytes, &self.inner.config)?;
         self.inner.engine.precompile_module(&binary).map_err(|error| not_wasm(name, &error))
+    }
+}
+
+impl LoadedModule {
+    /// What the state of a room of this module is like, unless its rooms have none that can be
+    /// saved.
+    pub(crate) fn wanted_state(&self, engine: &WasmEngine) -> Result<Wanted<'_>, CannotSleep> {
+        let globals = self.globals.as_ref().map_err(|reason| *reason)?;
+        let memory = self.instance.module().get_export("memory");
+        let memory = memory.as_ref().and_then(ExternType::memory);
+        let least = memory.map_or(0, MemoryType::minimum);
+        let most = memory.and_then(MemoryType::maximum).unwrap_or(MOST_PAGES).min(MOST_PAGES);
+        let limit = engine.inner.config.limits.memory_bytes as u64 / PAGE_BYTES;
+        Ok(Wanted {
+            version: self.version,
+            image: &self.image,
+            globals: globals.len(),
+            memory_pages: (least, most),
+            most_memory_pages: most.min(limit),
+        })
     }
 }
 
@@ -190,6 +219,23 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
     type Error = StartError;
 
     fn build(&self, room_id: &str, context: C) -> Result<WasmHost, StartError> {
-        WasmHost::start(self, room_id, Box::new(context))
+        WasmHost::start(self, room_id, Box::new(context), None)
+    }
+
+    fn build_at(&self, room_id: &str, context: C, birth: &Birth) -> Result<WasmHost, StartError> {
+        WasmHost::start(self, room_id, Box::new(context), Some(birth))
+    }
+
+    /// The SHA-256 of the file that was loaded, byte by byte: a module and what was precompiled of
+    /// it have different versions.
+    fn version(&self) -> Result<CodeVersion, String> {
+        match self.can_sleep() {
+            Ok(()) => Ok(self.module.version),
+            Err(reason) => Err(reason.to_string()),
+        }
+    }
+
+    fn restore(&self, room_id: &str, context: C, state: &[u8]) -> Result<WasmHost, RestoreFailure> {
+        WasmHost::restore(self, room_id, Box::new(context), state)
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct State {
 }
 
 impl Snapshot {
+    /// Pages, as they are compared, in one of WebAssembly's.
+    pub(crate) const PAGES_IN_ONE: u64 = (64 << 10) / PAGE as u64;
+
     /// Takes the state of a guest that stands still.
     pub(crate) fn take(
         mut store: impl AsContextMut,

@@ -11,8 +11,9 @@ use crate::{
     load::LoadedModule,
     memory::GuestMemory,
     snapshot,
+    source::{Source, system_time},
 };
-use stateroom::MessageRecipient;
+use stateroom::{Birth, MessageRecipient};
 use std::sync::PoisonError;
 use wasmtime::{Instance, Store};
 
@@ -21,7 +22,8 @@ impl LoadedModule {
     /// reads its version.
     pub(crate) fn try_out(&mut self, engine: &WasmEngine, name: &str) -> Result<(), LoadError> {
         let _one_at_a_time = engine.inner.trial.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = HostState::new(engine, "(trial)", Box::new(NoContext));
+        let birth = Birth { time: system_time(), seed: [0; 32] };
+        let host = HostState::new(engine, "(trial)", Box::new(NoContext), Source::born(&birth));
         let mut store = instance::new_store(engine, host);
         let instance = self.try_start(&mut store).map_err(|error| LoadError::FailsAtStart {
             module: name.into(),

@@ -19,7 +19,6 @@ const BYTES_PER_WRITE: u32 = 1 << 20;
 const SUCCESS: i32 = 0;
 const BAD_DESCRIPTOR: i32 = 8;
 const INVALID: i32 = 28;
-const IO: i32 = 29;
 const NOT_SUPPORTED: i32 = 58;
 const ILLEGAL_SEEK: i32 = 70;
 const CLOCK_REALTIME: u32 = 0;
@@ -109,13 +108,8 @@ fn random_get(mut caller: Caller<'_, HostState>, pointer: u32, length: u32) -> A
         return Ok(INVALID);
     }
     let (mut memory, state) = GuestMemory::of(&mut caller)?;
-    match state.source.random(memory.bytes_mut(pointer, length)?) {
-        Ok(()) => Ok(SUCCESS),
-        Err(error) => {
-            tracing::error!(%error, "there is no randomness for a guest");
-            Ok(IO)
-        }
-    }
+    state.source.random(memory.bytes_mut(pointer, length)?);
+    Ok(SUCCESS)
 }
 
 fn fd_write(

@@ -1,7 +1,7 @@
 //! What a room prints reaches the log with the room's id, bounded in length and number.
 
-use crate::support::{Room, check_told, engine, load, short};
-use stateroom::StateroomService;
+use crate::support::{Recorder, Room, check_told, engine, load, short};
+use stateroom::{StateroomService, StateroomServiceFactory};
 use stateroom_wasm_host::Limits;
 use std::{
     io,
@@ -90,6 +90,23 @@ fn a_long_line_is_cut_and_tells_by_how_much() {
     let limits = Limits { log_line_bytes: 10, ..Limits::default() };
     let lines = printed(limits, r"0123456789abc\n", 14, OUT);
     assert_eq!(lines, ["INFO guest: 0123456789 … (3 bytes more) room_id=lobby"]);
+}
+
+#[test]
+fn a_line_that_has_begun_is_ended_after_the_room_was_saved() {
+    let engine = engine(Limits::default());
+    let items = print("half a line, ", 13);
+    let edits = [("(;imports;)", FD_WRITE), ("(;items;)", items.as_str()), ("(;timer;)", OUT)];
+    let factory = load(&engine, &edits);
+    let mut room = Room::start(&factory);
+    room.host.timer();
+    let state = room.host.save().unwrap().encode().unwrap();
+    let mut room = factory.restore("lobby", Recorder::default(), &state).unwrap();
+    let ((), lines) = logged(move || {
+        room.timer();
+        drop(room);
+    });
+    assert_eq!(lines, ["INFO guest: half a line, half a line,  room_id=lobby"]);
 }
 
 #[test]

@@ -1,9 +1,13 @@
-//! Rooms that sleep and wake as if they had not.
+//! Rooms that sleep and wake as if they had not, and that are brought back from what was saved of
+//! them, or from what they heard.
 
+mod events;
 mod many;
 mod modules;
 mod real_rooms;
 #[path = "../recorder/mod.rs"]
 mod recorder;
 mod refusals;
+mod replay;
+mod saved;
 mod support;

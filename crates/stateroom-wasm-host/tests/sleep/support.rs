@@ -1,17 +1,12 @@
 //! Rooms whose clock and randomness are the same in every run, and which note what they ask for.
 
 pub(crate) use crate::recorder::{Asked, Recorder};
-use stateroom::{Sleep, StateroomService, StateroomServiceFactory};
-use stateroom_wasm_host::{
-    GuestSource, HostConfig, Snapshot, WasmEngine, WasmHost, WasmHostFactory,
-};
-use std::{
-    io,
-    path::PathBuf,
-    process::Command,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use stateroom::{Birth, Sleep, StateroomService, StateroomServiceFactory};
+use stateroom_wasm_host::{HostConfig, Snapshot, WasmEngine, WasmHost, WasmHostFactory};
+use std::{path::PathBuf, process::Command, sync::OnceLock, time::Duration};
+
+/// How every room here is born.
+pub(crate) const BIRTH: Birth = Birth { time: Duration::from_secs(1_700_000_000), seed: [7; 32] };
 
 /// The least a module needs, in WebAssembly's text form, around what a test is about.
 pub(crate) fn module(imports: &str, items: &str) -> String {
@@ -39,36 +34,8 @@ pub(crate) const NO_TIMER: &str = r#"(func (export "timer"))"#;
 pub(crate) const NO_BINARY: &str = r#"(func (export "binary") (param i32 i32 i32))"#;
 
 pub(crate) fn engine(max_rooms: u32) -> WasmEngine {
-    let source = Arc::new(|_: &str| Box::new(Counting(0)) as Box<dyn GuestSource>);
-    let config = HostConfig { max_rooms: Some(max_rooms), source, ..HostConfig::default() };
+    let config = HostConfig { max_rooms: Some(max_rooms), ..HostConfig::default() };
     WasmEngine::new(config).unwrap()
-}
-
-/// A source that counts how often it was asked.
-struct Counting(u64);
-
-impl Counting {
-    fn next(&mut self) -> u64 {
-        self.0 += 1;
-        self.0
-    }
-}
-
-impl GuestSource for Counting {
-    fn wall_clock(&mut self) -> Duration {
-        Duration::from_millis(1_700_000_000_000 + self.next())
-    }
-
-    fn monotonic_clock(&mut self) -> Duration {
-        Duration::from_micros(self.next())
-    }
-
-    fn random(&mut self, bytes: &mut [u8]) -> io::Result<()> {
-        for byte in bytes {
-            *byte = (self.next() * 37) as u8;
-        }
-        Ok(())
-    }
 }
 
 /// A running room and what it asked for.
@@ -87,7 +54,7 @@ pub(crate) enum How {
 impl Room {
     pub(crate) fn start(factory: &WasmHostFactory) -> Room {
         let asked = Recorder::default();
-        let host = factory.build("lobby", asked.clone()).unwrap();
+        let host = factory.build_at("lobby", asked.clone(), &BIRTH).unwrap();
         Room { host, asked }
     }
 
@@ -107,6 +74,22 @@ impl Room {
         }
     }
 
+    /// The room's state as bytes.
+    #[track_caller]
+    pub(crate) fn bytes(&mut self) -> Vec<u8> {
+        self.host.save().unwrap().encode().unwrap()
+    }
+
+    /// A room of `factory` that was brought back from this one's saved state.
+    #[track_caller]
+    pub(crate) fn saved(mut self, factory: &WasmHostFactory) -> Room {
+        let bytes = self.bytes();
+        let Room { host, asked } = self;
+        drop(host);
+        let host = factory.restore("lobby", asked.clone(), &bytes).unwrap();
+        Room { host, asked }
+    }
+
     /// The state as the kernel's hints show it, which has to be the one that comparing everything
     /// shows.
     #[track_caller]
@@ -118,7 +101,15 @@ impl Room {
     }
 }
 
-/// A module of one of the examples, compiled.
+/// The modules of the published generations.
+pub(crate) const PUBLISHED: [&str; 4] = [
+    "published_0_2.wasm",
+    "published_0_2_null_malloc.wasm",
+    "published_0_4.wasm",
+    "published_0_4_null_malloc.wasm",
+];
+
+/// A module of one of the examples, or of `tests/guests`, compiled.
 pub(crate) fn guest(name: &str) -> PathBuf {
     static GUESTS: OnceLock<PathBuf> = OnceLock::new();
     let folder = GUESTS.get_or_init(|| {
@@ -126,7 +117,8 @@ pub(crate) fn guest(name: &str) -> PathBuf {
         let target = workspace.join("target/guests");
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--release", "--target", "wasm32-wasip1"])
-            .args(["-p", "chat", "-p", "whiteboard", "-p", "counter", "-p", "bench-guest"])
+            .args(["-p", "chat", "-p", "whiteboard", "-p", "counter", "-p", "clock"])
+            .args(["-p", "bench-guest", "-p", "test-guests"])
             .arg("--target-dir")
             .arg(&target)
             .env_remove("RUSTFLAGS")
