@@ -1,6 +1,6 @@
 //! `stateroom.toml`: what a project says about itself and its server.
 
-use crate::settings::{LimitSettings, RoomSettings, ServerSettings, Settings};
+use crate::settings::{DurabilitySettings, LimitSettings, RoomSettings, ServerSettings, Settings};
 use serde::Deserialize;
 use std::{
     io,
@@ -26,6 +26,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// Settings of its rooms.
     pub rooms: RoomSettings,
+    /// What rooms survive.
+    pub durability: DurabilitySettings,
     /// The bounds of one room.
     pub limits: LimitSettings,
 }
@@ -171,6 +173,7 @@ impl Config {
         Settings {
             server: self.server.clone(),
             rooms: self.rooms.clone(),
+            durability: self.durability.clone(),
             limits: self.limits.clone(),
         }
     }

@@ -4,6 +4,7 @@ use crate::{
     cargo_build::cargo_build,
     client::build_client,
     failure::Failure,
+    keeping::Durability,
     options::DevOptions,
     project::Project,
     serving,
@@ -12,7 +13,7 @@ use crate::{
     watch::SourceWatcher,
 };
 use anyhow::Context;
-use stateroom_server::{ServerConfig, ServerHandle};
+use stateroom_server::{ServerConfig, ServerHandle, Survives};
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -41,10 +42,17 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         ..ServerConfig::default()
     };
     let (config, limits) = serving::settle(defaults, &project.config, &options.settings)?;
+    let current = std::env::current_dir().context("there is no current folder")?;
+    let durability = Durability::settle(
+        Survives::Crash,
+        (&project.config.durability, &project.folder),
+        (&options.settings.durability, &current),
+    );
+    let durability = Durability { starts_anew: true, ..durability };
     let engine = serving::engine(limits)?;
     let factory = first.load(&engine).context(Failure::Module)?;
 
-    let server = serving::bind(config, &engine, factory)?;
+    let server = serving::bind(config, &durability, &engine, factory)?;
     tell_addresses(server.local_addr());
     let rebuilder =
         Rebuilder { project, watcher, engine, server: server.handle(), module: first.module };

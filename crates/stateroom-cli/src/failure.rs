@@ -16,6 +16,9 @@ pub enum Failure {
     /// The module is not one that a room can run.
     #[error("the module was refused")]
     Module,
+    /// The folder that rooms are kept in cannot be used.
+    #[error("the store of rooms cannot be used")]
+    Store,
     /// What was tried with `stateroom load` did not go as it must.
     #[error("the service did not pass")]
     Load,
@@ -30,7 +33,8 @@ Exit codes:
   3  the build failed, or a Rust target is missing
   4  the address to listen on is in use
   5  the module was refused: not WebAssembly, or not a Stateroom service
-  6  load: messages were lost, out of order or doubled, or connections failed";
+  6  load: messages were lost, out of order or doubled, or connections failed
+  7  the folder that rooms are kept in is in use, damaged, read-only, or of a newer version";
 
 /// The exit code that tells how `error` came about; the numbers are those of [`EXIT_CODES`].
 #[must_use]
@@ -42,5 +46,6 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         Some(Failure::AddressInUse) => 4,
         Some(Failure::Module) => 5,
         Some(Failure::Load) => 6,
+        Some(Failure::Store) => 7,
     }
 }

@@ -11,6 +11,7 @@ pub mod config;
 mod dev;
 pub mod failure;
 mod human;
+pub mod keeping;
 mod load;
 mod logging;
 mod new;

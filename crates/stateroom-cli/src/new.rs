@@ -59,7 +59,7 @@ pub(crate) fn new(options: &NewOptions) -> anyhow::Result<()> {
     for (file, text) in [
         ("Cargo.toml", manifest(name, options.template)),
         (FILE_NAME, CONFIG.to_owned()),
-        (".gitignore", "/target\n/dist\n".to_owned()),
+        (".gitignore", "/target\n/dist\n/.stateroom\n".to_owned()),
         ("README.md", README.replace("{name}", name)),
         ("src/lib.rs", options.template.service().to_owned()),
         ("static/index.html", options.template.page().to_owned()),

@@ -4,11 +4,12 @@ use crate::{
     build_command::{MODULE, STATIC},
     config::Config,
     failure::Failure,
+    keeping::Durability,
     options::ServeOptions,
     serving,
 };
 use anyhow::{Context, anyhow};
-use stateroom_server::ServerConfig;
+use stateroom_server::{ServerConfig, Survives};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
@@ -25,10 +26,16 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
         ..ServerConfig::default()
     };
     let (config, limits) = serving::settle(defaults, &file, &options.settings)?;
+    let current = std::env::current_dir().context("there is no current folder")?;
+    let durability = Durability::settle(
+        Survives::PowerLoss,
+        (&file.durability, &current),
+        (&options.settings.durability, &current),
+    );
     let engine = serving::engine(limits)?;
     let factory = engine.load(&module).context(Failure::Module)?;
 
-    let server = serving::bind(config, &engine, factory)?;
+    let server = serving::bind(config, &durability, &engine, factory)?;
     let address = serving::reachable(server.local_addr());
     tracing::info!(module = %module.display(), "serving http://{address}");
     server.run().context("the server failed")

@@ -1,6 +1,6 @@
 //! What `dev` and `serve` share: from settings to a server that runs modules.
 
-use crate::{config::Config, failure::Failure, settings::Settings};
+use crate::{config::Config, failure::Failure, keeping::Durability, settings::Settings};
 use anyhow::{Context, anyhow};
 use stateroom_server::{RunningServer, Server, ServerConfig, lend_thread};
 use stateroom_wasm_host::{HostConfig, Limits, WasmEngine, WasmHostFactory};
@@ -57,6 +57,7 @@ const SPARE_SLOTS: usize = 128;
 /// Begins to listen.
 pub(crate) fn bind(
     mut config: ServerConfig,
+    durability: &Durability,
     engine: &WasmEngine,
     factory: WasmHostFactory,
 ) -> anyhow::Result<RunningServer<WasmHostFactory>> {
@@ -78,7 +79,11 @@ pub(crate) fn bind(
     let address = SocketAddr::new(config.ip, config.port);
     let mut server = Server::new();
     server.config = config;
-    server.bind(factory).map_err(|error| explain(address, error))
+    let bound = match durability.open(engine, &factory)? {
+        Some(keeping) => server.bind_keeping(factory, keeping),
+        None => server.bind(factory),
+    };
+    bound.map_err(|error| explain(address, error))
 }
 
 fn explain(address: SocketAddr, error: io::Error) -> anyhow::Error {

@@ -2,13 +2,13 @@
 //! key of `stateroom.toml` at once; one that is not given anywhere keeps the default of the crate
 //! that it belongs to.
 
-use crate::HumanDuration;
+use crate::{HumanDuration, keeping::SurvivesOption};
 use bytesize::ByteSize;
 use clap::Args;
 use serde::Deserialize;
 use stateroom_server::ServerConfig;
 use stateroom_wasm_host::Limits;
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf};
 
 /// What `[server]` in `stateroom.toml` holds.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -67,12 +67,20 @@ pub struct RoomSettings {
     /// How many clients one room may have at once [default: 10000]
     #[arg(long, env = "STATEROOM_MAX_CLIENTS_PER_ROOM", value_name = "N", hide_env = true)]
     pub max_clients_per_room: Option<usize>,
-    /// How long a room lives on after its last client left [default: 30s]
+    /// How long a room stays in memory after its last client left; an ephemeral one ends then
+    /// [default: 30s]
     #[arg(long, env = "STATEROOM_EMPTY_ROOM_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub empty_room_timeout: Option<HumanDuration>,
     /// How long a room that hears nothing stays awake; its clients do not notice [default: 10s]
     #[arg(long, env = "STATEROOM_SLEEP_AFTER", value_name = "TIME", hide_env = true)]
     pub sleep_after: Option<HumanDuration>,
+    /// How long a room sleeps in memory before it is left to the disk alone [default: 5m]
+    #[arg(long, env = "STATEROOM_HIBERNATE_AFTER", value_name = "TIME", hide_env = true)]
+    pub hibernate_after: Option<HumanDuration>,
+    /// How long clients with a token may take to come back after a restart before their room hears
+    /// that they left [default: 10s]
+    #[arg(long, env = "STATEROOM_RECONNECT_TIMEOUT", value_name = "TIME", hide_env = true)]
+    pub reconnect_timeout: Option<HumanDuration>,
     /// How many rooms are awake at once; the others sleep [default: 4000]
     #[arg(long, env = "STATEROOM_MAX_AWAKE_ROOMS", value_name = "N", hide_env = true)]
     pub max_awake_rooms: Option<usize>,
@@ -82,6 +90,38 @@ pub struct RoomSettings {
     /// How long a room that sends much waits for more to write at once, such as 10ms [default: 0ms]
     #[arg(long, env = "STATEROOM_FLUSH_WINDOW", value_name = "TIME", hide_env = true)]
     pub flush_window: Option<HumanDuration>,
+}
+
+/// What `[durability]` in `stateroom.toml` holds.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Durability ([durability] in stateroom.toml)")]
+pub struct DurabilitySettings {
+    /// What rooms survive: nothing (but a planned stop), crash, or power-loss [default: crash for dev,
+    /// power-loss for serve]
+    #[arg(
+        long,
+        env = "STATEROOM_SURVIVES",
+        value_enum,
+        hide_possible_values = true,
+        hide_env = true
+    )]
+    pub survives: Option<SurvivesOption>,
+    /// The folder that rooms are kept in [default: .stateroom]
+    #[arg(long, env = "STATEROOM_DATA_DIR", value_name = "FOLDER", hide_env = true)]
+    pub data_dir: Option<PathBuf>,
+    /// Keep nothing: rooms live in memory, and end when they fail or are left
+    #[arg(
+        long,
+        env = "STATEROOM_EPHEMERAL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        hide_possible_values = true,
+        hide_env = true
+    )]
+    pub ephemeral: Option<bool>,
 }
 
 /// What `[limits]` in `stateroom.toml` holds: the bounds of one room's module.
@@ -124,6 +164,9 @@ pub struct Settings {
     /// Of its rooms.
     #[command(flatten)]
     pub rooms: RoomSettings,
+    /// Of what rooms survive.
+    #[command(flatten)]
+    pub durability: DurabilitySettings,
     /// Of what one room may use.
     #[command(flatten)]
     pub limits: LimitSettings,
@@ -133,7 +176,7 @@ impl Settings {
     /// Writes over `config` and `limits` what this source says, and leaves what it doesn't.
     /// The sources are applied from the weakest to the strongest.
     pub fn apply(&self, config: &mut ServerConfig, limits: &mut Limits) {
-        let Settings { server, rooms, limits: bounds } = self;
+        let Settings { server, rooms, limits: bounds, durability: _ } = self;
         set(&mut config.ip, server.host);
         set(&mut config.port, server.port);
         set(&mut config.heartbeat_interval, server.heartbeat_interval.map(|time| time.0));
@@ -148,6 +191,8 @@ impl Settings {
         set(&mut config.max_clients_per_room, rooms.max_clients_per_room);
         set(&mut config.empty_room_timeout, rooms.empty_room_timeout.map(|time| time.0));
         set(&mut config.sleep_after, rooms.sleep_after.map(|time| time.0));
+        set(&mut config.hibernate_after, rooms.hibernate_after.map(|time| time.0));
+        set(&mut config.reconnect_timeout, rooms.reconnect_timeout.map(|time| time.0));
         set(&mut config.max_awake_rooms, rooms.max_awake_rooms);
         set(&mut config.max_awake_bytes, rooms.max_awake_bytes.map(bytes));
         set(&mut config.flush_window, rooms.flush_window.map(|time| time.0));

@@ -72,7 +72,9 @@ impl Contents {
                         });
                         damaged.remove(&Part::Snapshot);
                         stored.snapshot = snapshot;
-                        stored.vitals = vitals;
+                        if stored.tail.is_empty() {
+                            stored.vitals = vitals;
+                        }
                     }
                     None => {
                         let stored = StoredRoom { snapshot, tail: Vec::new(), vitals };

@@ -63,9 +63,9 @@ fn after(
             Ok(Some(Standing { snapshot_at: *at, events: *at }))
         }
         (Write::Snapshot { at, .. }, Some(Standing { snapshot_at, events }))
-            if (snapshot_at..=events).contains(at) =>
+            if snapshot_at <= *at && i64::try_from(*at).is_ok() =>
         {
-            Ok(Some(Standing { snapshot_at: *at, events }))
+            Ok(Some(Standing { snapshot_at: *at, events: events.max(*at) }))
         }
         (Write::Snapshot { at, .. }, _) => Err(out_of_order(*at)),
         (Write::Quarantine { at, .. }, None) => Err(out_of_order(*at)),

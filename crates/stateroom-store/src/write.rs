@@ -84,8 +84,9 @@ pub enum Write {
     },
     /// The state of `room` after its first `at` events. The journal up to there is dropped.
     ///
-    /// For a room that the store knows, `at` lies between its last snapshot and its last event; for
-    /// one that it doesn't know, this begins its life with that many events.
+    /// For a room that the store knows, `at` is not before its last snapshot. It may be after its last
+    /// event: then the store was not told of those in between, and the room goes on from here. For a
+    /// room that it doesn't know, this begins its life with that many events.
     Snapshot {
         /// The room's id.
         room: Arc<str>,
@@ -95,7 +96,7 @@ pub enum Write {
         module: ModuleHash,
         /// The state, in an encoding that is the caller's.
         state: Vec<u8>,
-        /// The room's timer and clients now.
+        /// The room's timer and clients then. They count unless the store knows of later events.
         vitals: Vitals,
     },
     /// An event that was set aside since it failed. The newest [`MAX_QUARANTINED`] of a room are kept,

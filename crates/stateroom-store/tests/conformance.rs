@@ -41,6 +41,7 @@ for_each_store! {
     a_write_that_is_out_of_order_is_refused
     an_append_without_events_is_refused
     the_vitals_told_last_count
+    a_room_goes_on_from_a_snapshot_of_events_that_the_store_was_not_told_of
     only_rooms_with_timer_or_clients_need_attention
     a_deleted_room_is_gone_and_its_name_can_live_again
     a_room_can_end_and_begin_within_a_commit
@@ -133,12 +134,21 @@ fn a_write_that_is_out_of_order_is_refused(store: &mut dyn Store) {
     refused(append("a", 6, 1, b"again"), Some(7));
     refused(append("a", 8, 1, b"gap"), Some(7));
     refused(append("a", 0, 1, b"beginning"), Some(7));
-    refused(snapshot("a", 8, b"of the future"), Some(7));
     refused(snapshot("a", 2, b"older than the last"), Some(7));
     refused(append("b", 0, 1, b"no such room"), None);
     refused(quarantine("b", 0, "no such room"), None);
     refused(snapshot("b", u64::MAX, b"too far"), None);
     commit(store, &[append("a", 7, 1, b"8")]);
+}
+
+fn a_room_goes_on_from_a_snapshot_of_events_that_the_store_was_not_told_of(store: &mut dyn Store) {
+    commit(store, &[snapshot("a", 0, b""), append("a", 0, 2, b"12"), snapshot("a", 9, b"state")]);
+    let room = reader(store).load("a").expect("read").expect("there");
+    assert_eq!((room.snapshot.at, room.events(), room.tail.len()), (9, 9, 0));
+    let error = store.commit(&[append("a", 2, 1, b"3")]).expect_err("long ago");
+    assert!(matches!(error, StoreError::OutOfOrder { expected: Some(9), .. }), "{error}");
+    commit(store, &[append("a", 9, 1, b"x")]);
+    assert_eq!(reader(store).load("a").expect("read").expect("there").events(), 10);
 }
 
 fn an_append_without_events_is_refused(store: &mut dyn Store) {
@@ -169,9 +179,9 @@ fn the_vitals_told_last_count(store: &mut dyn Store) {
     assert_eq!(vitals(store), told(1, 1));
     commit(store, &[append(0, told(2, 2)), append(1, told(3, 3))]);
     assert_eq!(vitals(store), told(3, 3));
-    // Though events come after it.
+    // A snapshot that took its time tells what was.
     commit(store, &[snapshot(1, told(4, 4))]);
-    assert_eq!(vitals(store), told(4, 4));
+    assert_eq!(vitals(store), told(3, 3));
     commit(store, &[append(2, told(5, 5))]);
     assert_eq!(vitals(store), told(5, 5));
     commit(store, &[snapshot(3, told(6, 6))]);

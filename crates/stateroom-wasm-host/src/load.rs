@@ -47,6 +47,8 @@ pub(crate) struct LoadedModule {
     pub(crate) memory_bytes: usize,
     /// The SHA-256 of the file, as it was given.
     pub(crate) version: CodeVersion,
+    /// What was loaded.
+    code: Arc<[u8]>,
 }
 
 impl WasmEngine {
@@ -102,6 +104,7 @@ impl WasmEngine {
             image: Image::of(&[]),
             memory_bytes: 0,
             version: CodeVersion(Sha256::digest(bytes).into()),
+            code: bytes.into(),
         };
         module.try_out(self, name)?;
         Ok(WasmHostFactory { engine: self.clone(), module: Arc::new(module) })
@@ -233,6 +236,10 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
             Ok(()) => Ok(self.module.version),
             Err(reason) => Err(reason.to_string()),
         }
+    }
+
+    fn code(&self) -> Option<Arc<[u8]>> {
+        Some(self.module.code.clone())
     }
 
     fn restore(&self, room_id: &str, context: C, state: &[u8]) -> Result<WasmHost, RestoreFailure> {

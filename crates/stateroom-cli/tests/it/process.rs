@@ -24,6 +24,8 @@ pub(crate) fn stateroom<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>)
             command.env_remove(name);
         }
     }
+    // Where rooms are kept is for the tests of that.
+    command.env("STATEROOM_EPHEMERAL", "true");
     command.env("CARGO_TARGET_DIR", target_folder());
     command
 }

@@ -22,13 +22,25 @@ struct Room {
     number: i64,
     snapshot_at: u64,
     events: u64,
+    /// As they were told last.
+    vitals: Vitals,
     has_carried: bool,
 }
 
 impl Room {
     /// One of which nothing is known but that it is to be deleted.
     fn damaged(number: i64) -> Self {
-        Self { number, snapshot_at: 0, events: 0, has_carried: true }
+        Self { number, snapshot_at: 0, events: 0, vitals: Vitals::default(), has_carried: true }
+    }
+}
+
+impl Room {
+    /// How many events it has had, and its vitals, after a snapshot at `at` that told `vitals`.
+    fn after_snapshot(&self, at: u64, vitals: Vitals) -> (u64, Vitals) {
+        match at < self.events {
+            true => (self.events, self.vitals),
+            false => (at, vitals),
+        }
     }
 }
 
@@ -147,7 +159,7 @@ impl<'a> Commit<'a> {
                         index.append(room, number, snapshot_at, span, *vitals);
                     }
                 }
-                Write::Snapshot { room, at, vitals, .. } => index.truncate(room, *at, *vitals),
+                Write::Snapshot { room, at, .. } => index.truncate(room, *at),
                 Write::Delete { room } => index.remove(room),
                 Write::Quarantine { .. } | Write::Module { .. } => {}
             }
@@ -164,6 +176,7 @@ impl<'a> Commit<'a> {
     ) -> rusqlite::Result<()> {
         let Some(Some(room)) = self.rooms.get_mut(&**id) else { return Ok(()) };
         room.events = follows + u64::from(events);
+        room.vitals = vitals;
         let Room { number, snapshot_at, .. } = *room;
         if self.bodies.len() + records.len() > ROW_BYTES {
             self.finish_row()?;
@@ -224,7 +237,7 @@ impl<'a> Commit<'a> {
             check_state,
             state
         ])?;
-        Ok(Room { number, snapshot_at: at, events: at, has_carried: false })
+        Ok(Room { number, snapshot_at: at, events: at, vitals, has_carried: false })
     }
 
     fn update(
@@ -236,7 +249,8 @@ impl<'a> Commit<'a> {
         state: &[u8],
         vitals: Vitals,
     ) -> rusqlite::Result<Room> {
-        let Room { number, events, has_carried, .. } = room;
+        let Room { number, has_carried, .. } = room;
+        let (events, vitals) = room.after_snapshot(at, vitals);
         let check_row = checksum::room(number, id, at, events, module, vitals);
         let check_state = checksum::state(number, at, state);
         let sql = "UPDATE rooms SET at = ?2, events = ?3, module = ?4, wake_at = ?5, clients = ?6, \
@@ -257,7 +271,7 @@ impl<'a> Commit<'a> {
             let mut statement = self.connection.prepare_cached(sql)?;
             statement.execute(params![number, at.cast_signed()])?;
         }
-        Ok(Room { snapshot_at: at, ..room })
+        Ok(Room { snapshot_at: at, events, vitals, ..room })
     }
 
     fn quarantine(
@@ -325,6 +339,7 @@ fn look_up(connection: &Connection, index: &Index, id: &str) -> Result<Option<Ro
                 number: journal.number,
                 snapshot_at: journal.snapshot_at,
                 events: journal.events(),
+                vitals: journal.vitals,
                 has_carried: journal.has_carried(),
             })),
         };
@@ -337,7 +352,8 @@ fn look_up(connection: &Connection, index: &Index, id: &str) -> Result<Option<Ro
     if row.events > row.at {
         return Err(damaged("the end of its journal is missing"));
     }
-    Ok(Some(Room { number, snapshot_at: row.at, events: row.at, has_carried: false }))
+    let (at, vitals) = (row.at, row.vitals);
+    Ok(Some(Room { number, snapshot_at: at, events: at, vitals, has_carried: false }))
 }
 
 fn number(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {

@@ -168,10 +168,9 @@ impl Index {
     }
 
     /// Notes a snapshot of `room` at `at`: what came before is needed no more.
-    pub(crate) fn truncate(&mut self, room: &str, at: u64, vitals: Vitals) {
+    pub(crate) fn truncate(&mut self, room: &str, at: u64) {
         let Some(journal) = self.journals.get_mut(room) else { return };
         journal.snapshot_at = at;
-        journal.vitals = vitals;
         let kept = journal.spans.partition_point(|span| span.end() <= at);
         let dropped: Vec<Span> = journal.spans.drain(..kept).collect();
         let is_empty = journal.spans.is_empty();
