@@ -5,6 +5,7 @@ use crate::{
     asleep::Form,
     can_sleep::CannotSleep,
     compress::DamagedState,
+    engine::RoomPlace,
     error::StartError,
     fault,
     host_state::{HostState, RoomContext},
@@ -70,8 +71,31 @@ impl WasmHost {
                 reason: error.to_string(),
             })?,
         };
-        let awake = Awake::start(&factory.engine, &factory.module, room_id, context, source)?;
+        let awake = Awake::start(&factory.engine, &factory.module, room_id, context, source, None)?;
         Ok(WasmHost { factory: factory.clone(), state: State::Awake(awake), failure: None })
+    }
+
+    pub(crate) fn take_over(
+        factory: &WasmHostFactory,
+        room_id: &str,
+        context: Box<dyn RoomContext>,
+        birth: &Birth,
+        state: &[u8],
+    ) -> Result<WasmHost, RestoreFailure> {
+        let WasmHostFactory { engine, module } = factory;
+        if !module.carries_over {
+            return Err(RestoreFailure::Unsupported);
+        }
+        let source = Source::born(birth);
+        match Awake::start(engine, module, room_id, context, source, Some(state)) {
+            Ok(awake) => {
+                Ok(WasmHost { factory: factory.clone(), state: State::Awake(awake), failure: None })
+            }
+            Err(StartError::Failed { failure, .. }) => Err(RestoreFailure::Failed(failure)),
+            Err(StartError::Full { .. } | StartError::NoRandomness { .. }) => {
+                Err(RestoreFailure::Full)
+            }
+        }
     }
 
     pub(crate) fn restore(
@@ -144,20 +168,84 @@ impl WasmHost {
 
     fn hear(&mut self, event: Event<'_>) {
         if !self.wake() {
-            let max_rooms = self.factory.engine.max_rooms();
-            self.fail(ServiceFailure {
-                summary: "room failed: the server is full",
-                detail: format!(
-                    "the room was asleep and could not wake for an event, with at most {max_rooms} \
-                     rooms awake at once"
-                ),
-            });
+            self.fail(self.no_place());
         }
         let State::Awake(awake) = &mut self.state else { return };
         if let Err(error) = awake.hear(event) {
             let failure = fault::failure(&error, awake.store.data());
             self.fail(failure);
         }
+    }
+
+    fn no_place(&self) -> ServiceFailure {
+        let max_rooms = self.factory.engine.max_rooms();
+        ServiceFailure {
+            summary: "room failed: the server is full",
+            detail: format!(
+                "the room was asleep and could not wake for an event, with at most {max_rooms} \
+                 rooms awake at once"
+            ),
+        }
+    }
+
+    /// Has the guest tell its state, and goes back to what was before.
+    fn tell_state(&mut self) -> Result<Vec<u8>, ServiceFailure> {
+        let was_awake = self.is_awake();
+        if !self.wake() {
+            return Err(self.no_place());
+        }
+        let page_map = &self.factory.engine.inner.page_map;
+        let before = match &mut self.state {
+            State::Awake(awake) => awake.before(&self.factory.module, page_map),
+            State::Asleep(_) | State::Ended => return Err(self.failed()),
+        };
+        let State::Awake(mut awake) = std::mem::replace(&mut self.state, State::Ended) else {
+            return Err(self.failed());
+        };
+        let told = awake.hand_over().map_err(|error| fault::failure(&error, awake.store.data()));
+        match (before, &told) {
+            (Ok(before), _) => {
+                let (asleep, place) = awake.go_back(before);
+                self.state = State::Asleep(asleep);
+                if was_awake {
+                    // If it can't be woken now, it will be when it hears something.
+                    self.wake_in(place);
+                }
+            }
+            // Its state can't be taken back, so it counts as an event that it has heard.
+            (Err(_), Ok(_)) => self.state = State::Awake(awake),
+            (Err(_), Err(failure)) => self.fail(failure.clone()),
+        }
+        told
+    }
+
+    fn failed(&self) -> ServiceFailure {
+        let failure = self.failure.as_deref().cloned();
+        failure.unwrap_or(ServiceFailure {
+            summary: "room failed: it could not be woken",
+            detail: "the room has no state".into(),
+        })
+    }
+
+    /// Wakes the room, which sleeps, in a place for it.
+    fn wake_in(&mut self, place: RoomPlace) -> bool {
+        let WasmHostFactory { engine, module } = &self.factory;
+        let State::Asleep(asleep) = std::mem::replace(&mut self.state, State::Ended) else {
+            return false;
+        };
+        match asleep.wake(engine, module, place) {
+            Ok(awake) => self.state = State::Awake(awake),
+            Err((_, error)) if error.is::<DamagedState>() => self.fail(ServiceFailure {
+                summary: "room failed: it could not be woken",
+                detail: error.to_string(),
+            }),
+            Err((asleep, error)) => {
+                tracing::warn!(error = format!("{error:#}"), "a room could not be woken now");
+                self.state = State::Asleep(asleep);
+                return false;
+            }
+        }
+        true
     }
 
     fn fail(&mut self, failure: ServiceFailure) {
@@ -215,24 +303,10 @@ impl StateroomService for WasmHost {
         if self.is_awake() {
             return true;
         }
-        let WasmHostFactory { engine, module } = &self.factory;
-        let Some(place) = engine.inner.rooms.take() else { return false };
-        let State::Asleep(asleep) = std::mem::replace(&mut self.state, State::Ended) else {
-            return false;
-        };
-        match asleep.wake(engine, module, place) {
-            Ok(awake) => self.state = State::Awake(awake),
-            Err((_, error)) if error.is::<DamagedState>() => self.fail(ServiceFailure {
-                summary: "room failed: it could not be woken",
-                detail: error.to_string(),
-            }),
-            Err((asleep, error)) => {
-                tracing::warn!(error = format!("{error:#}"), "a room could not be woken now");
-                self.state = State::Asleep(asleep);
-                return false;
-            }
+        match self.factory.engine.inner.rooms.take() {
+            Some(place) => self.wake_in(place),
+            None => false,
         }
-        true
     }
 
     fn save(&mut self) -> Option<SavedState> {
@@ -246,6 +320,13 @@ impl StateroomService for WasmHost {
             State::Ended => return None,
         };
         Some(saved_state::save(module.version, self.host()?, form))
+    }
+
+    /// The room stays as it was, bit by bit, whatever the service does to tell its state and however
+    /// that ends. Only one that can't sleep counts it as an event, and may fail.
+    fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
+        let offered = self.factory.module.carries_over && self.failure.is_none();
+        offered.then(|| self.tell_state())
     }
 
     fn set_time(&mut self, now: Duration) {
