@@ -77,9 +77,10 @@ fn telling_its_state_leaves_a_room_as_it_is() {
         if let Some(how) = how {
             room.sleep(how);
         }
-        let awake = room.host.is_awake();
+        let (awake, footprint) = (room.host.is_awake(), room.host.footprint());
         assert_eq!(room.host.hand_over(), Some(Ok(state.clone().into_bytes())), "{how:?}");
         assert_eq!(room.host.is_awake(), awake, "{how:?}");
+        assert_eq!(room.host.footprint(), footprint, "{how:?}");
         assert!(room.snapshot() == before, "{how:?}");
         assert_eq!(room.host.state_digest(), digest);
         assert!(room.host.wake());
