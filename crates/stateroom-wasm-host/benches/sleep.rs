@@ -1,7 +1,8 @@
-//! What it costs a room of the chat to sleep and to wake, piece by piece.
+//! What it costs a room of the chat to sleep and to wake, and to be saved and restored, piece by
+//! piece.
 //!
-//! `CHAT_WASM` names another module to measure; the chat is built with
-//! `cargo build --release --target wasm32-wasip1 -p chat --target-dir target/guests`.
+//! `CHAT_WASM` names another module to measure; the guests are built with `cargo build --release
+//! --target wasm32-wasip1 -p chat -p test-guests --lib --examples --target-dir target/guests`.
 
 use divan::{Bencher, black_box};
 use stateroom::{
@@ -44,16 +45,21 @@ impl StateroomContext for Silent {
 
 /// A chat in which three people have said eight things.
 fn room() -> WasmHost {
-    room_of(&CHAT)
+    room_of(&CHAT, 8)
 }
 
-fn room_of(factory: &WasmHostFactory) -> WasmHost {
+/// One in which they have said twenty.
+fn longer_room() -> WasmHost {
+    room_of(&CHAT, 20)
+}
+
+fn room_of(factory: &WasmHostFactory, messages: u32) -> WasmHost {
     let mut room = factory.build("lobby", Silent).expect("there is room");
     for client in [ClientId(1), ClientId(2), ClientId(3)] {
         room.connect(client);
         room.message(client, &format!(r#"{{"type":"join","name":"Person {client}"}}"#));
     }
-    for number in 0..8 {
+    for number in 0..messages {
         let text = format!(r#"{{"type":"say","text":"This is what I have to say, {number}."}}"#);
         room.message(ClientId(1 + number % 3), &text);
     }
@@ -69,10 +75,19 @@ fn sizes() -> String {
     let raw = room.footprint();
     compression.run();
     format!(
-        "raw {raw} bytes, compressed {} bytes, in all {} bytes",
+        "raw {raw} bytes, compressed {} bytes, in all {} bytes; with twenty messages saved in {} bytes",
         compressed.bytes(),
-        room.footprint()
+        room.footprint(),
+        saved().len()
     )
+}
+
+fn saved() -> Vec<u8> {
+    longer_room().save().expect("it runs").encode().expect("there is memory")
+}
+
+fn restored(state: &[u8]) -> WasmHost {
+    CHAT.restore("lobby", Silent, state).expect("there is room")
 }
 
 /// A room that starts, which is what waking would have to beat.
@@ -91,7 +106,7 @@ fn snapshot(bencher: Bencher<'_, '_>) {
 /// Finding what differs without hints.
 #[divan::bench]
 fn snapshot_of_everything(bencher: Bencher<'_, '_>) {
-    let mut room = room_of(&CHAT_ALONE);
+    let mut room = room_of(&CHAT_ALONE, 8);
     bencher.bench_local(|| room.snapshot_of_everything());
 }
 
@@ -143,4 +158,65 @@ fn wake_compressed(bencher: Bencher<'_, '_>) {
         assert!(room.wake());
         room
     });
+}
+
+/// All that the room's thread does when a room is saved that is awake.
+#[divan::bench]
+fn save_awake(bencher: Bencher<'_, '_>) {
+    let mut room = longer_room();
+    bencher.bench_local(|| room.save());
+}
+
+/// The same for one that sleeps, compressed.
+#[divan::bench]
+fn save_asleep(bencher: Bencher<'_, '_>) {
+    let mut room = longer_room();
+    if let Sleep::Asleep(Some(compression)) = room.sleep() {
+        compression.run();
+    }
+    bencher.bench_local(|| room.save());
+}
+
+/// What another thread does then.
+#[divan::bench]
+fn encode_awake(bencher: Bencher<'_, '_>) {
+    let mut room = longer_room();
+    bencher
+        .with_inputs(|| room.save().expect("it runs"))
+        .bench_local_values(|state| state.encode());
+}
+
+/// The same for one that was compressed before.
+#[divan::bench]
+fn encode_asleep(bencher: Bencher<'_, '_>) {
+    let mut room = longer_room();
+    if let Sleep::Asleep(Some(compression)) = room.sleep() {
+        compression.run();
+    }
+    bencher
+        .with_inputs(|| room.save().expect("it runs"))
+        .bench_local_values(|state| state.encode());
+}
+
+/// From bytes to a room that hears.
+#[divan::bench]
+fn restore(bencher: Bencher<'_, '_>) {
+    let state = saved();
+    bencher.bench_local(|| restored(black_box(&state)));
+}
+
+#[divan::bench]
+fn state_digest(bencher: Bencher<'_, '_>) {
+    let mut room = longer_room();
+    bencher.bench_local(|| room.state_digest());
+}
+
+/// Telling its state as JSON and going back to what was before.
+#[divan::bench]
+fn hand_over(bencher: Bencher<'_, '_>) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/guests/wasm32-wasip1/release/examples/tally.wasm");
+    let factory = CHAT.engine().load(path).expect("`test-guests` was built, as the chat");
+    let mut room = factory.build("lobby", Silent).expect("there is room");
+    bencher.bench_local(|| room.hand_over().expect("it has opted in").expect("it tells"));
 }

@@ -25,6 +25,11 @@ impl Kept {
         (Kept(form), Compression::new(move || compress(&kept)))
     }
 
+    /// Keeps what was kept before.
+    pub(crate) fn again(form: Form) -> Kept {
+        Kept(Arc::new(Mutex::new(form)))
+    }
+
     /// The state, which stays kept.
     pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, DamagedState> {
         match self.form() {

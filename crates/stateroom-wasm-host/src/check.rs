@@ -1,6 +1,6 @@
 //! Finds whatever is wrong with a module when it is loaded, rather than when a user connects.
 
-use crate::{config::Limits, error::LoadError, imports, wasi};
+use crate::{carry_over, config::Limits, error::LoadError, imports, wasi};
 use std::fmt::Write;
 use wasmtime::{
     ExternType, FuncType, Module,
@@ -38,8 +38,12 @@ const ENCODED_MESSAGES: &[Function] = &[
     Function("stateroom_malloc", 1, 1),
     Function("stateroom_free", 2, 0),
 ];
-const OPTIONAL: &[Function] =
-    &[Function("_initialize", 0, 0), Function("stateroom_v1_buffer", 1, 1)];
+const OPTIONAL: &[Function] = &[
+    Function("_initialize", 0, 0),
+    Function("stateroom_v1_buffer", 1, 1),
+    Function(carry_over::HAND_OVER, 0, 1),
+    Function(carry_over::TAKE_OVER, 4, 1),
+];
 const IMPORTS: &[Function] = &[
     Function("send_message", 3, 0),
     Function("send_binary", 3, 0),

@@ -33,6 +33,14 @@ pub(crate) enum Fault {
     MessageTooLong { length: usize },
     #[error("the machine has not the memory that the room asked for and may have: {reason}")]
     NoMachineMemory { reason: String },
+    #[error("the service could not tell its state: {reason}")]
+    NotHandedOver { reason: String },
+    #[error("the service can't go on with the state it was given: {reason}")]
+    NotTakenOver { reason: String },
+    #[error("the module does not offer to carry the state of its rooms over")]
+    NoCarryOver,
+    #[error("the guest sent something or set its timer while it told its state")]
+    CommandWhileHandingOver,
     #[error("the guest ended itself with exit code {0}")]
     Exited(u32),
     #[error("the guest had no {length} bytes for a message to it")]
@@ -49,6 +57,7 @@ pub(crate) fn failure(error: &wasmtime::Error, state: &HostState) -> ServiceFail
             "room failed: an event sent too much"
         }
         (_, Some(Trap::StackOverflow)) => "room failed: recursion too deep",
+        (Some(Fault::NotTakenOver { .. }), _) => "room failed: new code can't take it over",
         (Some(Fault::NoMachineMemory { .. }), _) => "room failed: out of memory",
         _ if state.bounds.memory_refused => "room failed: out of memory",
         _ => "room failed: an error in its service",

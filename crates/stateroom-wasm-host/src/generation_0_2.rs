@@ -1,7 +1,9 @@
 //! Speaks to modules that export a function for each event: the 0.2 generation's interface, which is
 //! also ours.
 
-use crate::{fault::Fault, host_state::HostState, memory::GuestMemory, room::Event};
+use crate::{
+    carry_over::CarryOver, fault::Fault, host_state::HostState, memory::GuestMemory, room::Event,
+};
 use wasmtime::{AsContextMut, Instance, Store, TypedFunc};
 
 /// Payloads up to this many bytes go through the buffer that a guest lends; it only grows, so larger
@@ -27,6 +29,7 @@ pub(crate) struct NamedFunctions {
     binary: TypedFunc<(u32, u32, u32), ()>,
     timer: TypedFunc<(), ()>,
     payloads: Payloads,
+    carry_over: Option<CarryOver>,
 }
 
 impl NamedFunctions {
@@ -51,7 +54,24 @@ impl NamedFunctions {
                 },
                 lender,
             },
+            carry_over: CarryOver::find(store, instance),
         })
+    }
+
+    /// Has the guest tell its state.
+    pub(crate) fn hand_over(&self, store: &mut Store<HostState>) -> wasmtime::Result<Vec<u8>> {
+        self.carry_over.as_ref().ok_or(Fault::NoCarryOver)?.hand_over(store)
+    }
+
+    /// Starts the room with the state of another.
+    pub(crate) fn take_over(
+        &self,
+        store: &mut Store<HostState>,
+        room_id: &str,
+        state: &[u8],
+    ) -> wasmtime::Result<()> {
+        let carry_over = self.carry_over.as_ref().ok_or(Fault::NoCarryOver)?;
+        carry_over.take_over(store, &self.payloads.allocator, room_id, state)
     }
 
     /// What the guest has lent.

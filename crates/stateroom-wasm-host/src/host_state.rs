@@ -26,6 +26,8 @@ pub(crate) struct HostState {
 struct EventUse {
     commands: u32,
     bytes: usize,
+    /// Whether it may give no commands.
+    mute: bool,
     /// The thread's CPU time at the first tick of the event.
     first_tick: Option<Duration>,
 }
@@ -62,6 +64,11 @@ impl HostState {
         self.ticker.in_use();
     }
 
+    /// To be called after the start of an event that must change nothing.
+    pub(crate) fn mute_event(&mut self) {
+        self.event.mute = true;
+    }
+
     /// To be called when the instance is gone and the room sleeps: keeps what the room is, and gives
     /// back what was the instance's.
     pub(crate) fn rest(&mut self) {
@@ -71,6 +78,9 @@ impl HostState {
 
     /// Counts one command with `bytes` of payload against what the event may use.
     pub(crate) fn count_command(&mut self, bytes: usize) -> Result<(), Fault> {
+        if self.event.mute {
+            return Err(Fault::CommandWhileHandingOver);
+        }
         let limits = &self.config.limits;
         self.event.commands = self.event.commands.saturating_add(1);
         self.event.bytes = self.event.bytes.saturating_add(bytes);

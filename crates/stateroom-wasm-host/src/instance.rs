@@ -10,6 +10,7 @@ use crate::{
     fault::{self, Fault},
     generation_0_2::NamedFunctions,
     generation_0_4::EncodedMessages,
+    guest_log::Line,
     host_state::{HostState, RoomContext},
     load::LoadedModule,
     page_map::PageMap,
@@ -26,7 +27,7 @@ pub(crate) struct Awake {
     pub(crate) store: Store<HostState>,
     guest: Guest,
     instance: Instance,
-    _place: RoomPlace,
+    place: RoomPlace,
 }
 
 /// A sleeping room.
@@ -35,25 +36,33 @@ pub(crate) struct Asleep {
     pub(crate) kept: Kept,
 }
 
+/// All that an event may change of a room.
+pub(crate) struct Before {
+    snapshot: Snapshot,
+    source: Source,
+    begun: [Line; 2],
+}
+
 enum Guest {
     NamedFunctions(Box<NamedFunctions>),
     EncodedMessages(Box<EncodedMessages>),
 }
 
 impl Awake {
-    /// Starts the room `room_id`.
+    /// Starts the room `room_id`, with the state of another if there is one to take over.
     pub(crate) fn start(
         engine: &WasmEngine,
         module: &LoadedModule,
         room_id: &str,
         context: Box<dyn RoomContext>,
         source: Source,
+        taken_over: Option<&[u8]>,
     ) -> Result<Awake, StartError> {
         let full = || StartError::Full { room_id: room_id.into(), max_rooms: engine.max_rooms() };
         let place = engine.inner.rooms.take().ok_or_else(full)?;
         let mut store = new_store(engine, HostState::new(engine, room_id, context, source));
-        match start_guest(&mut store, module, room_id) {
-            Ok((instance, guest)) => Ok(Awake { store, guest, instance, _place: place }),
+        match start_guest(&mut store, module, room_id, taken_over) {
+            Ok((instance, guest)) => Ok(Awake { store, guest, instance, place }),
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(full()),
             Err(error) => Err(StartError::Failed {
                 room_id: room_id.into(),
@@ -72,13 +81,24 @@ impl Awake {
     ) -> wasmtime::Result<Awake> {
         let mut store = new_store(engine, host);
         let (instance, guest) = restore_guest(&mut store, module, snapshot)?;
-        Ok(Awake { store, guest, instance, _place: place })
+        Ok(Awake { store, guest, instance, place })
     }
 
     /// Lets the guest hear one event.
     pub(crate) fn hear(&mut self, event: Event<'_>) -> wasmtime::Result<()> {
         start_event(&mut self.store);
         self.guest.hear(&mut self.store, event)
+    }
+
+    /// Has the guest tell its state, as an event that may change what it likes in the guest, but
+    /// nothing outside.
+    pub(crate) fn hand_over(&mut self) -> wasmtime::Result<Vec<u8>> {
+        start_event(&mut self.store);
+        self.store.data_mut().mute_event();
+        match &self.guest {
+            Guest::NamedFunctions(guest) => guest.hand_over(&mut self.store),
+            Guest::EncodedMessages(_) => Err(Fault::NoCarryOver.into()),
+        }
     }
 
     /// The state of the guest as it is now. What `page_map` knows makes it faster.
@@ -108,6 +128,32 @@ impl Awake {
         (Box::new(Asleep { host, kept }), compression)
     }
 
+    /// Goes back to what was before: lets go of the instance, and keeps `before`. The place is the
+    /// caller's to wake the room in.
+    pub(crate) fn go_back(self, before: Before) -> (Box<Asleep>, RoomPlace) {
+        let Before { snapshot, source, begun } = before;
+        let mut host = self.store.into_data();
+        host.source = source;
+        host.log.go_on(begun);
+        host.rest();
+        (Box::new(Asleep { host, kept: Kept::new(snapshot).0 }), self.place)
+    }
+
+    /// What it takes to [`go_back`](Awake::go_back) to this moment.
+    pub(crate) fn before(
+        &mut self,
+        module: &LoadedModule,
+        page_map: &PageMap,
+    ) -> Result<Before, CannotSleep> {
+        let snapshot = self.snapshot(module, page_map)?;
+        let host = self.store.data();
+        Ok(Before {
+            snapshot,
+            source: host.source.clone(),
+            begun: host.log.begun().map(Line::clone),
+        })
+    }
+
     /// Bytes of linear memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store))
@@ -127,7 +173,7 @@ impl Asleep {
         let mut store = new_store(engine, host);
         let restored = kept.snapshot().map_err(wasmtime::Error::from);
         match restored.and_then(|snapshot| restore_guest(&mut store, module, &snapshot)) {
-            Ok((instance, guest)) => Ok(Awake { store, guest, instance, _place: place }),
+            Ok((instance, guest)) => Ok(Awake { store, guest, instance, place }),
             Err(error) => {
                 let mut host = store.into_data();
                 host.rest();
@@ -158,6 +204,18 @@ impl Guest {
         match self {
             Guest::NamedFunctions(guest) => guest.hear(store, event),
             Guest::EncodedMessages(guest) => guest.hear(store, event),
+        }
+    }
+
+    fn take_over(
+        &self,
+        store: &mut Store<HostState>,
+        room_id: &str,
+        state: &[u8],
+    ) -> wasmtime::Result<()> {
+        match self {
+            Guest::NamedFunctions(guest) => guest.take_over(store, room_id, state),
+            Guest::EncodedMessages(_) => Err(Fault::NoCarryOver.into()),
         }
     }
 
@@ -213,11 +271,15 @@ fn start_guest(
     store: &mut Store<HostState>,
     module: &LoadedModule,
     room_id: &str,
+    taken_over: Option<&[u8]>,
 ) -> wasmtime::Result<(Instance, Guest)> {
     let instance = instantiate(store, module)?;
     run_constructors(store, module, &instance)?;
     let mut guest = Guest::find(store, &instance, module.generation)?;
-    guest.hear(store, Event::Start { room_id })?;
+    match taken_over {
+        None => guest.hear(store, Event::Start { room_id })?,
+        Some(state) => guest.take_over(store, room_id, state)?,
+    }
     Ok((instance, guest))
 }
 

@@ -44,6 +44,7 @@
 mod asleep;
 mod cache;
 mod can_sleep;
+mod carry_over;
 mod check;
 mod compress;
 mod config;

@@ -4,6 +4,7 @@ use crate::{
     WasmEngine,
     cache::{Cache, Key},
     can_sleep::CannotSleep,
+    carry_over,
     check::{self, Generation},
     config::HostConfig,
     engine::EngineInner,
@@ -45,6 +46,8 @@ pub(crate) struct LoadedModule {
     /// The memory that a room starts with, and its size.
     pub(crate) image: Image,
     pub(crate) memory_bytes: usize,
+    /// Whether rooms hand over their state, and take one over.
+    pub(crate) carries_over: bool,
     /// The SHA-256 of the file, as it was given.
     pub(crate) version: CodeVersion,
     /// What was loaded.
@@ -103,6 +106,7 @@ impl WasmEngine {
             globals: prepared.globals,
             image: Image::of(&[]),
             memory_bytes: 0,
+            carries_over: generation == Generation::NamedFunctions && carry_over::is_offered(&wasm),
             version: CodeVersion(Sha256::digest(bytes).into()),
             code: bytes.into(),
         };
@@ -244,5 +248,22 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
 
     fn restore(&self, room_id: &str, context: C, state: &[u8]) -> Result<WasmHost, RestoreFailure> {
         WasmHost::restore(self, room_id, Box::new(context), state)
+    }
+
+    /// Whether the service of the module has opted in with `#[stateroom_wasm(carry_over)]`.
+    fn takes_over(&self) -> bool {
+        self.module.carries_over
+    }
+
+    /// Starts a room with the state of one of other code. It is an event like any other: bounded in
+    /// time and memory, and what the service says against the state is the reason of the failure.
+    fn take_over(
+        &self,
+        room_id: &str,
+        context: C,
+        birth: &Birth,
+        state: &[u8],
+    ) -> Result<WasmHost, RestoreFailure> {
+        WasmHost::take_over(self, room_id, Box::new(context), birth, state)
     }
 }

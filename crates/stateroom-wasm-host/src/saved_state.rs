@@ -30,7 +30,8 @@ use sha2::{Digest, Sha256};
 use stateroom::{Birth, CodeVersion, SaveFailure, SavedState};
 use std::time::Duration;
 
-/// Of what this file writes; to be raised when it, or the encoding of a snapshot, changes.
+/// Of what this file writes; to be raised when it changes, or the encoding of a snapshot, or which
+/// globals `prepare` takes for state.
 const FORMAT: u8 = 1;
 
 /// Bytes of the checksum.

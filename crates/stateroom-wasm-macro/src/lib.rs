@@ -11,8 +11,8 @@ use proc_macro::TokenStream;
 
 /// Makes a type the service of the WebAssembly module that this crate is compiled to.
 ///
-/// It goes on a `struct`, an `enum` or a `type` alias, also an alias of a type of another crate,
-/// and takes no arguments. The type must implement `SimpleStateroomService` and have no generic
+/// It goes on a `struct`, an `enum` or a `type` alias, also an alias of a type of another crate.
+/// The type must implement `SimpleStateroomService` and have no generic
 /// parameters, or only such as have a default. The item itself is left as it is.
 ///
 /// ```
@@ -31,6 +31,40 @@ use proc_macro::TokenStream;
 ///     }
 /// }
 /// ```
+///
+/// # Carrying state over to new code
+///
+/// What a room remembers is the memory of one module, which means nothing to another. With the
+/// argument `carry_over`, new code takes over the state of the running rooms when it is deployed, and
+/// their clients stay connected. The type must be one that [serde](https://serde.rs) can tell as JSON
+/// and make again:
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use stateroom_wasm::prelude::*;
+///
+/// #[derive(Serialize, Deserialize)]
+/// #[stateroom_wasm(carry_over)]
+/// struct Counter {
+///     count: u32,
+///     /// Came with the second version. A state of the first has no such field, so it needs a default.
+///     #[serde(default)]
+///     highest: u32,
+/// }
+///
+/// impl SimpleStateroomService for Counter {
+///     fn new(_room_id: &str, _context: &impl StateroomContext) -> Self {
+///         Counter { count: 0, highest: 0 }
+///     }
+/// }
+/// ```
+///
+/// The old code tells its state with `Serialize`, which must not change it and has no context to send
+/// with; the new code begins with what `Deserialize` makes of it, instead of with `new`. Where the
+/// state does not fit (`missing field "count"`), the new code is told to be unfit and the old goes on.
+/// Fields that the new code does not know are left out, and `#[serde(default)]`, `#[serde(alias = "…")]`
+/// and the like mean what they always do. Code that has not opted in is no worse off: its modules have
+/// nothing of this.
 ///
 /// A module holds one service, so the attribute can be used once in a crate. On a target other than
 /// `wasm32` it only checks the type, so `cargo test` works as in any crate.

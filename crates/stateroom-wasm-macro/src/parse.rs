@@ -5,15 +5,23 @@ use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Error, GenericParam, Generics, Ident, Result, Token, Visibility};
 
-/// The name of the type that the attribute stands on.
+/// What the user has asked for.
+pub(crate) struct Service {
+    /// The name of the type that the attribute stands on.
+    pub(crate) name: Ident,
+    /// Whether its state is carried over to new code.
+    pub(crate) carry_over: bool,
+}
+
+/// Reads the arguments and the item.
 ///
 /// # Errors
 /// Everything that is wrong with the arguments and the item, each on the user's own token.
-pub(crate) fn service_name(arguments: TokenStream, item: TokenStream) -> Result<Ident> {
-    let arguments = no_arguments(arguments);
+pub(crate) fn service(arguments: TokenStream, item: TokenStream) -> Result<Service> {
+    let carry_over = says_carry_over(arguments);
     let name = item_name.parse2(item);
-    match (arguments, name) {
-        (Ok(()), name) => name,
+    match (carry_over, name) {
+        (Ok(carry_over), name) => Ok(Service { name: name?, carry_over }),
         (Err(error), Ok(_)) => Err(error),
         (Err(mut errors), Err(error)) => {
             errors.combine(error);
@@ -22,18 +30,20 @@ pub(crate) fn service_name(arguments: TokenStream, item: TokenStream) -> Result<
     }
 }
 
-/// Refuses each of the comma-separated arguments.
-fn no_arguments(arguments: TokenStream) -> Result<()> {
+/// Whether `carry_over` is among the comma-separated arguments. Refuses each other.
+fn says_carry_over(arguments: TokenStream) -> Result<bool> {
     let arguments: Vec<TokenTree> = arguments.into_iter().collect();
     let is_comma =
         |token: &TokenTree| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ',');
-    arguments
-        .split(is_comma)
-        .filter(|argument| !argument.is_empty())
+    let is_carry_over = |argument: &&[TokenTree]| matches!(argument, [TokenTree::Ident(word)] if word == "carry_over");
+    let arguments = arguments.split(is_comma).filter(|argument| !argument.is_empty());
+    let (carry_over, unknown): (Vec<_>, Vec<_>) = arguments.partition(is_carry_over);
+    unknown
+        .into_iter()
         .map(|argument| {
             let argument: TokenStream = argument.iter().cloned().collect();
             let message = format!(
-                "unknown argument `{argument}`: `#[stateroom_wasm]` takes no arguments, remove it"
+                "unknown argument `{argument}`: `#[stateroom_wasm]` takes `carry_over` or nothing"
             );
             Error::new_spanned(argument, message)
         })
@@ -41,7 +51,7 @@ fn no_arguments(arguments: TokenStream) -> Result<()> {
             errors.combine(error);
             errors
         })
-        .map_or(Ok(()), Err)
+        .map_or(Ok(!carry_over.is_empty()), Err)
 }
 
 /// Reads as much of the item as tells whether it can be a service; its body is left to the compiler.

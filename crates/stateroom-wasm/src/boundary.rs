@@ -13,6 +13,13 @@
 //! | `stateroom_v1_buffer(len) -> ptr` | the same without a call to free it, see [`lend_buffer`] |
 //! | `JAMSOCKET_API_VERSION`, `JAMSOCKET_API_PROTOCOL` | addresses of the numbers 1 and 0 |
 //!
+//! `#[stateroom_wasm(carry_over)]` expands to `export_carried_service!`, which adds these:
+//!
+//! | export | meaning |
+//! | --- | --- |
+//! | `stateroom_v1_hand_over() -> told` | tells the state of the service, see [`Told`] |
+//! | `stateroom_v1_take_over(room_id_ptr, room_id_len, state_ptr, state_len) -> told` | starts the room with such a state, instead of `initialize`; null, or why not |
+//!
 //! Its imports from `env` are `send_message(recipient, ptr, len)`, `send_binary(recipient, ptr,
 //! len)` and `set_timer(ms)`.
 //!
@@ -26,7 +33,9 @@ use crate::room::Room;
 use stateroom::{ClientId, StateroomService};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
+use std::convert::Infallible;
 
+pub use crate::carry_over::{CarriedOver, CarryOver, TakeOver, carried_over};
 #[cfg(target_arch = "wasm32")]
 pub use crate::host_context::HostContext as Context;
 pub use crate::room::build;
@@ -57,6 +66,59 @@ macro_rules! export_service {
             #[cfg(target_arch = "wasm32")]
             $crate::export_functions!(BUILD);
         };
+    };
+}
+
+/// The same for a service that is carried over, with `carried_over::<Service>()`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export_carried_service {
+    ($carried_over:expr) => {
+        const _: () = {
+            const CARRIED_OVER: $crate::boundary::CarriedOver = $carried_over;
+
+            // As above.
+            const _: $crate::boundary::CarriedOver = CARRIED_OVER;
+
+            #[cfg(target_arch = "wasm32")]
+            const BUILD: $crate::boundary::Build = CARRIED_OVER.build;
+            #[cfg(target_arch = "wasm32")]
+            $crate::export_functions!(BUILD);
+            #[cfg(target_arch = "wasm32")]
+            $crate::export_carry_over!(CARRIED_OVER);
+        };
+    };
+}
+
+/// The exports that carry a service over.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export_carry_over {
+    ($carried_over:ident) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn stateroom_v1_hand_over() -> *const $crate::boundary::Told {
+            $crate::boundary::hand_over()
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn stateroom_v1_take_over(
+            __room_id: *const $crate::boundary::u8,
+            __length: $crate::boundary::usize,
+            __state: *const $crate::boundary::u8,
+            __state_length: $crate::boundary::usize,
+        ) -> *const $crate::boundary::Told {
+            $crate::boundary::run_constructors();
+            // SAFETY: as in `initialize`.
+            unsafe {
+                $crate::boundary::take_over(
+                    $carried_over.take_over,
+                    __room_id,
+                    __length,
+                    __state,
+                    __state_length,
+                )
+            }
+        }
     };
 }
 
@@ -164,7 +226,8 @@ pub unsafe fn initialize(build: Build, room_id: *const u8, length: usize) {
     unsafe {
         with_bytes(room_id, length, |room_id| {
             let room_id = utf8(room_id, "a room id");
-            ROOM.with(|room| room.start(|| build(room_id, Context::default())));
+            let build = || Ok::<_, Infallible>(build(room_id, Context::default()));
+            let Ok(()) = ROOM.with(|room| room.start("initialize", build));
         });
     }
 }
@@ -217,6 +280,79 @@ pub unsafe fn binary(client: u32, message: *const u8, length: usize) {
             });
         });
     }
+}
+
+/// What a service tells the host: its state, or why there is none. Valid until the next of them.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Told {
+    /// 1 if the bytes are a reason, 0 if they are the state.
+    pub failed: u32,
+    /// Where the bytes are.
+    pub pointer: *const u8,
+    /// How many there are.
+    pub length: usize,
+    bytes: Vec<u8>,
+}
+
+// What follows is inline so that a module whose service is not carried over has nothing of it, down
+// to the last byte.
+
+thread_local! {
+    static TOLD: RefCell<Option<Box<Told>>> = const { RefCell::new(None) };
+}
+
+#[inline]
+fn tell(told: Result<Vec<u8>, String>) -> *const Told {
+    let failed = u32::from(told.is_err());
+    let bytes = told.unwrap_or_else(String::into_bytes);
+    let told = Box::new(Told { failed, pointer: bytes.as_ptr(), length: bytes.len(), bytes });
+    TOLD.with_borrow_mut(|kept| &raw const **kept.insert(told))
+}
+
+/// Tells the state of the service, which stays as it is. The pointer is valid until the next call of
+/// this or of [`take_over`].
+///
+/// # Panics
+/// As an event does.
+#[must_use]
+#[inline]
+pub fn hand_over() -> *const Told {
+    let state = ROOM.with(|room| room.handle("hand_over", |service| service.hand_over()));
+    tell(match state {
+        Some(state) => state.map_err(|failure| failure.detail),
+        None => Err("the service does not carry its state over".to_owned()),
+    })
+}
+
+/// Starts the room whose id is the `length` bytes at `room_id` with the state that another has told,
+/// the `state_length` bytes at `state`. Null, or why it can't be; the room has not started then.
+///
+/// # Safety
+/// As for `with_bytes`, for both.
+///
+/// # Panics
+/// As [`initialize`].
+#[inline]
+pub unsafe fn take_over(
+    take_over: TakeOver,
+    room_id: *const u8,
+    length: usize,
+    state: *const u8,
+    state_length: usize,
+) -> *const Told {
+    let mut refused = None;
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_bytes(room_id, length, |room_id| {
+            let room_id = utf8(room_id, "a room id");
+            with_bytes(state, state_length, |state| {
+                let build = || take_over(room_id, state, Context::default());
+                refused = ROOM.with(|room| room.start("take_over", build)).err();
+            });
+        });
+    }
+    refused.map_or(std::ptr::null(), |reason| tell(Err(reason)))
 }
 
 fn utf8<'a>(bytes: &'a [u8], what: &str) -> &'a str {

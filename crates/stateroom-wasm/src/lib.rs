@@ -46,12 +46,16 @@
 //! crate-type = ["cdylib", "rlib"]
 //! ```
 //!
+//! `#[stateroom_wasm(carry_over)]` lets new code take over the state of running rooms, see
+//! [`stateroom_wasm`](macro@stateroom_wasm).
+//!
 //! A panic in a service ends the event it happened in. Its message and place reach the log of the
 //! host. That takes WASI: a module compiled for `wasm32-unknown-unknown` runs too, but has nowhere
 //! to print to, and the host learns only that it stopped.
 
 #[doc(hidden)]
 pub mod boundary;
+mod carry_over;
 #[cfg(target_arch = "wasm32")]
 mod host_context;
 pub mod prelude;

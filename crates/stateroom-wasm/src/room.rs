@@ -24,23 +24,39 @@ impl Room {
         Room { service: RefCell::new(None) }
     }
 
-    /// Starts the room, afresh if it had started before.
+    /// Starts the room, afresh if it had started before. When that fails it stays as it was.
+    ///
+    /// # Errors
+    /// That of `build`.
     ///
     /// # Panics
-    /// When the host calls this from within a call of this or of [`Room::handle`].
-    pub(crate) fn start(&self, build: impl FnOnce() -> Box<dyn StateroomService>) {
+    /// When the host calls this, by the name of `call`, from within a call of this or of
+    /// [`Room::handle`].
+    pub(crate) fn start<E>(
+        &self,
+        call: &str,
+        build: impl FnOnce() -> Result<Box<dyn StateroomService>, E>,
+    ) -> Result<(), E> {
         match self.service.try_borrow_mut() {
-            Ok(mut service) => *service = Some(build()),
-            Err(_) => panic!("the host called `initialize` in the middle of an event"),
+            Ok(mut service) => {
+                *service = Some(build()?);
+                Ok(())
+            }
+            Err(_) => panic!("the host called `{call}` in the middle of an event"),
         }
     }
 
-    /// Hands the service an event, whose name is for the message of a panic.
+    /// Hands the service an event, whose name is for the message of a panic, and gives what the
+    /// `handler` does.
     ///
     /// # Panics
     /// When the room has not started, and when the host calls this from within a call of this or
     /// of [`Room::start`].
-    pub(crate) fn handle(&self, event: &str, handler: impl FnOnce(&mut dyn StateroomService)) {
+    pub(crate) fn handle<R>(
+        &self,
+        event: &str,
+        handler: impl FnOnce(&mut dyn StateroomService) -> R,
+    ) -> R {
         match self.service.try_borrow_mut().as_deref_mut() {
             Ok(Some(service)) => handler(service.as_mut()),
             Ok(None) => panic!("the host called `{event}` before `initialize`"),

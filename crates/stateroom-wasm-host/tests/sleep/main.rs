@@ -1,6 +1,7 @@
 //! Rooms that sleep and wake as if they had not, and that are brought back from what was saved of
-//! them, or from what they heard.
+//! them, or from what they heard, or carried over to other code.
 
+mod carry_over;
 mod events;
 mod many;
 mod modules;

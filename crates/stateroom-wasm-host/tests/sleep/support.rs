@@ -109,14 +109,23 @@ pub(crate) const PUBLISHED: [&str; 4] = [
     "published_0_4_null_malloc.wasm",
 ];
 
-/// A module of one of the examples, or of `tests/guests`, compiled.
+/// A module of one of the examples, or of `tests/guests`, compiled; those of examples of a crate are
+/// in the folder `examples`.
 pub(crate) fn guest(name: &str) -> PathBuf {
     static GUESTS: OnceLock<PathBuf> = OnceLock::new();
     let folder = GUESTS.get_or_init(|| {
         let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
         let target = workspace.join("target/guests");
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--release", "--target", "wasm32-wasip1"])
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--target",
+                "wasm32-wasip1",
+                "--lib",
+                "--examples",
+            ])
             .args(["-p", "chat", "-p", "whiteboard", "-p", "counter", "-p", "clock"])
             .args(["-p", "bench-guest", "-p", "test-guests"])
             .arg("--target-dir")

@@ -42,11 +42,13 @@ fn the_examples_of_the_readmes_compile_without_a_warning() {
 
 #[test]
 fn the_strictest_lints_of_clippy_find_nothing_in_the_expansion() {
-    let file = files("accepted").into_iter().find(|file| file.ends_with("strict_lints.rs"));
-    let file = file.unwrap();
-    for target in TARGETS {
-        let fixture = Fixture { file: &file, target, edition: "2024", compiler: "clippy-driver" };
-        fixture.passes(["--crate-type=lib", "--crate-name=strict_lints_clippy", "-Dwarnings"]);
+    for name in ["strict_lints.rs", "strict_lints_carry_over.rs"] {
+        let file = files("accepted").into_iter().find(|file| file.ends_with(name)).unwrap();
+        for target in TARGETS {
+            let fixture =
+                Fixture { file: &file, target, edition: "2024", compiler: "clippy-driver" };
+            fixture.passes(["--crate-type=lib", "--crate-name=strict_lints_clippy", "-Dwarnings"]);
+        }
     }
 }
 

@@ -288,3 +288,97 @@ fn a_room_can_be_started_afresh() {
     boundary::connect(1);
     assert_eq!(HEARD.take(), [Connect(1), Start("other".into()), Connect(1)]);
 }
+
+/// A service that is carried over: what it was told last, unless that can't be told as JSON.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Carried {
+    last: String,
+    /// Keys of JSON are text, so it can be told only while it is empty.
+    untellable: std::collections::BTreeMap<Vec<u8>, u8>,
+}
+
+impl SimpleStateroomService for Carried {
+    fn new(_: &str, _: &impl StateroomContext) -> Self {
+        Carried { last: "nothing".into(), untellable: [].into() }
+    }
+
+    fn message(&mut self, _: ClientId, message: &str, _: &impl StateroomContext) {
+        message.clone_into(&mut self.last);
+    }
+
+    fn timer(&mut self, _: &impl StateroomContext) {
+        self.untellable.insert(vec![1], 1);
+    }
+}
+
+const CARRIED: boundary::CarriedOver = boundary::carried_over::<Carried>();
+
+/// Whether it is a reason, and what is told.
+fn told(told: *const boundary::Told) -> Option<(bool, String)> {
+    // SAFETY: null, or valid until the next call that tells.
+    let told = unsafe { told.as_ref()? };
+    // SAFETY: the bytes are what is told.
+    let bytes = unsafe { std::slice::from_raw_parts(told.pointer, told.length) };
+    Some((told.failed == 1, String::from_utf8(bytes.to_vec()).unwrap()))
+}
+
+fn take_over(state: &[u8]) -> Option<(bool, String)> {
+    // SAFETY: the pointers and the lengths are those of live slices.
+    told(unsafe {
+        boundary::take_over(CARRIED.take_over, b"room".as_ptr(), 4, state.as_ptr(), state.len())
+    })
+}
+
+fn start_carried() {
+    // SAFETY: no byte is read.
+    unsafe { boundary::initialize(CARRIED.build, ptr::null(), 0) }
+}
+
+#[test]
+fn a_state_is_told_and_taken_over() {
+    start_carried();
+    message(1, b"hello");
+    let state = r#"{"last":"hello","untellable":{}}"#;
+    for _ in 0..2 {
+        assert_eq!(told(boundary::hand_over()), Some((false, state.into())));
+    }
+    start_carried();
+    assert_eq!(take_over(state.as_bytes()), None);
+    assert_eq!(told(boundary::hand_over()), Some((false, state.into())));
+    message(1, b"again");
+    assert!(told(boundary::hand_over()).unwrap().1.contains("again"));
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_refused_with_the_reason() {
+    for (state, reason) in [
+        (&b"{}"[..], "missing field `last`"),
+        (b"", "EOF while parsing"),
+        (b"{\"last\":1}", "invalid type: integer `1`, expected a string"),
+        (b"\xff", "expected value"),
+    ] {
+        let (failed, told) = take_over(state).unwrap();
+        assert!(failed);
+        assert!(told.contains(reason), "{told}");
+        let panic = panic_of(|| boundary::connect(1));
+        assert!(panic.contains("`connect` before `initialize`"), "no room has started: {panic}");
+    }
+}
+
+#[test]
+fn a_state_that_is_no_json_is_refused_with_the_reason_and_the_room_goes_on() {
+    start_carried();
+    boundary::timer();
+    let (failed, told) = told(boundary::hand_over()).unwrap();
+    assert!(failed);
+    assert!(told.contains("key must be a string"), "{told}");
+    boundary::connect(1);
+}
+
+#[test]
+fn a_service_that_has_not_opted_in_says_so() {
+    started();
+    let (failed, told) = told(boundary::hand_over()).unwrap();
+    assert!(failed);
+    assert!(told.contains("does not carry its state over"), "{told}");
+}

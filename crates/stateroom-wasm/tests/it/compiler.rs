@@ -29,6 +29,7 @@ const MODULE: &str = "wasm32-wasip1";
 struct Libraries {
     stateroom: PathBuf,
     stateroom_wasm: PathBuf,
+    serde: PathBuf,
     folders: Vec<PathBuf>,
 }
 
@@ -44,10 +45,11 @@ impl Target {
 }
 
 impl Libraries {
-    /// Builds them where the workspace builds, so most often they are there already.
+    /// Builds them where the workspace builds, so most often they are there already. The chat brings
+    /// the `serde` of a service that derives its traits.
     fn build(options: &[&str]) -> Libraries {
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--message-format=json", "--package=stateroom-wasm"])
+            .args(["build", "--message-format=json", "--package=stateroom-wasm", "--package=chat"])
             .args(options)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
@@ -69,9 +71,10 @@ impl Libraries {
         };
         let stateroom = file("stateroom");
         let stateroom_wasm = file("stateroom_wasm");
+        let serde = file("serde");
         let macros = file("stateroom_wasm_macro").parent().unwrap().to_owned();
         let folders = vec![stateroom_wasm.parent().unwrap().join("deps"), macros];
-        Libraries { stateroom, stateroom_wasm, folders }
+        Libraries { stateroom, stateroom_wasm, serde, folders }
     }
 }
 
@@ -97,6 +100,7 @@ impl Fixture<'_> {
             .arg(folder)
             .arg(with_path("--extern=stateroom_wasm=", &libraries.stateroom_wasm))
             .arg(with_path("--extern=stateroom=", &libraries.stateroom))
+            .arg(with_path("--extern=serde=", &libraries.serde))
             .args(libraries.folders.iter().map(|folder| with_path("-Ldependency=", folder)))
             .args(options)
             .current_dir(env!("CARGO_MANIFEST_DIR"));

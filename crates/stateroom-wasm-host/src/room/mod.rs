@@ -1,24 +1,22 @@
 //! One room: awake it hears one event after the other, asleep it keeps its state, until it fails.
 
+mod outlive;
+
 use crate::{
     WasmHostFactory,
-    asleep::Form,
     can_sleep::CannotSleep,
     compress::DamagedState,
+    engine::RoomPlace,
     error::StartError,
     fault,
-    host_state::{HostState, RoomContext},
+    host_state::RoomContext,
     instance::{Asleep, Awake},
     page_map::PageMap,
-    saved_state,
     snapshot::Snapshot,
     source::Source,
 };
-use sha2::{Digest, Sha256};
-use stateroom::{
-    Birth, ClientId, RestoreFailure, SavedState, ServiceFailure, Sleep, StateroomService,
-};
-use std::{sync::Arc, time::Duration};
+use stateroom::{Birth, ClientId, SavedState, ServiceFailure, Sleep, StateroomService};
+use std::time::Duration;
 
 /// What a room that is awake takes besides its linear memory, in bytes, as measured: an instance,
 /// its store, and the pages that a start has written to.
@@ -70,49 +68,12 @@ impl WasmHost {
                 reason: error.to_string(),
             })?,
         };
-        let awake = Awake::start(&factory.engine, &factory.module, room_id, context, source)?;
-        Ok(WasmHost { factory: factory.clone(), state: State::Awake(awake), failure: None })
+        let awake = Awake::start(&factory.engine, &factory.module, room_id, context, source, None)?;
+        Ok(WasmHost::of(factory, awake))
     }
 
-    pub(crate) fn restore(
-        factory: &WasmHostFactory,
-        room_id: &str,
-        context: Box<dyn RoomContext>,
-        bytes: &[u8],
-    ) -> Result<WasmHost, RestoreFailure> {
-        let WasmHostFactory { engine, module } = factory;
-        let wanted = module.wanted_state(engine).map_err(|_| RestoreFailure::Unsupported)?;
-        let place = engine.inner.rooms.take().ok_or(RestoreFailure::Full)?;
-        let saved = saved_state::read(bytes, &wanted).map_err(RestoreFailure::Damaged)?;
-        let mut host = HostState::new(engine, room_id, context, saved.source);
-        host.log.go_on(saved.begun);
-        let awake = Awake::restore(engine, module, host, &saved.snapshot, place);
-        let awake = awake.map_err(|error| {
-            // The state was found to be right, so it is the machine that has not the memory now.
-            tracing::warn!(room_id, error = format!("{error:#}"), "a room can't be restored now");
-            RestoreFailure::Full
-        })?;
-        Ok(WasmHost { factory: factory.clone(), state: State::Awake(awake), failure: None })
-    }
-
-    /// A digest of all that the future of this room rests on, awake or asleep: its memory and
-    /// globals, its clock and its randomness. Two rooms of a module that are in the same state have
-    /// the same one. `None` once the room has failed, and for a room that can't sleep.
-    ///
-    /// It takes 3 ms for each megabyte that differs from what rooms start with.
-    pub fn state_digest(&mut self) -> Option<[u8; 32]> {
-        let snapshot = self.snapshot().ok()??;
-        let mut bytes = snapshot.encode();
-        saved_state::encode_source(&self.host()?.source, &mut bytes);
-        Some(Sha256::digest(bytes).into())
-    }
-
-    fn host(&self) -> Option<&HostState> {
-        match &self.state {
-            State::Awake(awake) => Some(awake.store.data()),
-            State::Asleep(asleep) => Some(&asleep.host),
-            State::Ended => None,
-        }
+    fn of(factory: &WasmHostFactory, awake: Awake) -> WasmHost {
+        WasmHost { factory: factory.clone(), state: State::Awake(awake), failure: None }
     }
 
     /// The state of this room as it is, awake or asleep; `None` once it has failed.
@@ -144,20 +105,45 @@ impl WasmHost {
 
     fn hear(&mut self, event: Event<'_>) {
         if !self.wake() {
-            let max_rooms = self.factory.engine.max_rooms();
-            self.fail(ServiceFailure {
-                summary: "room failed: the server is full",
-                detail: format!(
-                    "the room was asleep and could not wake for an event, with at most {max_rooms} \
-                     rooms awake at once"
-                ),
-            });
+            self.fail(self.no_place());
         }
         let State::Awake(awake) = &mut self.state else { return };
         if let Err(error) = awake.hear(event) {
             let failure = fault::failure(&error, awake.store.data());
             self.fail(failure);
         }
+    }
+
+    fn no_place(&self) -> ServiceFailure {
+        let max_rooms = self.factory.engine.max_rooms();
+        ServiceFailure {
+            summary: "room failed: the server is full",
+            detail: format!(
+                "the room was asleep and could not wake for an event, with at most {max_rooms} \
+                 rooms awake at once"
+            ),
+        }
+    }
+
+    /// Wakes the room, which sleeps, in a place for it.
+    fn wake_in(&mut self, place: RoomPlace) -> bool {
+        let WasmHostFactory { engine, module } = &self.factory;
+        let State::Asleep(asleep) = std::mem::replace(&mut self.state, State::Ended) else {
+            return false;
+        };
+        match asleep.wake(engine, module, place) {
+            Ok(awake) => self.state = State::Awake(awake),
+            Err((_, error)) if error.is::<DamagedState>() => self.fail(ServiceFailure {
+                summary: "room failed: it could not be woken",
+                detail: error.to_string(),
+            }),
+            Err((asleep, error)) => {
+                tracing::warn!(error = format!("{error:#}"), "a room could not be woken now");
+                self.state = State::Asleep(asleep);
+                return false;
+            }
+        }
+        true
     }
 
     fn fail(&mut self, failure: ServiceFailure) {
@@ -215,37 +201,21 @@ impl StateroomService for WasmHost {
         if self.is_awake() {
             return true;
         }
-        let WasmHostFactory { engine, module } = &self.factory;
-        let Some(place) = engine.inner.rooms.take() else { return false };
-        let State::Asleep(asleep) = std::mem::replace(&mut self.state, State::Ended) else {
-            return false;
-        };
-        match asleep.wake(engine, module, place) {
-            Ok(awake) => self.state = State::Awake(awake),
-            Err((_, error)) if error.is::<DamagedState>() => self.fail(ServiceFailure {
-                summary: "room failed: it could not be woken",
-                detail: error.to_string(),
-            }),
-            Err((asleep, error)) => {
-                tracing::warn!(error = format!("{error:#}"), "a room could not be woken now");
-                self.state = State::Asleep(asleep);
-                return false;
-            }
+        match self.factory.engine.inner.rooms.take() {
+            Some(place) => self.wake_in(place),
+            None => false,
         }
-        true
     }
 
     fn save(&mut self) -> Option<SavedState> {
-        let WasmHostFactory { engine, module } = &self.factory;
-        let form = match &mut self.state {
-            State::Awake(awake) => {
-                let snapshot = awake.snapshot(module, &engine.inner.page_map).ok()?;
-                Form::Raw(Arc::new(snapshot))
-            }
-            State::Asleep(asleep) => asleep.kept.form(),
-            State::Ended => return None,
-        };
-        Some(saved_state::save(module.version, self.host()?, form))
+        self.state_as_it_is()
+    }
+
+    /// The room stays as it was, bit by bit, whatever the service does to tell its state and however
+    /// that ends. Only one that can't sleep counts it as an event, and may fail.
+    fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
+        let offered = self.factory.module.carries_over && self.failure.is_none();
+        offered.then(|| self.tell_state())
     }
 
     fn set_time(&mut self, now: Duration) {
