@@ -23,20 +23,27 @@ pub(crate) fn database_path(folder: &Path) -> PathBuf {
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
-    /// Held until it is dropped.
-    pub(crate) lock: File,
+    pub(crate) lock: Lock,
+}
+
+/// Holds the store for this process until it is dropped.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started has the file too, for a moment.
+        // If it fails, closing will do.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Opens the store in `folder`, or makes one.
 pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, StoreError> {
     make_folder(folder)?;
-    let mut lock = take_lock(folder)?;
+    let lock = take_lock(folder)?;
     let lock_path = folder.join("lock");
     let mut mark = Vec::new();
-    (&mut lock)
-        .take(1024)
-        .read_to_end(&mut mark)
-        .map_err(|error| cannot_open(&lock_path, error))?;
+    (&lock.0).take(1024).read_to_end(&mut mark).map_err(|error| cannot_open(&lock_path, error))?;
 
     let path = database_path(folder);
     let existed = !mark.is_empty();
@@ -67,7 +74,7 @@ pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, Stor
     if !existed {
         // Only when the file is sure to be there, or its absence would be taken for a loss.
         checkpoint(&connection).map_err(of_opening)?;
-        let marked = lock.write_all(MARK).and_then(|()| lock.sync_all());
+        let marked = (&lock.0).write_all(MARK).and_then(|()| lock.0.sync_all());
         marked.map_err(|error| cannot_open(&lock_path, error))?;
         sync_folder(folder).map_err(|error| cannot_open(folder, error))?;
     }
@@ -132,12 +139,12 @@ fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
 }
 
-fn take_lock(folder: &Path) -> Result<File, StoreError> {
+fn take_lock(folder: &Path) -> Result<Lock, StoreError> {
     let path = folder.join("lock");
     let options = OpenOptions::new().read(true).append(true).create(true).open(&path);
     let lock = options.map_err(|error| cannot_open(&path, error))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Lock(lock)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(cannot_open(&path, error)),
     }
