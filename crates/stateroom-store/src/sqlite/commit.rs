@@ -3,7 +3,7 @@
 use super::{
     checksum,
     index::{Index, Span},
-    room_row::RoomRow,
+    room_row::{self, RoomRow},
     table_of_contents::{self, Entry},
 };
 use crate::{
@@ -75,7 +75,7 @@ impl<'a> Commit<'a> {
             let room = match look_up(connection, index, id) {
                 // Even a damaged room can be deleted.
                 Err(CheckError::Store(_)) if matches!(write, Write::Delete { .. }) => {
-                    let number = number(connection, id).map_err(CheckError::Sqlite)?;
+                    let number = room_row::number(connection, id).map_err(CheckError::Sqlite)?;
                     number.map(Room::damaged)
                 }
                 room => room?,
@@ -133,7 +133,14 @@ impl<'a> Commit<'a> {
                 Write::Module { hash, bytes } => self.module(&hash.0, bytes)?,
             }
         }
-        self.finish_row()
+        self.finish_row()?;
+        if !self.rows.is_empty() {
+            let newest = self.position - 1;
+            let sql = "UPDATE newest SET position = ?1, check_row = ?2";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.execute(params![newest, checksum::newest(newest)])?;
+        }
+        Ok(())
     }
 
     /// Notes in the index what was written and committed.
@@ -329,18 +336,15 @@ fn look_up(connection: &Connection, index: &Index, id: &str) -> Result<Option<Ro
             })),
         };
     }
-    let row = RoomRow::read(connection, id).optional().map_err(CheckError::Sqlite)?;
-    let Some((number, row)) = row else { return Ok(None) };
-    if !row.is_intact(number, id) {
+    let number = room_row::number(connection, id).map_err(CheckError::Sqlite)?;
+    let Some(number) = number else { return Ok(None) };
+    let row = RoomRow::read_by_number(connection, number).optional().map_err(CheckError::Sqlite)?;
+    let intact = row.filter(|(name, row)| &**name == id && row.is_intact(number, id));
+    let Some((_, row)) = intact else {
         return Err(damaged("the checksum of its row is wrong"));
-    }
+    };
     if row.events > row.at {
         return Err(damaged("the end of its journal is missing"));
     }
     Ok(Some(Room { number, snapshot_at: row.at, events: row.at, has_carried: false }))
-}
-
-fn number(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT number FROM rooms WHERE room = ?1";
-    connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()
 }
