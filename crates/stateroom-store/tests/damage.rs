@@ -190,7 +190,7 @@ fn a_change_of_any_column_is_found() {
     let columns = [
         ("rooms", "number at events module wake_at clients check_row check_state state"),
         ("log", "position contents bodies contents_again"),
-        ("newest", "position check_row"),
+        ("newest", "position check_row names"),
         ("carried", "number follows events wake_at clients check_row check_records records"),
     ];
     let mut changes = 0;
@@ -221,7 +221,8 @@ fn a_change_of_any_column_is_found() {
                 drop(connection);
                 let place = format!("{table}.{column}, row {row}");
                 match read_all(folder.path()) {
-                    Err(StoreError::DamagedFile { .. }) if ["log", "newest"].contains(&table) => {}
+                    Err(StoreError::DamagedFile { .. })
+                        if ["log", "newest"].contains(&table) || column == "number" => {}
                     Err(error) => panic!("{place}: {error}"),
                     found => {
                         let damaged = damaged(found, &originals);
@@ -240,7 +241,7 @@ fn a_change_of_any_column_is_found() {
             }
         }
     }
-    assert_eq!(changes, 9 * 4 + 4 * 4 + 2 + 8);
+    assert_eq!(changes, 9 * 4 + 4 * 4 + 3 + 8);
 }
 
 #[test]
@@ -250,9 +251,8 @@ fn no_flipped_bit_anywhere_passes_for_what_was_written() {
     let path = folder.path().join("rooms.db");
     let whole = fs::read(&path).expect("a file");
     let mut random = Rng::with_seed(1);
-    let (mut lost, mut found) = (0, 0);
-    let flips = std::env::var("FLIPS").map_or(1500, |it| it.parse().unwrap());
-    for _ in 0..flips {
+    let mut noticed = 0;
+    for _ in 0..2000 {
         let mut changed = whole.clone();
         let place = random.usize(..whole.len());
         changed[place] ^= 1 << random.u8(..8);
@@ -261,19 +261,16 @@ fn no_flipped_bit_anywhere_passes_for_what_was_written() {
         }
         fs::write(&path, &changed).expect("written");
         let Ok(rooms) = read_all(folder.path()) else {
-            found += 1;
+            noticed += 1;
             continue;
         };
         for (room, original) in rooms.iter().zip(&originals) {
             match room {
                 Ok(Some(room)) => assert_eq!(room, original, "byte {place}"),
-                // In SQLite's own tree of names, for which there is no checksum.
-                Ok(None) => lost += 1,
-                Err(_) => found += 1,
+                Ok(None) => panic!("byte {place}: a room is lost"),
+                Err(_) => noticed += 1,
             }
         }
     }
-    println!("{lost} lost, {found} found");
-    assert!(found > 10, "{found}");
-    assert!(lost <= 5, "{lost}");
+    assert!(noticed > 20, "{noticed}");
 }

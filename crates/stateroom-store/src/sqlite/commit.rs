@@ -127,7 +127,7 @@ impl<'a> Commit<'a> {
                 Write::Delete { room } => {
                     self.volume += 4 * 4096;
                     if let Some(Some(Room { number, .. })) = self.rooms.insert(room, None) {
-                        self.delete(number)?;
+                        self.delete(number, room)?;
                     }
                 }
                 Write::Module { hash, bytes } => self.module(&hash.0, bytes)?,
@@ -231,6 +231,7 @@ impl<'a> Commit<'a> {
             check_state,
             state
         ])?;
+        room_row::count_name(self.connection, number, id, true)?;
         Ok(Room { number, snapshot_at: at, events: at, has_carried: false })
     }
 
@@ -287,7 +288,8 @@ impl<'a> Commit<'a> {
         Ok(())
     }
 
-    fn delete(&self, number: i64) -> rusqlite::Result<()> {
+    fn delete(&self, number: i64, id: &str) -> rusqlite::Result<()> {
+        room_row::count_name(self.connection, number, id, false)?;
         for sql in [
             "DELETE FROM rooms WHERE number = ?1",
             "DELETE FROM carried WHERE number = ?1",

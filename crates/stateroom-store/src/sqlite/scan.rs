@@ -3,7 +3,7 @@
 use super::{
     checksum, failure,
     index::{CARRIED, Index, Journal, Span},
-    room_row::RoomRow,
+    room_row::{self, RoomRow},
     table_of_contents::{self, Entry},
 };
 use crate::{StoreError, Vitals};
@@ -25,6 +25,10 @@ struct Found {
 /// Reads where everything lies. Sees one moment if a transaction is open on `connection`.
 pub(crate) fn scan(connection: &Connection, path: &Path) -> Result<Index, StoreError> {
     let of_reading = |error| failure::of_reading(path, &error);
+    if !room_row::has_all_names(connection).map_err(of_reading)? {
+        let what = "its index of names is wrong (`sqlite3 rooms.db 'REINDEX rooms'` may repair it)";
+        return Err(StoreError::DamagedFile { path: path.to_owned(), what: what.into() });
+    }
     let mut found: HashMap<i64, Found> = HashMap::new();
     scan_carried(connection, &mut found).map_err(of_reading)?;
     let mut index = scan_log(connection, path, &mut found)?;

@@ -32,7 +32,8 @@ CREATE TABLE log (
 ) STRICT;
 CREATE TABLE newest (
     position  INTEGER NOT NULL,
-    check_row INTEGER NOT NULL
+    check_row INTEGER NOT NULL,
+    names     INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE carried (
     number        INTEGER NOT NULL,
@@ -67,7 +68,7 @@ CREATE TABLE modules (
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     let check = checksum::newest(0);
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} INSERT INTO newest VALUES (0, {check}); \
+        "BEGIN IMMEDIATE; {TABLES} INSERT INTO newest VALUES (0, {check}, 0); \
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
     ))
 }
