@@ -1,5 +1,6 @@
 //! A store in one SQLite file.
 
+mod changes;
 mod checkpoint;
 mod checksum;
 mod commit;
