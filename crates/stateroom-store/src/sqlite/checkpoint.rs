@@ -9,7 +9,6 @@ use std::{
     path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 /// About how many bytes are committed between two checkpoints.
@@ -60,7 +59,7 @@ impl Checkpointer {
         let connection = open::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // While it waits for readers, commits wait for it.
         let short = connection
-            .busy_timeout(Duration::from_millis(20))
+            .busy_handler(Some(open::wait_shortly))
             .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", 0))
             // With less, the database would not be flushed before the log begins anew.
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"));

@@ -8,6 +8,7 @@ use std::{
     io::{self, Read, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -86,12 +87,28 @@ pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Store
     let of_opening = |error| failure::of_opening(path, error);
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(of_opening)?;
-    connection.busy_timeout(Duration::from_secs(10)).map_err(of_opening)?;
+    connection.busy_handler(Some(wait_long)).map_err(of_opening)?;
     connection.set_prepared_statement_cache_capacity(64);
     // Finds pages that make no sense when they are read, rather than when they are used.
     connection.pragma_update(None, "cell_size_check", true).map_err(of_opening)?;
     connection.pragma_update(None, "trusted_schema", false).map_err(of_opening)?;
     Ok(connection)
+}
+
+/// Waits for a lock, some 10 seconds in all. SQLite's own way would sleep for up to 100 ms at a time,
+/// while a checkpoint that commits wait for takes a few.
+fn wait_long(waits: i32) -> bool {
+    wait(waits, 20_000)
+}
+
+/// The same for some 20 ms.
+pub(crate) fn wait_shortly(waits: i32) -> bool {
+    wait(waits, 40)
+}
+
+fn wait(waits: i32, at_most: i32) -> bool {
+    thread::sleep(Duration::from_micros(500));
+    waits < at_most
 }
 
 /// Whether the file is fresh: an error if it is not a store, or one of a newer format.
