@@ -189,7 +189,8 @@ impl<F: RoomFactory> Archive<F> {
         read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         loop {
-            if let Some(mut reader) = lock(&self.readers).pop() {
+            let idle = lock(&self.readers).pop();
+            if let Some(mut reader) = idle {
                 let result = read(&mut *reader);
                 lock(&self.readers).push(reader);
                 return result;

@@ -68,7 +68,8 @@ pub(crate) enum Answer {
 /// The way to the thread.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    requests: Mutex<Option<Sender<Request>>>,
+    /// A request, or the word that there are no more.
+    requests: Sender<Option<Request>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     broken: Arc<AtomicBool>,
 }
@@ -85,16 +86,13 @@ impl Keeper {
         let thread = thread::Builder::new().name("keeper".to_owned()).spawn(move || {
             desk.run(&receiver);
         })?;
-        let (requests, thread) = (Mutex::new(Some(requests)), Mutex::new(Some(thread)));
-        Ok(Keeper { requests, thread, broken })
+        Ok(Keeper { requests, thread: Mutex::new(Some(thread)), broken })
     }
 
     /// Has something kept. After [`Keeper::finish`] nobody is told what became of it.
     pub(crate) fn request(&self, request: Request) {
-        if let Some(requests) = &*lock(&self.requests) {
-            // The thread only ends after the last request.
-            let _ = requests.send(request);
-        }
+        // The thread only ends after the last request.
+        let _ = self.requests.send(Some(request));
     }
 
     /// Whether nothing can be kept any more: the disk has failed.
@@ -104,8 +102,9 @@ impl Keeper {
 
     /// Takes no more requests, and waits until all there were are done.
     pub(crate) fn finish(&self) {
-        lock(&self.requests).take();
-        if let Some(thread) = lock(&self.thread).take()
+        let _ = self.requests.send(None);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
             && thread.join().is_err()
         {
             tracing::error!("the server has a bug: the thread that keeps its rooms panicked");
@@ -126,7 +125,7 @@ struct Desk<F: RoomFactory> {
 }
 
 impl<F: RoomFactory> Desk<F> {
-    fn run(&mut self, requests: &Receiver<Request>) {
+    fn run(&mut self, requests: &Receiver<Option<Request>>) {
         let mut orderly = false;
         loop {
             let first = if orderly {
@@ -135,16 +134,19 @@ impl<F: RoomFactory> Desk<F> {
                 requests.recv_timeout(QUIET)
             };
             match first {
-                Ok(first) => {
-                    let group = gather(first, requests);
+                Ok(Some(first)) => {
+                    let (group, is_last) = gather(first, requests);
                     self.commit(group);
+                    if is_last {
+                        return;
+                    }
                     orderly = false;
                     if self.ordered.elapsed() >= LONGEST_WITHOUT_ORDER {
                         self.put_in_order();
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => orderly = !self.put_in_order(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -204,18 +206,19 @@ impl<F: RoomFactory> Desk<F> {
     }
 }
 
-/// What waits, as far as one commit takes it.
-fn gather(first: Request, requests: &Receiver<Request>) -> Vec<Request> {
+/// What waits, as far as one commit takes it, and whether there will be no more.
+fn gather(first: Request, requests: &Receiver<Option<Request>>) -> (Vec<Request>, bool) {
     let mut bytes = bytes_of(&first);
     let mut group = vec![first];
     while group.len() < REQUESTS_PER_COMMIT
         && bytes < BYTES_PER_COMMIT
         && let Ok(request) = requests.try_recv()
     {
+        let Some(request) = request else { return (group, true) };
         bytes += bytes_of(&request);
         group.push(request);
     }
-    group
+    (group, false)
 }
 
 fn bytes_of(request: &Request) -> usize {
@@ -253,9 +256,4 @@ fn room_of(write: &Write) -> Option<&Arc<str>> {
         | Write::Delete { room } => Some(room),
         Write::Module { .. } => None,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What is in it is whole at every point.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -134,6 +134,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Another program has locked the file for long. Nothing was written, and the store goes on.
+    #[error("{} is locked by another program; end that one, then try again", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
     /// Writing or flushing has failed. It is not known whether the writes are there, and no later one
     /// will be.
     ///

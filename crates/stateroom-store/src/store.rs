@@ -11,7 +11,7 @@ pub trait Store: Send {
     /// # Errors
     /// Of the writes: [`OutOfOrder`](StoreError::OutOfOrder), [`EmptyAppend`](StoreError::EmptyAppend),
     /// [`TooLarge`](StoreError::TooLarge), [`Damaged`](StoreError::Damaged). Of the disk:
-    /// [`Full`](StoreError::Full). After these nothing is written, and the store goes on. After
+    /// [`Full`](StoreError::Full), [`Busy`](StoreError::Busy). After these nothing is written, and the store goes on. After
     /// [`Failed`](StoreError::Failed) it is not known whether the writes are there, and every later
     /// commit is [`Closed`](StoreError::Closed).
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError>;

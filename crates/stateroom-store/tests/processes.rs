@@ -92,10 +92,11 @@ fn environment(command: &mut Command, folder: &Path, task: &str, durability: &st
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
 }
 
-/// Reads what `child` tells until a line begins with `wanted`.
-fn wait_for(lines: &mut impl Iterator<Item = std::io::Result<String>>, wanted: &str) {
+/// Reads what `child` tells until a line has `wanted`, and gives what comes after that.
+fn wait_for(lines: &mut impl Iterator<Item = std::io::Result<String>>, wanted: &str) -> String {
     let mut lines = lines.map(|line| line.expect("a line"));
-    assert!(lines.any(|line| line.contains(wanted)), "it ended before {wanted:?}");
+    let found = lines.find_map(|line| Some(line.split_once(wanted)?.1.to_owned()));
+    found.unwrap_or_else(|| panic!("it ended before {wanted:?}"))
 }
 
 fn kill(mut child: Child) {
@@ -114,7 +115,7 @@ fn a_killed_process_loses_nothing_that_returned() {
             let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
             wait_for(&mut lines, "opened");
             for _ in 0..random.usize(1..200) {
-                wait_for(&mut lines, "committed");
+                told = wait_for(&mut lines, "committed ").parse().expect("a number");
             }
             kill(child);
             // What it still said before its end.

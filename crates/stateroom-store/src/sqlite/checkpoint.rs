@@ -3,13 +3,12 @@
 
 use super::{failure, open};
 use crate::StoreError;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use std::{
-    io,
+    io, mem,
     path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 /// About how many bytes are committed between two checkpoints.
@@ -19,11 +18,15 @@ const EVERY_BYTES: u64 = 4 << 20;
 /// the log can begin anew. Otherwise it does so by itself in a pause between two commits.
 const MAX_PAGES: i64 = 16 * 1024;
 
+/// Past about this size of it, a commit waits for a checkpoint: commits without a flush can be quicker
+/// than the disk for long.
+const WAIT_BYTES: u64 = 128 << 20;
+
 /// The thread. It ends when this is dropped.
 pub(crate) struct Checkpointer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// How many bytes were committed since it was last woken.
+    /// About how many bytes were committed since it was last woken.
     volume: u64,
 }
 
@@ -37,6 +40,10 @@ struct Shared {
 struct State {
     wanted: bool,
     ended: bool,
+    /// How many checkpoints there were, or attempts.
+    attempts: u64,
+    /// About how large the write-ahead log is, in bytes.
+    size: u64,
     failed: Option<StoreError>,
 }
 
@@ -52,7 +59,7 @@ impl Checkpointer {
         let connection = open::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // While it waits for readers, commits wait for it.
         let short = connection
-            .busy_timeout(Duration::from_millis(20))
+            .busy_handler(Some(open::wait_shortly))
             .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", 0))
             // With less, the database would not be flushed before the log begins anew.
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"));
@@ -70,13 +77,21 @@ impl Checkpointer {
         Ok(Self { shared, thread: Some(thread), volume: 0 })
     }
 
-    /// Notes that about `bytes` were committed.
+    /// Notes that about `bytes` were committed. Waits if the write-ahead log has become too large.
     pub(crate) fn committed(&mut self, bytes: u64) {
         self.volume += bytes;
-        if self.volume >= EVERY_BYTES {
-            self.volume = 0;
-            self.shared.state().wanted = true;
-            self.shared.changed.notify_one();
+        if self.volume < EVERY_BYTES {
+            return;
+        }
+        let mut state = self.shared.state();
+        state.size += mem::take(&mut self.volume);
+        state.wanted = true;
+        self.shared.changed.notify_all();
+        if state.size > WAIT_BYTES {
+            // One attempt is waited for; if a reader is in its way, the log has to grow.
+            let attempts = state.attempts;
+            let waiting = |state: &mut State| state.attempts == attempts && state.failed.is_none();
+            let _state = self.shared.changed.wait_while(state, waiting);
         }
     }
 
@@ -89,7 +104,7 @@ impl Checkpointer {
 impl Drop for Checkpointer {
     fn drop(&mut self) {
         self.shared.state().ended = true;
-        self.shared.changed.notify_one();
+        self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
             // If it has panicked, there is nothing to wait for.
             let _ = thread.join();
@@ -106,11 +121,20 @@ fn run(connection: &Connection, path: &Path, shared: &Shared) {
             return;
         }
         state.wanted = false;
+        let committed_before = state.size;
         drop(state);
-        let Err(error) = checkpoint(connection) else { continue };
-        // A reader or a full disk stands in the way only for a while.
-        if !is_passing(&error) {
-            shared.state().failed = Some(failure::of_writing(path, &error).0);
+        let result = checkpoint(connection);
+        let mut state = shared.state();
+        state.attempts += 1;
+        match result {
+            // What was committed meanwhile comes on top.
+            Ok(size) => state.size = size + (state.size - committed_before),
+            // A reader or a full disk stands in the way only for a while.
+            Err(error) if is_passing(&error) => {}
+            Err(error) => state.failed = Some(failure::of_writing(path, &error).0),
+        }
+        shared.changed.notify_all();
+        if state.failed.is_some() {
             return;
         }
     }
@@ -123,14 +147,18 @@ fn is_passing(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+/// Copies what it can, and tells how large the write-ahead log is then, in bytes.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<u64> {
     let pages = |mode| {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
-        connection.prepare_cached(&sql)?.query_row((), |row| row.get::<_, i64>(1))
+        let mut statement = connection.prepare_cached(&sql)?;
+        let number = |row: &Row<'_>| Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?));
+        statement.query_row((), number)
     };
-    // What it copies while commits go on, the other needn't copy while they wait.
-    if pages("PASSIVE")? > MAX_PAGES {
-        pages("RESTART")?;
+    let (_, mut size) = pages("PASSIVE")?;
+    // What was copied while commits went on needn't be copied while they wait.
+    if size > MAX_PAGES && !pages("RESTART")?.0 {
+        size = 0;
     }
-    Ok(())
+    Ok(size.max(0).cast_unsigned() * 4096)
 }

@@ -78,6 +78,16 @@ pub(crate) fn contents(position: i64, contents: &[u8]) -> u32 {
     Checksum::new(b'L').number(position.cast_unsigned()).bytes(contents).end()
 }
 
+/// Of the row of `newest`.
+pub(crate) fn newest(position: i64) -> u32 {
+    Checksum::new(b'N').number(position.cast_unsigned()).end()
+}
+
+/// Of a name of a room and its number, as they are in the index of names.
+pub(crate) fn name(number: i64, room: &[u8]) -> u32 {
+    Checksum::new(b'I').number(number.cast_unsigned()).bytes(room).end()
+}
+
 /// Of a row of `quarantine`.
 pub(crate) fn quarantine(number: i64, at: u64, time: u64, reason: &str, event: &[u8]) -> u32 {
     let checksum = Checksum::new(b'Q').number(number.cast_unsigned()).number(at).number(time);

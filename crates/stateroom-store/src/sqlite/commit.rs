@@ -1,13 +1,13 @@
 //! Writes the changes of one commit inside a transaction, and then notes in the index where they lie.
 
 use super::{
-    checksum,
+    changes, checksum,
     index::{Index, Span},
-    room_row::RoomRow,
+    room_row::{self, RoomRow},
     table_of_contents::{self, Entry},
 };
 use crate::{
-    MAX_QUARANTINED, StoreError, Vitals, Write,
+    StoreError, Vitals, Write,
     order::{self, Standing},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -18,13 +18,13 @@ const ROW_BYTES: usize = 32 << 20;
 
 /// A room as the writes of this commit have left it so far.
 #[derive(Copy, Clone)]
-struct Room {
-    number: i64,
-    snapshot_at: u64,
-    events: u64,
+pub(crate) struct Room {
+    pub(crate) number: i64,
+    pub(crate) snapshot_at: u64,
+    pub(crate) events: u64,
     /// As they were told last.
-    vitals: Vitals,
-    has_carried: bool,
+    pub(crate) vitals: Vitals,
+    pub(crate) has_carried: bool,
 }
 
 impl Room {
@@ -36,7 +36,7 @@ impl Room {
 
 impl Room {
     /// How many events it has had, and its vitals, after a snapshot at `at` that told `vitals`.
-    fn after_snapshot(&self, at: u64, vitals: Vitals) -> (u64, Vitals) {
+    pub(crate) fn after_snapshot(&self, at: u64, vitals: Vitals) -> (u64, Vitals) {
         match at < self.events {
             true => (self.events, self.vitals),
             false => (at, vitals),
@@ -87,7 +87,7 @@ impl<'a> Commit<'a> {
             let room = match look_up(connection, index, id) {
                 // Even a damaged room can be deleted.
                 Err(CheckError::Store(_)) if matches!(write, Write::Delete { .. }) => {
-                    let number = number(connection, id).map_err(CheckError::Sqlite)?;
+                    let number = room_row::number(connection, id).map_err(CheckError::Sqlite)?;
                     number.map(Room::damaged)
                 }
                 room => room?,
@@ -125,27 +125,47 @@ impl<'a> Commit<'a> {
                     self.volume += state.len() as u64 + 4 * 4096;
                     let known = self.rooms.get(&**room).copied().flatten();
                     let room_now = match known {
-                        Some(known) => self.update(room, known, *at, &module.0, state, *vitals)?,
-                        None => self.insert(room, *at, &module.0, state, *vitals)?,
+                        Some(known) => changes::update(
+                            self.connection,
+                            room,
+                            known,
+                            *at,
+                            &module.0,
+                            state,
+                            *vitals,
+                        )?,
+                        None => {
+                            changes::insert(self.connection, room, *at, &module.0, state, *vitals)?
+                        }
                     };
                     self.rooms.insert(room, Some(room_now));
                 }
                 Write::Quarantine { room, at, time, reason, event } => {
                     self.volume += event.len() as u64 + 3 * 4096;
                     if let Some(Some(Room { number, .. })) = self.rooms.get(&**room) {
-                        self.quarantine(*number, *at, *time, reason, event)?;
+                        changes::quarantine(self.connection, *number, *at, *time, reason, event)?;
                     }
                 }
                 Write::Delete { room } => {
                     self.volume += 4 * 4096;
                     if let Some(Some(Room { number, .. })) = self.rooms.insert(room, None) {
-                        self.delete(number)?;
+                        changes::delete(self.connection, number, room)?;
                     }
                 }
-                Write::Module { hash, bytes } => self.module(&hash.0, bytes)?,
+                Write::Module { hash, bytes } => {
+                    self.volume += bytes.len() as u64;
+                    changes::module(self.connection, &hash.0, bytes)?;
+                }
             }
         }
-        self.finish_row()
+        self.finish_row()?;
+        if !self.rows.is_empty() {
+            let newest = self.position - 1;
+            let sql = "UPDATE newest SET position = ?1, check_row = ?2";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.execute(params![newest, checksum::newest(newest)])?;
+        }
+        Ok(())
     }
 
     /// Notes in the index what was written and committed.
@@ -210,122 +230,6 @@ impl<'a> Commit<'a> {
         self.bodies.clear();
         Ok(())
     }
-
-    fn insert(
-        &self,
-        id: &str,
-        at: u64,
-        module: &[u8],
-        state: &[u8],
-        vitals: Vitals,
-    ) -> rusqlite::Result<Room> {
-        // The number is part of the checksums, so it has to be known before.
-        let sql = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'rooms'";
-        let number: i64 = self.connection.prepare_cached(sql)?.query_row((), |row| row.get(0))?;
-        let check_row = checksum::room(number, id, at, at, module, vitals);
-        let check_state = checksum::state(number, at, state);
-        let sql = "INSERT INTO rooms (number, room, at, events, module, wake_at, clients, check_row, \
-                   check_state, state) VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-        self.connection.prepare_cached(sql)?.execute(params![
-            number,
-            id,
-            at.cast_signed(),
-            module,
-            vitals.wake_at.map(u64::cast_signed),
-            vitals.clients,
-            check_row,
-            check_state,
-            state
-        ])?;
-        Ok(Room { number, snapshot_at: at, events: at, vitals, has_carried: false })
-    }
-
-    fn update(
-        &self,
-        id: &str,
-        room: Room,
-        at: u64,
-        module: &[u8],
-        state: &[u8],
-        vitals: Vitals,
-    ) -> rusqlite::Result<Room> {
-        let Room { number, has_carried, .. } = room;
-        let (events, vitals) = room.after_snapshot(at, vitals);
-        let check_row = checksum::room(number, id, at, events, module, vitals);
-        let check_state = checksum::state(number, at, state);
-        let sql = "UPDATE rooms SET at = ?2, events = ?3, module = ?4, wake_at = ?5, clients = ?6, \
-                   check_row = ?7, check_state = ?8, state = ?9 WHERE number = ?1";
-        self.connection.prepare_cached(sql)?.execute(params![
-            number,
-            at.cast_signed(),
-            events.cast_signed(),
-            module,
-            vitals.wake_at.map(u64::cast_signed),
-            vitals.clients,
-            check_row,
-            check_state,
-            state
-        ])?;
-        if has_carried {
-            let sql = "DELETE FROM carried WHERE number = ?1 AND follows + events <= ?2";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            statement.execute(params![number, at.cast_signed()])?;
-        }
-        Ok(Room { snapshot_at: at, events, vitals, ..room })
-    }
-
-    fn quarantine(
-        &self,
-        number: i64,
-        at: u64,
-        time: u64,
-        reason: &str,
-        event: &[u8],
-    ) -> rusqlite::Result<()> {
-        let check = checksum::quarantine(number, at, time, reason, event);
-        let sql = "INSERT INTO quarantine (number, at, time, reason, event, check_row) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let (at, time) = (at.cast_signed(), time.cast_signed());
-        statement.execute(params![number, at, time, reason, event, check])?;
-        let sql = "DELETE FROM quarantine WHERE entry IN (SELECT entry FROM quarantine \
-                   WHERE number = ?1 ORDER BY entry DESC LIMIT -1 OFFSET ?2)";
-        self.connection.prepare_cached(sql)?.execute(params![number, MAX_QUARANTINED as i64])?;
-        Ok(())
-    }
-
-    fn delete(&self, number: i64) -> rusqlite::Result<()> {
-        for sql in [
-            "DELETE FROM rooms WHERE number = ?1",
-            "DELETE FROM carried WHERE number = ?1",
-            "DELETE FROM quarantine WHERE number = ?1",
-        ] {
-            self.connection.prepare_cached(sql)?.execute([number])?;
-        }
-        Ok(())
-    }
-
-    fn module(&mut self, hash: &[u8], bytes: &[u8]) -> rusqlite::Result<()> {
-        let sql = "SELECT told = (SELECT max(told) FROM modules) FROM modules WHERE hash = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let is_newest: Option<bool> = statement.query_row([hash], |row| row.get(0)).optional()?;
-        let sql = match is_newest {
-            Some(true) => return Ok(()),
-            Some(false) => {
-                "UPDATE modules SET told = (SELECT max(told) + 1 FROM modules) WHERE hash = ?1"
-            }
-            None => {
-                let sql = "INSERT INTO modules (hash, told, check_row, bytes) VALUES \
-                           (?1, (SELECT coalesce(max(told), 0) + 1 FROM modules), ?2, ?3)";
-                let check = checksum::module(hash, bytes);
-                self.connection.prepare_cached(sql)?.execute(params![hash, check, bytes])?;
-                self.volume += bytes.len() as u64;
-                return Ok(());
-            }
-        };
-        self.connection.prepare_cached(sql)?.execute([hash])?;
-        Ok(())
-    }
 }
 
 /// What is known of the room `id` before the commit, or `None` if there is no such room.
@@ -344,19 +248,16 @@ fn look_up(connection: &Connection, index: &Index, id: &str) -> Result<Option<Ro
             })),
         };
     }
-    let row = RoomRow::read(connection, id).optional().map_err(CheckError::Sqlite)?;
-    let Some((number, row)) = row else { return Ok(None) };
-    if !row.is_intact(number, id) {
+    let number = room_row::number(connection, id).map_err(CheckError::Sqlite)?;
+    let Some(number) = number else { return Ok(None) };
+    let row = RoomRow::read_by_number(connection, number).optional().map_err(CheckError::Sqlite)?;
+    let intact = row.filter(|(name, row)| &**name == id && row.is_intact(number, id));
+    let Some((_, row)) = intact else {
         return Err(damaged("the checksum of its row is wrong"));
-    }
+    };
     if row.events > row.at {
         return Err(damaged("the end of its journal is missing"));
     }
     let (at, vitals) = (row.at, row.vitals);
     Ok(Some(Room { number, snapshot_at: at, events: at, vitals, has_carried: false }))
-}
-
-fn number(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT number FROM rooms WHERE room = ?1";
-    connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()
 }

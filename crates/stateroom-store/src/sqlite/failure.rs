@@ -14,6 +14,7 @@ pub(crate) fn of_opening(path: &Path, error: rusqlite::Error) -> StoreError {
         }
         Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
+        Some(ErrorCode::DatabaseBusy) => StoreError::Busy { path },
         _ => StoreError::CannotOpen { path, source: Arc::new(error) },
     }
 }
@@ -25,6 +26,7 @@ pub(crate) fn of_reading(path: &Path, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::DamagedFile { path, what }
         }
+        Some(ErrorCode::DatabaseBusy) => StoreError::Busy { path },
         // Not of the type that was written: no disk does that by itself, but a flipped bit does.
         None => StoreError::DamagedFile { path, what },
         Some(_) => StoreError::Unreadable { path, reason: what },
@@ -37,8 +39,8 @@ pub(crate) fn of_writing(path: &Path, error: &rusqlite::Error) -> (StoreError, b
     let (path, reason) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => (StoreError::Full { path }, false),
-        // Of `BEGIN`, so nothing was written: another program has locked the file for long.
-        Some(ErrorCode::DatabaseBusy) => (StoreError::Unreadable { path, reason }, false),
+        // Of `BEGIN`, so nothing was written.
+        Some(ErrorCode::DatabaseBusy) => (StoreError::Busy { path }, false),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             (StoreError::DamagedFile { path, what: reason }, true)
         }

@@ -188,10 +188,11 @@ impl Index {
     }
 
     /// How many rows at the front of the log nobody needs, at most `rows` or a few more than `bytes`
-    /// of them, with the position behind the last of these.
+    /// of them, with the position behind the last of these. The newest row always stays.
     pub(crate) fn dead_front(&self, rows: usize, bytes: u64) -> (usize, i64) {
         let mut sum = 0;
-        let dead = self.rows.iter().take(rows).take_while(|row| {
+        let older = self.rows.len().saturating_sub(1);
+        let dead = self.rows.iter().take(rows.min(older)).take_while(|row| {
             let takes = row.live == 0 && sum < bytes;
             sum += row.bytes;
             takes
@@ -208,9 +209,10 @@ impl Index {
         }
     }
 
-    /// The first row of the log, with how many of its entries are needed.
+    /// The first row of the log, with how many of its entries are needed. `None`, if it is the newest.
     pub(crate) fn front(&self) -> Option<(i64, u32)> {
-        self.rows.front().map(|row| (self.first, row.live))
+        let first = self.rows.front().filter(|_| self.rows.len() > 1);
+        first.map(|row| (self.first, row.live))
     }
 
     /// How many bytes the rows of the log have, and how many of these are needed.

@@ -1,5 +1,6 @@
 //! A store in one SQLite file.
 
+mod changes;
 mod checkpoint;
 mod checksum;
 mod commit;
@@ -20,11 +21,10 @@ use crate::{Durability, Reader, Store, StoreError, Write};
 use checkpoint::Checkpointer;
 use commit::{CheckError, Commit};
 use index::SharedIndex;
-use open::Opened;
+use open::{Lock, Opened};
 use rusqlite::Connection;
 use std::{
     fmt,
-    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -60,7 +60,7 @@ pub struct SqliteStore {
     /// The text of a failure that was final.
     closed: Option<Arc<str>>,
     /// Released last of all.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl SqliteStore {

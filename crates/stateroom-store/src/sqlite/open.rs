@@ -8,6 +8,7 @@ use std::{
     io::{self, Read, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -23,20 +24,27 @@ pub(crate) fn database_path(folder: &Path) -> PathBuf {
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
-    /// Held until it is dropped.
-    pub(crate) lock: File,
+    pub(crate) lock: Lock,
+}
+
+/// Holds the store for this process until it is dropped.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started has the file too, for a moment.
+        // If it fails, closing will do.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Opens the store in `folder`, or makes one.
 pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, StoreError> {
     make_folder(folder)?;
-    let mut lock = take_lock(folder)?;
+    let lock = take_lock(folder)?;
     let lock_path = folder.join("lock");
     let mut mark = Vec::new();
-    (&mut lock)
-        .take(1024)
-        .read_to_end(&mut mark)
-        .map_err(|error| cannot_open(&lock_path, error))?;
+    (&lock.0).take(1024).read_to_end(&mut mark).map_err(|error| cannot_open(&lock_path, error))?;
 
     let path = database_path(folder);
     let existed = !mark.is_empty();
@@ -67,7 +75,7 @@ pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, Stor
     if !existed {
         // Only when the file is sure to be there, or its absence would be taken for a loss.
         checkpoint(&connection).map_err(of_opening)?;
-        let marked = lock.write_all(MARK).and_then(|()| lock.sync_all());
+        let marked = (&lock.0).write_all(MARK).and_then(|()| lock.0.sync_all());
         marked.map_err(|error| cannot_open(&lock_path, error))?;
         sync_folder(folder).map_err(|error| cannot_open(folder, error))?;
     }
@@ -79,12 +87,28 @@ pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Store
     let of_opening = |error| failure::of_opening(path, error);
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(of_opening)?;
-    connection.busy_timeout(Duration::from_secs(10)).map_err(of_opening)?;
+    connection.busy_handler(Some(wait_long)).map_err(of_opening)?;
     connection.set_prepared_statement_cache_capacity(64);
     // Finds pages that make no sense when they are read, rather than when they are used.
     connection.pragma_update(None, "cell_size_check", true).map_err(of_opening)?;
     connection.pragma_update(None, "trusted_schema", false).map_err(of_opening)?;
     Ok(connection)
+}
+
+/// Waits for a lock, some 10 seconds in all. SQLite's own way would sleep for up to 100 ms at a time,
+/// while a checkpoint that commits wait for takes a few.
+fn wait_long(waits: i32) -> bool {
+    wait(waits, 20_000)
+}
+
+/// The same for some 20 ms.
+pub(crate) fn wait_shortly(waits: i32) -> bool {
+    wait(waits, 40)
+}
+
+fn wait(waits: i32, at_most: i32) -> bool {
+    thread::sleep(Duration::from_micros(500));
+    waits < at_most
 }
 
 /// Whether the file is fresh: an error if it is not a store, or one of a newer format.
@@ -132,12 +156,12 @@ fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
 }
 
-fn take_lock(folder: &Path) -> Result<File, StoreError> {
+fn take_lock(folder: &Path) -> Result<Lock, StoreError> {
     let path = folder.join("lock");
     let options = OpenOptions::new().read(true).append(true).create(true).open(&path);
     let lock = options.map_err(|error| cannot_open(&path, error))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Lock(lock)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(cannot_open(&path, error)),
     }

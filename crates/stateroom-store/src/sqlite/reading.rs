@@ -4,7 +4,7 @@
 use super::{
     checksum,
     index::{Brief, CARRIED, Journal, Span},
-    room_row::{RoomRow, columns},
+    room_row::{self, RoomRow, columns},
 };
 use crate::{
     ModuleHash, Quarantined, RoomSummary, StoreError, StoredRecords, StoredRoom, StoredSnapshot,
@@ -35,20 +35,21 @@ pub(crate) fn load(
     room: &str,
     journal: Option<Journal>,
 ) -> Result<Option<StoredRoom>, ReadError> {
-    let sql = concat!("SELECT ", columns!(), ", check_state, state FROM rooms WHERE room = ?1");
-    let found = connection.prepare_cached(sql)?.query_row([room], |row| {
-        let (_, number, head) = RoomRow::from(row)?;
-        Ok((number, head, row.get::<_, i64>(8)?, row.get::<_, Vec<u8>>(9)?))
-    });
-    let Some((number, row, check_state, state)) = found.optional()? else {
+    let Some(number) = room_row::number(connection, room)? else {
         return match journal {
             None => Ok(None),
             Some(_) => Err(damaged(room, "its row is not found, though it has a journal")),
         };
     };
-    if !row.is_intact(number, room) {
+    let sql = concat!("SELECT ", columns!(), ", check_state, state FROM rooms WHERE number = ?1");
+    let found = connection.prepare_cached(sql)?.query_row([number], |row| {
+        let (name, number, head) = RoomRow::from(row)?;
+        let is_intact = &*name == room && head.is_intact(number, room);
+        Ok((is_intact, head, row.get::<_, i64>(8)?, row.get::<_, Vec<u8>>(9)?))
+    });
+    let Some((true, row, check_state, state)) = found.optional()? else {
         return Err(damaged(room, "the checksum of its row is wrong"));
-    }
+    };
     if check_state != i64::from(checksum::state(number, row.at, &state)) {
         return Err(damaged(room, "the checksum of its snapshot is wrong"));
     }
@@ -116,9 +117,10 @@ pub(crate) fn summary(
     brief: Option<Brief>,
 ) -> Result<Option<RoomSummary>, ReadError> {
     let sql = concat!("SELECT ", columns!(), ", length(state), ");
-    let sql = format!("{sql}{QUARANTINED} FROM rooms WHERE room = ?1");
+    let sql = format!("{sql}{QUARANTINED} FROM rooms WHERE number = ?1");
+    let Some(number) = room_row::number(connection, room)? else { return Ok(None) };
     let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement.query_row([room], |row| summarize(row, |_| brief)).optional()?)
+    Ok(statement.query_row([number], |row| summarize(row, |_| brief)).optional()?)
 }
 
 /// The same of all rooms.

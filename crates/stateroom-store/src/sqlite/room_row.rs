@@ -2,7 +2,7 @@
 
 use super::checksum;
 use crate::{ModuleHash, Vitals};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,45 @@ macro_rules! columns {
     };
 }
 pub(crate) use columns;
+
+/// The number of `room`.
+///
+/// Whatever else is wanted of a room is then read by its number, and with it the name in the row: by
+/// the name, SQLite would find it in its index, and a flipped bit in the row's own name would pass.
+pub(crate) fn number(connection: &Connection, room: &str) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT number FROM rooms WHERE room = ?1";
+    connection.prepare_cached(sql)?.query_row([room], |row| row.get(0)).optional()
+}
+
+/// Notes in `newest.names`, the sum of the checksums of all names, that a room was added or removed.
+/// By it, a name that is missing from SQLite's index is noticed when the store is opened.
+pub(crate) fn count_name(
+    connection: &Connection,
+    number: i64,
+    room: &str,
+    added: bool,
+) -> rusqlite::Result<()> {
+    let check = i64::from(checksum::name(number, room.as_bytes()));
+    let sql = "UPDATE newest SET names = names + ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.execute([if added { check } else { -check }])?;
+    Ok(())
+}
+
+/// Whether SQLite's index of names has all names, and none else.
+pub(crate) fn has_all_names(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT number, room FROM rooms INDEXED BY sqlite_autoindex_rooms_1";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(())?;
+    let mut sum: i64 = 0;
+    while let Some(row) = rows.next()? {
+        let room = row.get_ref(1)?.as_bytes().unwrap_or_default();
+        sum = sum.wrapping_add(checksum::name(row.get(0)?, room).into());
+    }
+    let sql = "SELECT names FROM newest";
+    let names: Option<i64> = connection.query_row(sql, (), |row| row.get(0)).optional()?;
+    Ok(names == Some(sum))
+}
 
 impl RoomRow {
     /// The first columns of `row`, which are those of `columns`: the room, its number, and the rest.
@@ -61,16 +100,7 @@ impl RoomRow {
         })
     }
 
-    /// The row of that room, and its number.
-    pub(crate) fn read(connection: &Connection, room: &str) -> rusqlite::Result<(i64, Self)> {
-        let sql = concat!("SELECT ", columns!(), " FROM rooms WHERE room = ?1");
-        connection.prepare_cached(sql)?.query_row([room], |row| {
-            let (_, number, row) = Self::from(row)?;
-            Ok((number, row))
-        })
-    }
-
-    /// Whether its checksum is right.
+    /// Whether its checksum is right, if it is the row of that number and room.
     pub(crate) fn is_intact(&self, number: i64, room: &str) -> bool {
         let Self { at, events, module, vitals, check } = self;
         *check == i64::from(checksum::room(number, room, *at, *events, &module.0, *vitals))

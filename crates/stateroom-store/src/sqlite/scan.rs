@@ -3,11 +3,11 @@
 use super::{
     checksum, failure,
     index::{CARRIED, Index, Journal, Span},
-    room_row::RoomRow,
+    room_row::{self, RoomRow},
     table_of_contents::{self, Entry},
 };
 use crate::{StoreError, Vitals};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
@@ -25,6 +25,10 @@ struct Found {
 /// Reads where everything lies. Sees one moment if a transaction is open on `connection`.
 pub(crate) fn scan(connection: &Connection, path: &Path) -> Result<Index, StoreError> {
     let of_reading = |error| failure::of_reading(path, &error);
+    if !room_row::has_all_names(connection).map_err(of_reading)? {
+        let what = "its index of names is wrong (`sqlite3 rooms.db 'REINDEX rooms'` may repair it)";
+        return Err(StoreError::DamagedFile { path: path.to_owned(), what: what.into() });
+    }
     let mut found: HashMap<i64, Found> = HashMap::new();
     scan_carried(connection, &mut found).map_err(of_reading)?;
     let mut index = scan_log(connection, path, &mut found)?;
@@ -127,7 +131,22 @@ fn scan_log(
         }
         index.push_row(length.cast_unsigned());
     }
-    Ok(index)
+    // Rows have checksums; that the newest are there at all, nothing else would tell.
+    let newest = newest(connection).map_err(of_reading)?;
+    match newest {
+        Some(newest) if newest == index.next_position() - 1 => Ok(index),
+        Some(newest) => Err(damaged(format!("row {newest} of the log is missing"))),
+        None => Err(damaged("the position of its newest row is wrong".to_owned())),
+    }
+}
+
+/// The position of the newest row of the log, 0 if there was none yet; `None` if it is damaged.
+fn newest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT position, check_row FROM newest";
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let newest = connection.query_row(sql, (), read).optional()?;
+    let intact = newest.filter(|(position, check)| *check == checksum::newest(*position).into());
+    Ok(intact.map(|(position, _)| position))
 }
 
 /// The entries of a row of the log by its second table of contents.

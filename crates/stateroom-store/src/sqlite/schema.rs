@@ -1,5 +1,6 @@
 //! The tables of the file, and how a fresh file gets them. FORMAT.md tells what they mean.
 
+use super::checksum;
 use rusqlite::Connection;
 
 /// Marks a file as ours: `SRst`, in the header of the file.
@@ -28,6 +29,11 @@ CREATE TABLE log (
     contents       BLOB NOT NULL,
     bodies         BLOB NOT NULL,
     contents_again BLOB NOT NULL
+) STRICT;
+CREATE TABLE newest (
+    position  INTEGER NOT NULL,
+    check_row INTEGER NOT NULL,
+    names     INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE carried (
     number        INTEGER NOT NULL,
@@ -60,8 +66,9 @@ CREATE TABLE modules (
 
 /// Makes a store of an empty file, in one transaction.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    let check = checksum::newest(0);
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} \
+        "BEGIN IMMEDIATE; {TABLES} INSERT INTO newest VALUES (0, {check}, 0); \
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
     ))
 }
