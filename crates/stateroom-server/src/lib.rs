@@ -15,6 +15,11 @@ mod descriptors;
 mod heartbeat;
 mod http;
 mod request;
+#[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
+mod ring;
+#[cfg(not(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64"))))]
+#[path = "no_ring.rs"]
+mod ring;
 mod room;
 mod server;
 mod shard;
