@@ -85,7 +85,7 @@ impl<S: StateroomService> DrivenRoom<S> {
     }
 
     /// Takes leave of everyone, in the way that fits the room's end.
-    pub(crate) fn close_all<F>(mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
+    pub(crate) fn close_all<F>(&mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
         let leaving = match end {
             End::Failed(ended) => {
                 tracing::error!(room = &*self.id, error = %ended, "the room failed");

@@ -14,6 +14,7 @@ use stateroom::{ClientId, Sleep, StateroomService};
 use stateroom_room::{CloseReason, Command, Event, Room, RoomContext, RoomEnded};
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -341,6 +342,13 @@ impl<S: StateroomService> DrivenRoom<S> {
             ),
         }
         self.obey(|_, _| {});
+    }
+}
+
+/// Drops a room that is over. Its service may panic even then, which is to harm nobody else.
+pub(crate) fn discard<S>(id: &str, room: Option<Box<DrivenRoom<S>>>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(room))).is_err() {
+        tracing::error!(room = id, "the room's service panicked as it was dropped");
     }
 }
 

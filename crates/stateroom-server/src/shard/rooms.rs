@@ -1,11 +1,12 @@
 //! The rooms of a shard: who has a seat, what waits to be heard, and which room's turn it is.
 
-use super::agenda::Agenda;
-use crate::room::{DrivenRoom, End, Order, Ready, RoomFactory, Turn};
+use super::{agenda::Agenda, tiers::Urgency};
+use crate::room::{DrivenRoom, End, Order, Ready, RoomFactory, Turn, discard};
 use slab::Slab;
 use stateroom::{Compression, Sleep};
 use std::{
     collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Instant,
 };
@@ -51,8 +52,8 @@ struct Slot<F: RoomFactory> {
 pub(crate) enum CheckedIn {
     /// It is over because nobody is there, and was removed.
     Removed,
-    /// It is awake, and can sleep.
-    Awake,
+    /// It is awake, can sleep, and takes about so many bytes.
+    Awake(usize),
     /// It is asleep, or can't sleep.
     Other,
 }
@@ -64,6 +65,8 @@ pub(crate) enum PutToSleep {
     Done(Option<Compression>),
     /// It is busy now.
     Busy,
+    /// It panicked, and is to be forgotten.
+    Lost,
 }
 
 /// A room that is taken out for its turn.
@@ -84,13 +87,13 @@ pub(crate) struct Returned<F: RoomFactory> {
 
 /// How a turn ended.
 pub(crate) enum Outcome<F: RoomFactory> {
-    /// The room goes on.
-    GoesOn(Box<DrivenRoom<F::Service>>),
+    /// The room goes on; about how many bytes it takes, if it is awake.
+    GoesOn(Box<DrivenRoom<F::Service>>, Option<usize>),
     /// It is over.
     Over(End),
     /// It could not start.
     NotStarted,
-    /// A bug of ours: it is lost, with its sockets.
+    /// It panicked outside its events, and is lost, with its sockets.
     Lost,
 }
 
@@ -140,7 +143,8 @@ impl<F: RoomFactory> RoomSlots<F> {
     /// Forgets a room.
     pub(crate) fn remove(&mut self, key: RoomKey) {
         if self.slot(key).is_some() {
-            let slot = self.slots.remove(key.index as usize);
+            let mut slot = self.slots.remove(key.index as usize);
+            discard(&slot.id, slot.room.take());
             self.asleep -= usize::from(slot.is_asleep);
             if self.by_id.get(&slot.id) == Some(&key) {
                 self.by_id.remove(&slot.id);
@@ -222,44 +226,63 @@ impl<F: RoomFactory> RoomSlots<F> {
         self.queue.len()
     }
 
+    /// The room whose turn it is.
+    pub(crate) fn next(&mut self) -> Option<RoomKey> {
+        while let Some(&key) = self.queue.front() {
+            if let Some(slot) = self.slot(key) {
+                let to_start = slot.orders.iter().any(|order| matches!(order, Order::Join(_)));
+                // One that is out is queued again when it comes back.
+                if !slot.is_out && (slot.room.is_some() || to_start) {
+                    return Some(key);
+                }
+                slot.is_queued = false;
+            }
+            self.queue.pop_front();
+        }
+        None
+    }
+
     /// Takes out the room whose turn it is, with what it is to hear. The buffers of `turn` go to
     /// what the room is told meanwhile.
     pub(crate) fn check_out(&mut self, mut turn: Turn<F>) -> Result<Errand<F>, Turn<F>> {
-        while let Some(key) = self.queue.pop_front() {
-            let Some(slot) = self.slot(key) else { continue };
-            slot.is_queued = false;
-            if slot.is_out {
-                continue; // It is queued again when it comes back.
-            }
-            let to_start = slot.orders.iter().any(|order| matches!(order, Order::Join(_)));
-            if slot.room.is_none() && !to_start {
-                continue;
-            }
-            slot.is_out = true;
-            std::mem::swap(&mut turn.orders, &mut slot.orders);
-            std::mem::swap(&mut turn.ready, &mut slot.ready);
-            let (id, room) = (slot.id.clone(), slot.room.take());
-            return Ok(Errand { key, id, room, turn });
-        }
-        Err(turn)
+        let Some(key) = self.next() else { return Err(turn) };
+        self.queue.pop_front();
+        let Some(slot) = self.slot(key) else { return Err(turn) };
+        slot.is_queued = false;
+        slot.is_out = true;
+        std::mem::swap(&mut turn.orders, &mut slot.orders);
+        std::mem::swap(&mut turn.ready, &mut slot.ready);
+        let (id, room) = (slot.id.clone(), slot.room.take());
+        Ok(Errand { key, id, room, turn })
     }
 
-    /// Lets a room sleep that has nothing to do.
-    pub(crate) fn put_to_sleep(&mut self, key: RoomKey) -> PutToSleep {
+    /// Lets a room sleep that has nothing to do, or whose place is needed.
+    pub(crate) fn put_to_sleep(&mut self, key: RoomKey, urgency: Urgency) -> PutToSleep {
         let Some(slot) = self.slot(key) else { return PutToSleep::Done(None) };
-        let Some(room) = slot.room.as_mut().filter(|room| !slot.is_queued && room.is_at_rest())
-        else {
+        let may_sleep = |room: &DrivenRoom<_>| {
+            urgency == Urgency::Now || (!slot.is_queued && room.is_at_rest())
+        };
+        let Some(room) = slot.room.as_mut().filter(|room| may_sleep(room)) else {
             return PutToSleep::Busy;
         };
-        match room.sleep() {
-            Sleep::StaysAwake => {
+        // It is never called again after a panic.
+        match catch_unwind(AssertUnwindSafe(|| room.sleep())) {
+            Err(_) => {
+                tracing::error!(
+                    room = &*slot.id,
+                    "the room panicked on its way to sleep: it is lost"
+                );
+                PutToSleep::Lost
+            }
+            Ok(Sleep::StaysAwake) => {
                 slot.is_sleepless = true;
                 PutToSleep::Done(None)
             }
-            Sleep::Asleep(compression) => {
+            Ok(Sleep::Asleep(compression)) => {
                 slot.is_asleep = true;
-                slot.orders = Vec::new();
-                slot.ready = Vec::new();
+                // What it has yet to hear stays.
+                slot.orders.shrink_to_fit();
+                slot.ready.shrink_to_fit();
                 self.asleep += 1;
                 PutToSleep::Done(compression)
             }
@@ -276,12 +299,13 @@ impl<F: RoomFactory> RoomSlots<F> {
         &mut self,
         key: RoomKey,
         room: Box<DrivenRoom<F::Service>>,
+        awake: Option<usize>,
         turn: &mut Turn<F>,
         now: Instant,
     ) -> CheckedIn {
         let Some(slot) = self.slot(key) else { return CheckedIn::Other };
         slot.is_out = false;
-        let is_awake = room.is_awake();
+        let is_awake = awake.is_some();
         let has_woken = slot.is_asleep && is_awake;
         slot.is_asleep &= !is_awake;
         // What it left comes before what came meanwhile.
@@ -291,13 +315,14 @@ impl<F: RoomFactory> RoomSlots<F> {
         std::mem::swap(&mut turn.ready, &mut slot.ready);
         let is_wanted = !slot.orders.is_empty() || slot.seats > 0;
         if !is_wanted && room.is_over(now) {
+            slot.room = Some(room);
             self.asleep -= usize::from(has_woken);
             self.remove(key);
             return CheckedIn::Removed;
         }
-        let checked_in = match is_awake && !slot.is_sleepless {
-            true => CheckedIn::Awake,
-            false => CheckedIn::Other,
+        let checked_in = match awake {
+            Some(bytes) if !slot.is_sleepless => CheckedIn::Awake(bytes),
+            _ => CheckedIn::Other,
         };
         // An empty room whose last client is being taken leave of is looked at once that is done.
         let due = room.due().filter(|due| *due > now || !room.is_over(now));
@@ -340,5 +365,11 @@ impl<F: RoomFactory> RoomSlots<F> {
 
     fn slot(&mut self, key: RoomKey) -> Option<&mut Slot<F>> {
         self.slots.get_mut(key.index as usize).filter(|slot| slot.birth == key.birth)
+    }
+}
+
+impl<F: RoomFactory> Drop for RoomSlots<F> {
+    fn drop(&mut self) {
+        self.slots.drain().for_each(|mut slot| discard(&slot.id, slot.room.take()));
     }
 }
