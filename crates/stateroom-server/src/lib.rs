@@ -25,6 +25,7 @@ mod server;
 mod shard;
 mod shared;
 mod sockets;
+mod sometimes;
 mod websocket;
 
 pub use busy::lend_thread;

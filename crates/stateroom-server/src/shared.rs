@@ -1,6 +1,9 @@
 //! What the shards of a server have in common: its settings, its clock, its counts.
 
-use crate::{ServerConfig, census::Census, clock::Clock, compressor::Compressor, descriptors};
+use crate::{
+    ServerConfig, census::Census, clock::Clock, compressor::Compressor, descriptors,
+    sometimes::Sometimes,
+};
 use std::{io, time::Duration};
 
 /// As good as for ever, and little enough to be added to any moment.
@@ -13,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) census: Census,
     pub(crate) compressor: Compressor,
+    /// When to tell of clients that were turned away.
+    pub(crate) turned_away: Sometimes,
 }
 
 impl Shared {
@@ -28,6 +33,12 @@ impl Shared {
             *time = (*time).min(FOR_EVER);
         }
         let compressor = Compressor::start()?;
-        Ok(Shared { config, clock: Clock::start(), census: Census::new(), compressor })
+        Ok(Shared {
+            config,
+            clock: Clock::start(),
+            census: Census::new(),
+            compressor,
+            turned_away: Sometimes::default(),
+        })
     }
 }
