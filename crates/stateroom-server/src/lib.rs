@@ -28,6 +28,9 @@ mod sockets;
 mod sometimes;
 mod websocket;
 
+#[doc(hidden)]
+pub mod measured;
+
 pub use busy::lend_thread;
 pub use config::ServerConfig;
 pub use room::RoomFactory;
