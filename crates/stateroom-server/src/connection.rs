@@ -1,6 +1,9 @@
 //! One client's socket: reads its messages, writes what is for it.
 
-use crate::websocket::{Appetite, Decoder, Incoming, ProtocolError};
+use crate::{
+    ring::Write,
+    websocket::{Appetite, Decoder, Incoming, ProtocolError},
+};
 use bytes::{Buf as _, Bytes};
 use mio::net::TcpStream;
 use smallvec::SmallVec;
@@ -130,15 +133,27 @@ impl Connection {
         self.queue.as_ref().map_or(0, |queue| queue.bytes)
     }
 
+    /// The write that [`Connection::write_batch`] begins with, to be made by somebody else.
+    pub(crate) fn first_write<'a>(&'a self, batch: &'a [u8]) -> Option<Write<'a>> {
+        if self.queue.is_some() || self.batch.is_empty() {
+            return None;
+        }
+        let pieces = self.batch.iter().take(PIECES_PER_WRITE);
+        let slice = |piece: &Piece| IoSlice::new(batch.get(piece.range()).unwrap_or_default());
+        Some(Write::new(&self.stream, pieces.map(slice).collect()))
+    }
+
     /// Writes the pieces of `batch` that are for this client; what the socket does not take is
     /// queued, as slices of `shared`, a copy of the batch that is made for the first who needs it.
+    /// Where its [`Connection::first_write`] has been made, this goes on from what that came to.
     pub(crate) fn write_batch(
         &mut self,
         batch: &[u8],
         shared: &mut Option<Bytes>,
+        first: Option<io::Result<usize>>,
     ) -> io::Result<()> {
         if self.queue.is_none() {
-            self.write_directly(batch)?;
+            self.write_directly(batch, first)?;
         }
         if self.batch.is_empty() {
             return Ok(());
@@ -152,10 +167,16 @@ impl Connection {
     }
 
     /// Writes as much as the socket takes, straight from the batch; what is left stays in
-    /// `self.batch`.
-    fn write_directly(&mut self, batch: &[u8]) -> io::Result<()> {
+    /// `self.batch`. The first write may have been made.
+    fn write_directly(
+        &mut self,
+        batch: &[u8],
+        mut made: Option<io::Result<usize>>,
+    ) -> io::Result<()> {
         while let Some(first) = self.batch.first() {
-            let written = if self.batch.len() == 1 {
+            let written = if let Some(made) = made.take() {
+                made
+            } else if self.batch.len() == 1 {
                 self.stream.write(batch.get(first.range()).unwrap_or_default())
             } else {
                 let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];

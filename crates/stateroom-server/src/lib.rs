@@ -18,12 +18,21 @@ mod http;
 mod keeper;
 mod keeping;
 mod request;
+#[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
+mod ring;
+#[cfg(not(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64"))))]
+#[path = "no_ring.rs"]
+mod ring;
 mod room;
 mod server;
 mod shard;
 mod shared;
 mod sockets;
+mod sometimes;
 mod websocket;
+
+#[doc(hidden)]
+pub mod measured;
 
 pub use busy::lend_thread;
 pub use config::ServerConfig;

@@ -1,6 +1,9 @@
 //! What the shards of a server have in common: its settings, its clock, its counts.
 
-use crate::{ServerConfig, census::Census, clock::Clock, compressor::Compressor, descriptors};
+use crate::{
+    ServerConfig, census::Census, clock::Clock, compressor::Compressor, descriptors,
+    sometimes::Sometimes,
+};
 use std::{
     io,
     time::{Duration, Instant},
@@ -18,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     pub(crate) census: Census,
     pub(crate) compressor: Compressor,
+    /// When to tell of clients that were turned away.
+    pub(crate) turned_away: Sometimes,
 }
 
 impl Shared {
@@ -35,7 +40,13 @@ impl Shared {
             *time = (*time).min(FOR_EVER);
         }
         let compressor = Compressor::start()?;
-        let (clock, started) = (Clock::start(), Instant::now());
-        Ok(Shared { config, clock, started, census: Census::new(), compressor })
+        Ok(Shared {
+            config,
+            clock: Clock::start(),
+            started: Instant::now(),
+            census: Census::new(),
+            compressor,
+            turned_away: Sometimes::default(),
+        })
     }
 }

@@ -3,16 +3,22 @@
 
 use crate::{
     connection::{Connection, Piece},
+    ring::{self, Write},
     websocket::encode_data,
 };
 use bytes::Bytes;
 use slab::Slab;
+use smallvec::SmallVec;
 use stateroom::ClientId;
 use stateroom_room::{MessageKind, Recipients};
 use std::{
     cell::Cell,
+    io,
     time::{Duration, Instant},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// Past this, in bytes, a batch that has been written gives its buffer back.
 const KEPT_CAPACITY: usize = 1024 * 1024;
@@ -22,6 +28,12 @@ const FLUSH_TURN: Duration = Duration::from_millis(1);
 
 /// How many writes are made between two looks at the clock.
 const WRITES_PER_LOOK: usize = 32;
+
+/// From so many writes on they are made by one call; with four that costs what it saves.
+const WORTH_A_RING: usize = 6;
+
+/// In the place of a receiver who is gone.
+const NOBODY: u32 = u32::MAX;
 
 thread_local! {
     /// The batch of the room that flushed last on this thread, for the next one that sends.
@@ -92,6 +104,13 @@ impl Sockets {
     /// Lets a connection go.
     pub(crate) fn remove(&mut self, key: u32) -> Option<Connection> {
         let connection = self.connections.try_remove(key as usize)?;
+        if !connection.batch.is_empty()
+            && let Some(batch) = &mut self.batch
+        {
+            // The key may be another's before the batch is flushed, who must not be in it twice.
+            let receivers = batch.receivers.iter_mut();
+            receivers.filter(|receiver| **receiver == key).for_each(|receiver| *receiver = NOBODY);
+        }
         if let Some(client) = connection.client {
             self.forget(client);
         }
@@ -176,17 +195,22 @@ impl Sockets {
     /// room again; `trouble` hears of those that have more than `limit` bytes waiting already.
     pub(crate) fn flush(&mut self, limit: usize, mut trouble: impl FnMut(u32, Trouble)) -> Flushed {
         let Some(batch) = &mut self.batch else { return Flushed::All };
+        let Batch { bytes, receivers, written, shared } = &mut **batch;
         let start = Instant::now();
-        while let Some(&key) = batch.receivers.get(batch.written) {
-            batch.written += 1;
-            let Some(connection) = self.connections.get_mut(key as usize) else { continue };
-            if connection.queued_bytes() > limit {
-                connection.batch.clear();
-                trouble(key, Trouble::TooSlow);
-            } else if connection.write_batch(&batch.bytes, &mut batch.shared).is_err() {
-                trouble(key, Trouble::Gone);
+        let waiting = receivers.get(*written..).unwrap_or_default();
+        for receivers in waiting.chunks(WRITES_PER_LOOK) {
+            let mut made = write_at_once(&self.connections, receivers, bytes);
+            for (&key, made) in receivers.iter().zip(&mut made) {
+                *written += 1;
+                let Some(connection) = self.connections.get_mut(key as usize) else { continue };
+                if connection.queued_bytes() > limit {
+                    connection.batch.clear();
+                    trouble(key, Trouble::TooSlow);
+                } else if connection.write_batch(bytes, shared, made.take()).is_err() {
+                    trouble(key, Trouble::Gone);
+                }
             }
-            if batch.written.is_multiple_of(WRITES_PER_LOOK) && start.elapsed() >= FLUSH_TURN {
+            if start.elapsed() >= FLUSH_TURN && receivers.len() == WRITES_PER_LOOK {
                 return Flushed::Some;
             }
         }
@@ -196,6 +220,34 @@ impl Sockets {
         }
         Flushed::All
     }
+}
+
+/// Makes the first write to each of `receivers` with one system call, where that is worth it and
+/// the system can, and tells what each that was made came to.
+fn write_at_once(
+    connections: &Slab<Connection>,
+    receivers: &[u32],
+    batch: &[u8],
+) -> [Option<io::Result<usize>>; WRITES_PER_LOOK] {
+    let mut made = [const { None }; WRITES_PER_LOOK];
+    if receivers.len() < WORTH_A_RING {
+        return made;
+    }
+    let mut places = SmallVec::<[usize; WRITES_PER_LOOK]>::new();
+    let mut writes = SmallVec::<[Write<'_>; WRITES_PER_LOOK]>::new();
+    for (place, key) in receivers.iter().enumerate() {
+        let connection = connections.get(*key as usize);
+        if let Some(write) = connection.and_then(|connection| connection.first_write(batch)) {
+            places.push(place);
+            writes.push(write);
+        }
+    }
+    ring::write_all(&writes, |index, result| {
+        if let Some(made) = places.get(index).and_then(|place| made.get_mut(*place)) {
+            *made = Some(result);
+        }
+    });
+    made
 }
 
 impl Batch {

@@ -79,7 +79,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     }
 
     /// Takes leave of everyone, in the way that fits the room's end.
-    pub(crate) fn close_all(mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
+    pub(crate) fn close_all(&mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
         let leaving = match end {
             End::Failed(ended) => {
                 tracing::error!(room = &*self.id, error = %ended, "the room failed");

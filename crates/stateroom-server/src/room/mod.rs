@@ -24,6 +24,7 @@ use stateroom::Sleep;
 use stateroom_room::{CloseReason, Command, Event, Room, RoomContext, RoomEnded};
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -450,6 +451,13 @@ impl<F: RoomFactory> DrivenRoom<F> {
         }
         self.obey(turn);
         Ok(())
+    }
+}
+
+/// Drops a room that is over. Its service may panic even then, which is to harm nobody else.
+pub(crate) fn discard<F: RoomFactory>(id: &str, room: Option<Box<DrivenRoom<F>>>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(room))).is_err() {
+        tracing::error!(room = id, "the room's service panicked as it was dropped");
     }
 }
 

@@ -136,7 +136,12 @@ impl<F: RoomFactory> Shard<F> {
         let room = match self.seat(&join.room_id) {
             Ok(room) => room,
             Err(rejection) => {
-                tracing::warn!(room = join.room_id, reason = %rejection, "a client was turned away");
+                if let Some(untold) = self.shared.turned_away.may_tell(Instant::now()) {
+                    tracing::warn!(
+                        room = join.room_id, reason = %rejection, as_well = untold,
+                        "a client was turned away"
+                    );
+                }
                 return self.reject(stream, &rejection, socket);
             }
         };

@@ -20,7 +20,7 @@ use crate::{
     heartbeat::Heartbeats,
     http::HttpClient,
     keeper::Address,
-    room::{DrivenRoom, End, Leaving, Opener, Order, RoomFactory, Turn},
+    room::{DrivenRoom, End, Leaving, Opener, Order, RoomFactory, Turn, discard},
     shared::Shared,
     websocket::CloseCode,
 };
@@ -39,7 +39,7 @@ use std::{
     sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
-use tiers::{AwakeLimits, AwakeRooms};
+use tiers::{AwakeLimits, AwakeRooms, Urgency};
 use tokio::sync::mpsc::UnboundedSender;
 
 const LETTERS: Token = Token(usize::MAX);
@@ -47,6 +47,9 @@ const LISTENER: Token = Token(usize::MAX - 1);
 
 /// How many sockets' news are taken at once.
 const EVENTS: usize = 1024;
+
+/// How many rooms are looked at, where one has to sleep, for one that is quiet.
+const QUIET_ROOMS_SOUGHT: usize = 16;
 
 /// See the [module](self).
 pub(crate) struct Shard<F: RoomFactory> {
@@ -224,7 +227,7 @@ impl<F: RoomFactory> Shard<F> {
             self.have_attend(&room);
         }
         while let Some(room) = self.awake.quiet(now) {
-            self.put_to_sleep(room, now);
+            self.put_to_sleep(room, Urgency::WhenQuiet, now);
         }
         Ok(())
     }
@@ -337,16 +340,23 @@ impl<F: RoomFactory> Shard<F> {
         }
     }
 
-    /// Has so many rooms sleep that the one whose turn it is can be awake.
+    /// Has so many rooms sleep that the one whose turn it is can be awake: some that are quiet, or
+    /// else, where there is no other way, one that is about to wake again.
     fn make_room(&mut self) {
+        let Some(next) = self.rooms.next() else { return };
+        for _ in 0..QUIET_ROOMS_SOUGHT {
+            let Some(room) = self.awake.too_many(next) else { return };
+            self.put_to_sleep(room, Urgency::WhenQuiet, Instant::now());
+        }
         for _ in 0..self.awake.len() {
-            let Some(room) = self.awake.too_many() else { return };
-            self.put_to_sleep(room, Instant::now());
+            let Some(room) = self.awake.far_too_many(next) else { return };
+            self.put_to_sleep(room, Urgency::Now, Instant::now());
         }
     }
 
-    fn put_to_sleep(&mut self, room: RoomKey, now: Instant) {
-        match self.rooms.put_to_sleep(room, now) {
+    fn put_to_sleep(&mut self, room: RoomKey, urgency: Urgency, now: Instant) {
+        match self.rooms.put_to_sleep(room, urgency, now) {
+            PutToSleep::Lost => self.lose(room),
             PutToSleep::Done(compression) => {
                 self.awake.forget(room);
                 if let Some(compression) = compression {
@@ -365,16 +375,16 @@ impl<F: RoomFactory> Shard<F> {
             self.settle_in(joined.socket, key, joined.connection);
         }
         let departures = std::mem::take(&mut turn.departures);
-        if !matches!(outcome, Outcome::GoesOn(_)) {
+        if !matches!(outcome, Outcome::GoesOn(..)) {
             self.awake.forget(key);
             // Its sockets go with it; the buffer is another room's next.
             turn.ready.clear();
         }
         match outcome {
-            Outcome::GoesOn(room) => {
-                let (bytes, id) = (room.footprint(), room.id().clone());
-                match self.rooms.check_in(key, room, &mut turn, now) {
-                    CheckedIn::Awake => self.awake.note(key, bytes, now),
+            Outcome::GoesOn(room, awake) => {
+                let id = room.id().clone();
+                match self.rooms.check_in(key, room, awake, &mut turn, now) {
+                    CheckedIn::Awake(bytes) => self.awake.note(key, bytes, now),
                     CheckedIn::Other => self.awake.forget(key),
                     CheckedIn::Removed(attends_at) => {
                         self.awake.forget(key);
@@ -403,12 +413,18 @@ impl<F: RoomFactory> Shard<F> {
             }
             Outcome::Lost => {
                 turn.orders.clear();
-                self.rooms.take_away(key, &mut Vec::new());
-                self.shared.census.room_goes();
-                self.free_all_of(key);
+                self.lose(key);
             }
         }
         turn
+    }
+
+    /// Forgets a room that panicked outside its events, with its sockets.
+    fn lose(&mut self, room: RoomKey) {
+        self.awake.forget(room);
+        self.rooms.take_away(room, &mut Vec::new());
+        self.shared.census.room_goes();
+        self.free_all_of(room);
     }
 
     /// Whoever came too late for a room that is over gets a fresh one, unless the server ends.
@@ -500,25 +516,40 @@ impl<F: RoomFactory> Work for Shard<F> {
 impl<F: RoomFactory> Errand<F> {
     /// The room's turn. Knows nothing of the shard, which may be on another thread by now.
     fn run(self, opener: Option<Opener<F>>, shard: usize) -> Returned<F> {
-        let Errand { key, id, room, mut turn } = self;
+        let Errand { key, id, mut room, mut turn } = self;
         let now = Instant::now();
+        // The room itself stays outside: dropping it may be the next thing that panics.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let room = room.or_else(|| {
-                DrivenRoom::open(opener?, Address { shard, room: key }, &id, now).map(Box::new)
-            });
-            let Some(mut room) = room else { return Outcome::NotStarted };
+            if let Some(opener) = opener {
+                room =
+                    DrivenRoom::open(opener, Address { shard, room: key }, &id, now).map(Box::new);
+            }
+            let Some(room) = &mut room else { return Err(None) };
             match room.turn(&mut turn, now) {
-                Ok(()) => Outcome::GoesOn(room),
+                Ok(()) => Ok(room.is_awake().then(|| room.footprint())),
                 Err(end) => {
                     room.close_all(&end, &mut turn, now);
-                    Outcome::Over(end)
+                    Err(Some(end))
                 }
             }
         }));
-        let outcome = outcome.unwrap_or_else(|_| {
-            tracing::error!(room = &*id, "the server has a bug: a room of it panicked and is lost");
-            Outcome::Lost
-        });
+        let outcome = match (outcome, room) {
+            (Ok(Ok(awake)), Some(room)) => Outcome::GoesOn(room, awake),
+            (outcome, room) => {
+                discard(&id, room);
+                match outcome {
+                    Ok(Err(Some(end))) => Outcome::Over(end),
+                    Ok(_) => Outcome::NotStarted,
+                    Err(_) => {
+                        tracing::error!(
+                            room = &*id,
+                            "a room panicked where it never should: it is lost"
+                        );
+                        Outcome::Lost
+                    }
+                }
+            }
+        };
         Returned { key, turn, outcome }
     }
 }

@@ -1,11 +1,12 @@
 //! The rooms of a shard: who has a seat, what waits to be heard, and which room's turn it is.
 
-use super::agenda::Agenda;
-use crate::room::{DrivenRoom, End, Order, Ready, RoomFactory, Turn};
+use super::{agenda::Agenda, tiers::Urgency};
+use crate::room::{DrivenRoom, End, Order, Ready, RoomFactory, Turn, discard};
 use slab::Slab;
 use stateroom::{Compression, Sleep};
 use std::{
     collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Instant,
 };
@@ -52,8 +53,8 @@ pub(crate) enum CheckedIn {
     /// It is over because nobody is there, and was removed. Where it is kept, it may have to attend
     /// again at a certain time.
     Removed(Option<Instant>),
-    /// It is awake, and can sleep.
-    Awake,
+    /// It is awake, can sleep, and takes about so many bytes.
+    Awake(usize),
     /// It is asleep, or can't sleep.
     Other,
 }
@@ -65,6 +66,8 @@ pub(crate) enum PutToSleep {
     Done(Option<Compression>),
     /// It is busy now.
     Busy,
+    /// It panicked, and is to be forgotten.
+    Lost,
 }
 
 /// A room that is taken out for its turn.
@@ -85,13 +88,13 @@ pub(crate) struct Returned<F: RoomFactory> {
 
 /// How a turn ended.
 pub(crate) enum Outcome<F: RoomFactory> {
-    /// The room goes on.
-    GoesOn(Box<DrivenRoom<F>>),
+    /// The room goes on; about how many bytes it takes, if it is awake.
+    GoesOn(Box<DrivenRoom<F>>, Option<usize>),
     /// It is over.
     Over(End),
     /// It could not start.
     NotStarted,
-    /// A bug of ours: it is lost, with its sockets.
+    /// It panicked outside its events, and is lost, with its sockets.
     Lost,
 }
 
@@ -141,7 +144,8 @@ impl<F: RoomFactory> RoomSlots<F> {
     /// Forgets a room.
     pub(crate) fn remove(&mut self, key: RoomKey) {
         if self.slot(key).is_some() {
-            let slot = self.slots.remove(key.index as usize);
+            let mut slot = self.slots.remove(key.index as usize);
+            discard(&slot.id, slot.room.take());
             self.asleep -= usize::from(slot.is_asleep);
             if self.by_id.get(&slot.id) == Some(&key) {
                 self.by_id.remove(&slot.id);
@@ -223,45 +227,71 @@ impl<F: RoomFactory> RoomSlots<F> {
         self.queue.len()
     }
 
+    /// The room whose turn it is.
+    pub(crate) fn next(&mut self) -> Option<RoomKey> {
+        while let Some(&key) = self.queue.front() {
+            if let Some(slot) = self.slot(key) {
+                let starts = |order: &Order<F>| matches!(order, Order::Join(_) | Order::Attend);
+                let to_start = slot.orders.iter().any(starts);
+                // One that is out is queued again when it comes back.
+                if !slot.is_out && (slot.room.is_some() || to_start) {
+                    return Some(key);
+                }
+                slot.is_queued = false;
+            }
+            self.queue.pop_front();
+        }
+        None
+    }
+
     /// Takes out the room whose turn it is, with what it is to hear. The buffers of `turn` go to
     /// what the room is told meanwhile.
     pub(crate) fn check_out(&mut self, mut turn: Turn<F>) -> Result<Errand<F>, Turn<F>> {
-        while let Some(key) = self.queue.pop_front() {
-            let Some(slot) = self.slot(key) else { continue };
-            slot.is_queued = false;
-            if slot.is_out {
-                continue; // It is queued again when it comes back.
-            }
-            let starts = |order: &Order<F>| matches!(order, Order::Join(_) | Order::Attend);
-            let to_start = slot.orders.iter().any(starts);
-            if slot.room.is_none() && !to_start {
-                continue;
-            }
-            slot.is_out = true;
-            std::mem::swap(&mut turn.orders, &mut slot.orders);
-            std::mem::swap(&mut turn.ready, &mut slot.ready);
-            let (id, room) = (slot.id.clone(), slot.room.take());
-            return Ok(Errand { key, id, room, turn });
-        }
-        Err(turn)
+        let Some(key) = self.next() else { return Err(turn) };
+        self.queue.pop_front();
+        let Some(slot) = self.slot(key) else { return Err(turn) };
+        slot.is_queued = false;
+        slot.is_out = true;
+        std::mem::swap(&mut turn.orders, &mut slot.orders);
+        std::mem::swap(&mut turn.ready, &mut slot.ready);
+        let (id, room) = (slot.id.clone(), slot.room.take());
+        Ok(Errand { key, id, room, turn })
     }
 
-    /// Lets a room sleep that has nothing to do.
-    pub(crate) fn put_to_sleep(&mut self, key: RoomKey, now: Instant) -> PutToSleep {
+    /// Lets a room sleep that has nothing to do, or whose place is needed.
+    pub(crate) fn put_to_sleep(
+        &mut self,
+        key: RoomKey,
+        urgency: Urgency,
+        now: Instant,
+    ) -> PutToSleep {
         let Some(slot) = self.slot(key) else { return PutToSleep::Done(None) };
-        let Some(room) = slot.room.as_mut().filter(|room| !slot.is_queued && room.is_at_rest())
-        else {
+        let may_sleep = |room: &DrivenRoom<_>| {
+            let is_busy = slot.is_queued || !room.is_at_rest();
+            // One that is blocked may have failed, and can come back as it was before.
+            !room.is_blocked() && (urgency == Urgency::Now || !is_busy)
+        };
+        let Some(room) = slot.room.as_mut().filter(|room| may_sleep(room)) else {
             return PutToSleep::Busy;
         };
-        match room.sleep(now) {
-            Sleep::StaysAwake => {
+        // It is never called again after a panic.
+        match catch_unwind(AssertUnwindSafe(|| room.sleep(now))) {
+            Err(_) => {
+                tracing::error!(
+                    room = &*slot.id,
+                    "the room panicked on its way to sleep: it is lost"
+                );
+                PutToSleep::Lost
+            }
+            Ok(Sleep::StaysAwake) => {
                 slot.is_sleepless = true;
                 PutToSleep::Done(None)
             }
-            Sleep::Asleep(compression) => {
+            Ok(Sleep::Asleep(compression)) => {
                 slot.is_asleep = true;
-                slot.orders = Vec::new();
-                slot.ready = Vec::new();
+                // What it has yet to hear stays.
+                slot.orders.shrink_to_fit();
+                slot.ready.shrink_to_fit();
                 let due = room.due();
                 self.asleep += 1;
                 self.schedule(key, due);
@@ -280,12 +310,13 @@ impl<F: RoomFactory> RoomSlots<F> {
         &mut self,
         key: RoomKey,
         room: Box<DrivenRoom<F>>,
+        awake: Option<usize>,
         turn: &mut Turn<F>,
         now: Instant,
     ) -> CheckedIn {
         let Some(slot) = self.slot(key) else { return CheckedIn::Other };
         slot.is_out = false;
-        let is_awake = room.is_awake();
+        let is_awake = awake.is_some();
         let has_woken = slot.is_asleep && is_awake;
         slot.is_asleep &= !is_awake;
         // What it left comes before what came meanwhile.
@@ -295,14 +326,15 @@ impl<F: RoomFactory> RoomSlots<F> {
         std::mem::swap(&mut turn.ready, &mut slot.ready);
         let is_wanted = !slot.orders.is_empty() || slot.seats > 0;
         if !is_wanted && room.is_over(now) {
-            self.asleep -= usize::from(has_woken);
             let attends_at = room.deadline();
+            slot.room = Some(room);
+            self.asleep -= usize::from(has_woken);
             self.remove(key);
             return CheckedIn::Removed(attends_at);
         }
-        let checked_in = match is_awake && !slot.is_sleepless {
-            true => CheckedIn::Awake,
-            false => CheckedIn::Other,
+        let checked_in = match awake {
+            Some(bytes) if !slot.is_sleepless => CheckedIn::Awake(bytes),
+            _ => CheckedIn::Other,
         };
         // An empty room whose last client is being taken leave of is looked at once that is done.
         let due = room.due().filter(|due| *due > now || !room.is_over(now));
@@ -354,5 +386,11 @@ impl<F: RoomFactory> RoomSlots<F> {
 
     fn slot(&mut self, key: RoomKey) -> Option<&mut Slot<F>> {
         self.slots.get_mut(key.index as usize).filter(|slot| slot.birth == key.birth)
+    }
+}
+
+impl<F: RoomFactory> Drop for RoomSlots<F> {
+    fn drop(&mut self) {
+        self.slots.drain().for_each(|mut slot| discard(&slot.id, slot.room.take()));
     }
 }

@@ -40,6 +40,15 @@ struct Awake {
     turns: u32,
 }
 
+/// When a room is to sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// When it has nothing to do.
+    WhenQuiet,
+    /// Even if it is to wake again soon: another one needs its place.
+    Now,
+}
+
 /// How many rooms of one shard are awake at most.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AwakeLimits {
@@ -92,17 +101,29 @@ impl AwakeRooms {
         }
     }
 
-    /// The room that is to sleep next so that one more can be awake.
-    pub(crate) fn too_many(&self) -> Option<RoomKey> {
+    /// The room that is to sleep, if it is quiet, so that `next`, whose turn it is, can be awake.
+    pub(crate) fn too_many(&self, next: RoomKey) -> Option<RoomKey> {
         let newcomers = (self.limits.rooms / NEWCOMERS).max(1);
-        let oldest = |rooms: &LruCache<RoomKey, Awake>| rooms.peek_lru().map(|(room, _)| *room);
-        if self.newcomers.len() >= newcomers {
-            oldest(&self.newcomers)
-        } else if self.len() >= self.limits.rooms || self.bytes > self.limits.bytes {
-            oldest(&self.regulars).or_else(|| oldest(&self.newcomers))
+        if self.newcomers.len() + self.one_more(next) > newcomers {
+            oldest(&self.newcomers, next)
+        } else {
+            self.far_too_many(next)
+        }
+    }
+
+    /// The room that is to sleep, quiet or not, so that no more are awake with `next` than may be.
+    pub(crate) fn far_too_many(&self, next: RoomKey) -> Option<RoomKey> {
+        let is_full = self.len() + self.one_more(next) > self.limits.rooms;
+        if is_full || self.bytes > self.limits.bytes {
+            oldest(&self.regulars, next).or_else(|| oldest(&self.newcomers, next))
         } else {
             None
         }
+    }
+
+    /// How many more are awake once `next` is.
+    fn one_more(&self, next: RoomKey) -> usize {
+        usize::from(!self.newcomers.contains(&next) && !self.regulars.contains(&next))
     }
 
     /// A room that has been quiet for too long.
@@ -125,6 +146,11 @@ impl AwakeRooms {
     }
 }
 
+/// The room whose last turn was first, but for the one whose turn it is.
+fn oldest(rooms: &LruCache<RoomKey, Awake>, next: RoomKey) -> Option<RoomKey> {
+    rooms.iter().rev().map(|(room, _)| *room).find(|room| *room != next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +159,10 @@ mod tests {
         AwakeRooms::new(AwakeLimits { rooms, bytes, time: Duration::from_secs(10) })
     }
 
-    fn key(number: u32) -> RoomKey {
+    /// A room that is not awake yet.
+    const NEXT: RoomKey = key(10_000);
+
+    const fn key(number: u32) -> RoomKey {
         RoomKey { index: number, birth: number }
     }
 
@@ -146,12 +175,13 @@ mod tests {
     fn the_regular_that_was_quiet_for_longest_makes_room_for_one_more() {
         let (mut rooms, now) = (awake(2, usize::MAX), Instant::now());
         talk_in(&mut rooms, 1, now);
-        assert_eq!(rooms.too_many(), None);
+        assert_eq!(rooms.too_many(NEXT), None);
         talk_in(&mut rooms, 2, now);
         rooms.note(key(1), 10, now);
-        assert_eq!(rooms.too_many(), Some(key(2)));
+        assert_eq!(rooms.too_many(NEXT), Some(key(2)));
+        assert_eq!(rooms.too_many(key(2)), None, "it is awake already");
         rooms.forget(key(2));
-        assert_eq!(rooms.too_many(), None);
+        assert_eq!(rooms.too_many(NEXT), None);
     }
 
     #[test]
@@ -160,8 +190,9 @@ mod tests {
         talk_in(&mut rooms, 1, now);
         for visitor in 2..1000 {
             rooms.note(key(visitor), 10, now);
-            while let Some(room) = rooms.too_many() {
+            while let Some(room) = rooms.too_many(NEXT) {
                 assert_ne!(room, key(1));
+                assert_eq!(rooms.far_too_many(NEXT), None, "one that talks may go on");
                 rooms.forget(room);
             }
         }
@@ -169,15 +200,29 @@ mod tests {
     }
 
     #[test]
+    fn where_none_is_quiet_a_regular_makes_room_before_a_newcomer() {
+        let (mut rooms, now) = (awake(3, usize::MAX), Instant::now());
+        rooms.note(key(1), 10, now);
+        talk_in(&mut rooms, 2, now);
+        assert_eq!(rooms.far_too_many(NEXT), None);
+        rooms.note(key(3), 10, now);
+        assert_eq!(rooms.far_too_many(NEXT), Some(key(2)));
+        assert_eq!(rooms.far_too_many(key(3)), None, "it is awake already");
+        rooms.forget(key(2));
+        assert_eq!(rooms.far_too_many(NEXT), None);
+    }
+
+    #[test]
     fn large_rooms_make_room_too() {
         let (mut rooms, now) = (awake(1000, 100), Instant::now());
         rooms.note(key(1), 40, now);
         rooms.note(key(2), 40, now);
-        assert_eq!(rooms.too_many(), None);
+        assert_eq!(rooms.too_many(NEXT), None);
         rooms.note(key(2), 90, now);
-        assert_eq!(rooms.too_many(), Some(key(1)));
+        assert_eq!(rooms.too_many(NEXT), Some(key(1)));
+        assert_eq!(rooms.too_many(key(1)), Some(key(2)), "not the one that talks");
         rooms.forget(key(1));
-        assert_eq!(rooms.too_many(), None);
+        assert_eq!(rooms.too_many(NEXT), None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The server, seen from a real socket.
 
 mod admission;
+mod awake;
 mod bad_clients;
+mod panics;
 mod rooms;
 mod shutdown;
 mod support;

@@ -1,0 +1,61 @@
+//! Lets a line into the log once a second at most, however often there is reason for it.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long it is from one line to the next, at least.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
+/// Counts what is not told of.
+#[derive(Debug, Default)]
+pub(crate) struct Sometimes(Mutex<Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    last_line: Option<Instant>,
+    untold: u64,
+}
+
+impl Sometimes {
+    /// Something has happened that would be worth a line. `Some` if there may be one: with how many
+    /// times it has happened since the last line without one.
+    pub(crate) fn may_tell(&self, now: Instant) -> Option<u64> {
+        // Nothing panics while it is locked.
+        let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = count.last_line;
+        if last.is_some_and(|last| now.saturating_duration_since(last) < BETWEEN_LINES) {
+            count.untold += 1;
+            return None;
+        }
+        count.last_line = Some(now);
+        Some(std::mem::take(&mut count.untold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_line_a_second_which_tells_how_many_there_were_not() {
+        let (sometimes, start) = (Sometimes::default(), Instant::now());
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        assert_eq!(sometimes.may_tell(at(0)), Some(0), "the first is told at once");
+        for milliseconds in 0..1000 {
+            assert_eq!(sometimes.may_tell(at(milliseconds)), None);
+        }
+        assert_eq!(sometimes.may_tell(at(1000)), Some(1000));
+        assert_eq!(sometimes.may_tell(at(1999)), None);
+        assert_eq!(sometimes.may_tell(at(60_000)), Some(1));
+        assert_eq!(sometimes.may_tell(at(70_000)), Some(0));
+    }
+
+    #[test]
+    fn a_moment_that_was_taken_earlier_on_another_thread_does_no_harm() {
+        let (sometimes, start) = (Sometimes::default(), Instant::now());
+        assert_eq!(sometimes.may_tell(start + Duration::from_secs(1)), Some(0));
+        assert_eq!(sometimes.may_tell(start), None);
+    }
+}
