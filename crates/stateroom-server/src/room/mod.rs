@@ -350,6 +350,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// Takes all that is ready, and lets the room hear it.
     fn hear_everything(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
+        if !self.is_blocked() {
+            // Before anybody who comes is told who is there.
+            self.part_with_the_absent(turn, now)?;
+        }
         let mut in_turn = true;
         let mut orders = std::mem::take(&mut turn.orders).into_iter();
         let mut outcome = Ok(());
@@ -369,7 +373,6 @@ impl<F: RoomFactory> DrivenRoom<F> {
         outcome?;
         if !self.flushing && !self.is_blocked() {
             self.hear(Event::Timer, turn, now)?;
-            self.part_with_the_absent(turn, now)?;
         }
         let mut ready = std::mem::take(&mut turn.ready);
         let mut outcome = Ok(());
