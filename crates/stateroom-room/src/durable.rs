@@ -227,6 +227,15 @@ impl<S: StateroomService> Room<S> {
         }
     }
 
+    /// Forgets the records of what the room has heard, and lets all its commands be drained: for
+    /// whoever keeps no more than a room's [state](Room::state).
+    pub fn forget_records(&mut self) {
+        let end = self.context.outbox().mark();
+        if let Some(journal) = &mut self.journal {
+            journal.forget(end);
+        }
+    }
+
     /// The room as it is now; `None` where it can't be saved, has failed, or keeps no journal.
     pub fn state(&mut self) -> Option<RoomState> {
         let Room { service, members, deadline, ended, now, journal, .. } = self;

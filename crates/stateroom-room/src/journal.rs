@@ -86,6 +86,15 @@ impl Journal {
         }
     }
 
+    /// Forgets the records, and lets go of the commands up to `end`: nobody keeps the one, so nothing
+    /// holds up the other.
+    pub(crate) fn forget(&mut self, end: Mark) {
+        self.records.clear();
+        self.recorded = 0;
+        self.submitted = None;
+        self.released = end;
+    }
+
     /// Lets go of the commands that waited for what was submitted.
     pub(crate) fn release(&mut self) {
         if let Some(mark) = self.submitted.take() {

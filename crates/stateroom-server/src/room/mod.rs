@@ -421,8 +421,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
     fn obey(&mut self, turn: &mut Turn<F>) {
         let Self { room, sockets, leaving, newcomers, keep, .. } = self;
         let Some(room) = room else { return };
-        if keep.as_ref().is_some_and(|keep| keep.waits_for_nothing()) && room.submit().is_some() {
-            room.commit();
+        if keep.as_ref().is_some_and(|keep| keep.waits_for_nothing()) {
+            room.forget_records();
         }
         room.drain_commands(|command| match command {
             Command::Open { client } => {
