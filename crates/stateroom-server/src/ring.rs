@@ -14,7 +14,8 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
 };
 
-/// How many writes are made at once, at most. Twice as many gain nothing, and hold up others.
+/// How many writes are made at once, at most. Twice as many gain nothing, and hold up others; a ring
+/// for so many shares two pages of memory with the kernel.
 const ENTRIES: usize = 32;
 
 thread_local! {
