@@ -49,7 +49,7 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         (&options.settings.durability, &current),
     );
     let durability = Durability { starts_anew: true, ..durability };
-    let engine = serving::engine(limits)?;
+    let engine = serving::engine(limits, durability.data_dir.is_some())?;
     let factory = first.load(&engine).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;

@@ -32,7 +32,7 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
         (&file.durability, &current),
         (&options.settings.durability, &current),
     );
-    let engine = serving::engine(limits)?;
+    let engine = serving::engine(limits, durability.data_dir.is_some())?;
     let factory = engine.load(&module).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;

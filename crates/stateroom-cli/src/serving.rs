@@ -33,11 +33,13 @@ pub(crate) fn settle(
 }
 
 /// The engine that runs every module of this process.
-pub(crate) fn engine(limits: Limits) -> anyhow::Result<WasmEngine> {
+pub(crate) fn engine(limits: Limits, durable: bool) -> anyhow::Result<WasmEngine> {
     let config = HostConfig {
         limits,
         on_busy: Some(Arc::new(lend_thread)),
         cache_dir: cache_folder(),
+        // Costs what a guest computes in floating point, and only a replay needs it.
+        canonical_nans: durable,
         ..HostConfig::default()
     };
     WasmEngine::new(config).context("the WebAssembly engine could not be started")

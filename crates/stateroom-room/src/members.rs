@@ -44,6 +44,11 @@ impl Members {
             .is_ok_and(|place| self.connected.get(place).is_some_and(|(_, token)| token.is_some()))
     }
 
+    /// How many are connected.
+    pub(crate) fn len(&self) -> usize {
+        self.connected.len()
+    }
+
     /// Everyone who is connected, in the order of their ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = ClientId> {
         self.connected.iter().map(|(client, _)| *client)

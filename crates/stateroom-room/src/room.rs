@@ -234,6 +234,12 @@ impl<S: StateroomService> Room<S> {
         self.members.iter()
     }
 
+    /// How many clients are connected.
+    #[must_use]
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
     /// Lets the service sleep until the next event. Its members stay, and so does its deadline; a
     /// driver that has heard [`Sleep::Asleep`] may run the work that comes with it wherever it likes.
     ///

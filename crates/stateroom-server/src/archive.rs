@@ -2,6 +2,7 @@
 
 use crate::{
     Keeping, RoomFactory, Survives,
+    busy::lend_thread,
     clock::Clock,
     keeper::{Keeper, Request},
     keeping::LoadCode,
@@ -14,8 +15,11 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// When hearing a journal again has taken this long, the other rooms of the shard go on elsewhere.
+const BUSY_AFTER: Duration = Duration::from_millis(2);
 
 /// Everything that rooms which are kept have in common.
 pub(crate) struct Archive<F: RoomFactory> {
@@ -150,7 +154,11 @@ impl<F: RoomFactory> Archive<F> {
         let failed = |failure: ReturnFailure<F::Error>| OpenFailure::Return(failure.to_string());
         let mut room =
             Room::restore(&*code.factory, id, snapshot.at, &snapshot.state).map_err(failed)?;
+        let start = Instant::now();
         for part in &stored.tail {
+            if start.elapsed() >= BUSY_AFTER {
+                lend_thread();
+            }
             room.replay(part.follows, &part.records).map_err(failed)?;
         }
         let journal_bytes = stored.tail.iter().map(|part| part.records.len()).sum();

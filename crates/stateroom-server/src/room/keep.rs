@@ -375,7 +375,7 @@ fn vitals<S: stateroom::StateroomService>(room: &Room<S>) -> Vitals {
     let wake_at = room
         .deadline()
         .map(|deadline| u64::try_from(deadline.since_origin().as_nanos()).unwrap_or(u64::MAX));
-    Vitals { wake_at, clients: u32::try_from(room.members().count()).unwrap_or(u32::MAX) }
+    Vitals { wake_at, clients: u32::try_from(room.member_count()).unwrap_or(u32::MAX) }
 }
 
 fn snapshot<F>(

@@ -330,6 +330,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
         deadline.map(|deadline| self.shared.clock.instant(deadline))
     }
 
+    /// When the room, which nobody is in, has something to do.
+    pub(crate) fn attends_at(&self) -> Option<Instant> {
+        [self.deadline(), self.absent_until()].into_iter().flatten().min()
+    }
+
     fn is_empty(&self) -> bool {
         self.sockets.is_empty() && self.newcomers.is_empty()
     }

@@ -51,6 +51,10 @@ const EVENTS: usize = 1024;
 /// How many rooms are looked at, where one has to sleep, for one that is quiet.
 const QUIET_ROOMS_SOUGHT: usize = 16;
 
+/// How many rooms that are not in memory are brought back at once because their time has come: after
+/// a server's start there may be thousands, and clients must not wait for all of them.
+const ALARMS_AT_ONCE: usize = 16;
+
 /// See the [module](self).
 pub(crate) struct Shard<F: RoomFactory> {
     number: usize,
@@ -223,7 +227,8 @@ impl<F: RoomFactory> Shard<F> {
             self.accept(now);
         }
         self.rooms.wake_due(now);
-        while let Some((_, room)) = self.alarms.pop_due(now) {
+        for _ in 0..ALARMS_AT_ONCE {
+            let Some((_, room)) = self.alarms.pop_due(now) else { break };
             self.have_attend(&room);
         }
         while let Some(room) = self.awake.quiet(now) {

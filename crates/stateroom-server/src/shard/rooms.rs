@@ -326,7 +326,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         std::mem::swap(&mut turn.ready, &mut slot.ready);
         let is_wanted = !slot.orders.is_empty() || slot.seats > 0;
         if !is_wanted && room.is_over(now) {
-            let attends_at = room.deadline();
+            let attends_at = room.attends_at();
             slot.room = Some(room);
             self.asleep -= usize::from(has_woken);
             self.remove(key);
