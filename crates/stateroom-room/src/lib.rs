@@ -35,6 +35,12 @@
 //! });
 //! assert_eq!(sent, [(ClientId(1), b"hello".to_vec())]);
 //! ```
+//!
+//! A room that is to outlive its process is made by [`Room::found`]. It records what it hears, and its
+//! commands wait until the driver says that the records are durable: [`Room::submit`] takes the
+//! records, [`Room::commit`] lets go of the commands that waited for them, and the room goes on hearing
+//! in between. [`Room::state`] tells the whole room at one moment; [`Room::restore`] and
+//! [`Room::replay`] bring it back from that and the records after it.
 
 mod command;
 mod durable;
