@@ -274,3 +274,56 @@ fn no_flipped_bit_anywhere_passes_for_what_was_written() {
     }
     assert!(noticed > 20, "{noticed}");
 }
+
+/// A folder as a kill leaves it: with `commits` commits that are in the write-ahead log alone.
+fn killed(commits: u64) -> tempfile::TempDir {
+    let (folder, copy) = (tempfile::tempdir(), tempfile::tempdir());
+    let (folder, copy) = (folder.expect("a folder"), copy.expect("a folder"));
+    let mut store = SqliteStore::open(folder.path(), Durability::Synced).expect("it opens");
+    store.commit(&[snapshot("lobby", 0, b"")]).expect("committed");
+    for at in 1..commits {
+        store.commit(&[append("lobby", at - 1, 1, b"hello")]).expect("committed");
+    }
+    for file in ["rooms.db", "rooms.db-wal", "lock"] {
+        fs::copy(folder.path().join(file), copy.path().join(file)).expect("copied");
+    }
+    copy
+}
+
+#[test]
+fn a_flipped_bit_among_the_newest_commits_is_not_taken_for_their_end() {
+    let mut random = Rng::with_seed(1);
+    let commits = 8;
+    let folder = killed(commits);
+    let (path, wal) = (folder.path(), folder.path().join("rooms.db-wal"));
+    let (database, whole) = (fs::read(path.join("rooms.db")).unwrap(), fs::read(&wal).unwrap());
+    let open = |log: &[u8]| {
+        fs::write(path.join("rooms.db"), &database).unwrap();
+        fs::write(&wal, log).unwrap();
+        let _ = fs::remove_file(path.join("rooms.db-shm"));
+        let store = SqliteStore::open(path, Durability::Synced)?;
+        let room = store.reader()?.load("lobby")?;
+        Ok::<_, StoreError>(room.map_or(0, |room| room.events()))
+    };
+    assert_eq!(open(&whole).expect("it opens"), commits - 1);
+    // Where each commit ends: at the frames that tell the size of the database after it.
+    let frames: Vec<usize> = (32..whole.len()).step_by(24 + 4096).collect();
+    let is_commit = |frame: &&usize| whole[**frame + 4..**frame + 8] != [0; 4];
+    let ends: Vec<usize> = frames.iter().filter(is_commit).map(|at| at + 24 + 4096).collect();
+    assert!(ends.len() as u64 >= commits, "{ends:?}");
+
+    // The last commit may have been under way, so what is torn there is passed over.
+    let last = ends[ends.len() - 2]..whole.len();
+    let torn = open(&whole[..last.start + 1000]).expect("it opens");
+    assert_eq!(torn, commits - 2);
+    // But whatever was flipped in any before it was flushed once.
+    for _ in 0..200 {
+        let mut flipped = whole.clone();
+        let place = random.usize(..ends[ends.len() - 3]);
+        flipped[place] ^= 1 << random.u8(..8);
+        match open(&flipped) {
+            Err(StoreError::DamagedFile { path, .. }) => assert_eq!(path, wal),
+            other => panic!("a flipped bit at {place} of {} is {other:?}", whole.len()),
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod room_row;
 mod scan;
 mod schema;
 mod table_of_contents;
+mod write_ahead_log;
 
 pub use reader::SqliteReader;
 

@@ -1,6 +1,6 @@
 //! Opens the file of a store: takes the lock, checks what the file is, makes a fresh one.
 
-use super::{failure, schema};
+use super::{failure, schema, write_ahead_log};
 use crate::{Durability, StoreError};
 use rusqlite::{Connection, OpenFlags};
 use std::{
@@ -57,6 +57,9 @@ pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, Stor
             ),
         });
     }
+    if durability == Durability::Synced {
+        look_for_holes(folder)?;
+    }
     let connection =
         connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let of_opening = |error| failure::of_opening(&path, error);
@@ -80,6 +83,21 @@ pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, Stor
         sync_folder(folder).map_err(|error| cannot_open(folder, error))?;
     }
     Ok(Opened { connection, path, lock })
+}
+
+/// An error if what was committed last is damaged in a way that SQLite would pass over. Where commits
+/// are not flushed, a power cut may leave such holes rightly.
+fn look_for_holes(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join("rooms.db-wal");
+    match write_ahead_log::has_a_hole(&path) {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let what = "commits follow one that cannot be read (to go on without all that was \
+                        committed from there on, remove this file alone)";
+            Err(StoreError::DamagedFile { path, what: what.to_owned() })
+        }
+        Err(error) => Err(cannot_open(&path, error)),
+    }
 }
 
 /// A connection that may only be used by one thread at a time.
