@@ -19,9 +19,15 @@ pub enum Failure {
     /// The folder that rooms are kept in cannot be used.
     #[error("the store of rooms cannot be used")]
     Store,
+    /// A file is no exported room, or a damaged one.
+    #[error("the file of the room cannot be used")]
+    RoomFile,
     /// What was tried with `stateroom load` did not go as it must.
     #[error("the service did not pass")]
     Load,
+    /// A room did something else than it had done, or failed, as it heard its journal again.
+    #[error("the room does not do again what it did")]
+    Diverged,
 }
 
 /// The table that `stateroom --help` ends with.
@@ -34,7 +40,9 @@ Exit codes:
   4  the address to listen on is in use
   5  the module was refused: not WebAssembly, or not a Stateroom service
   6  load: messages were lost, out of order or doubled, or connections failed
-  7  the folder that rooms are kept in is in use, damaged, read-only, or of a newer version";
+  7  the folder that rooms are kept in, or the file of a room, is in use, damaged, read-only, or of
+     a newer version
+  8  replay, rooms: a room does something else than it had done as it hears its events again";
 
 /// The exit code that tells how `error` came about; the numbers are those of [`EXIT_CODES`].
 #[must_use]
@@ -46,6 +54,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         Some(Failure::AddressInUse) => 4,
         Some(Failure::Module) => 5,
         Some(Failure::Load) => 6,
-        Some(Failure::Store) => 7,
+        Some(Failure::Store | Failure::RoomFile) => 7,
+        Some(Failure::Diverged) => 8,
     }
 }

@@ -37,6 +37,11 @@ impl From<SurvivesOption> for Survives {
     }
 }
 
+/// The folder that rooms are kept in by these settings, which come with `folder`.
+pub(crate) fn data_dir(settings: &DurabilitySettings, folder: &Path) -> PathBuf {
+    folder.join(settings.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR)))
+}
+
 /// What holds for the rooms of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Durability {
@@ -55,12 +60,8 @@ impl Durability {
         (weaker, folder): (&DurabilitySettings, &Path),
         (stronger, current): (&DurabilitySettings, &Path),
     ) -> Durability {
-        let named = |settings: &DurabilitySettings, folder: &Path| {
-            settings.data_dir.as_ref().map(|data_dir| folder.join(data_dir))
-        };
-        let data_dir = named(stronger, current)
-            .or_else(|| named(weaker, folder))
-            .unwrap_or_else(|| folder.join(DATA_DIR));
+        let named = stronger.data_dir.as_ref().map(|data_dir| current.join(data_dir));
+        let data_dir = named.unwrap_or_else(|| data_dir(weaker, folder));
         let ephemeral = stronger.ephemeral.or(weaker.ephemeral).unwrap_or(false);
         let survives = stronger.survives.or(weaker.survives).map_or(survives, Survives::from);
         Durability { data_dir: (!ephemeral).then_some(data_dir), survives, starts_anew: false }

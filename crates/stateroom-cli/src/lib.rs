@@ -1,8 +1,9 @@
 //! The `stateroom` command as a library, so that its parts can be tested.
 //!
-//! [`options`] says what can be asked for on the command line and [`config`] what a
-//! `stateroom.toml` may hold; both are made of [`settings`]. Each subcommand has a file of its own.
+//! [`options`] and [`room_options`] say what can be asked for on the command line and [`config`] what
+//! a `stateroom.toml` may hold; both are made of [`settings`]. Each subcommand has a file of its own.
 
+mod bring_back;
 mod build_command;
 mod cargo_build;
 mod client;
@@ -17,9 +18,13 @@ mod logging;
 mod new;
 pub mod options;
 mod project;
+mod replay;
+pub mod room_options;
+mod rooms;
 mod serve;
 mod serving;
 pub mod settings;
+mod short;
 mod shrink;
 mod terminal;
 mod toolchain;
@@ -52,6 +57,8 @@ fn execute(options: Options) -> anyhow::Result<()> {
         Subcommand::Build(options) => build_command::build(&options),
         Subcommand::Serve(options) => serve::serve(&options),
         Subcommand::Load(options) => load::load(&options),
+        Subcommand::Rooms(options) => rooms::rooms(&options),
+        Subcommand::Replay(options) => replay::replay(&options),
         Subcommand::Completions { shell } => completions::completions(shell),
     }
 }

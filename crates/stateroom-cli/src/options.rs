@@ -1,7 +1,12 @@
 //! What can be asked for on the command line.
 
 use crate::{
-    HumanDuration, failure::EXIT_CODES, logging::LogFormat, new::Template, settings::Settings,
+    HumanDuration,
+    failure::EXIT_CODES,
+    logging::LogFormat,
+    new::Template,
+    room_options::{ReplayOptions, RoomsOptions},
+    settings::Settings,
 };
 use clap::{Args, Parser, ValueEnum};
 use clap_complete::Shell;
@@ -52,6 +57,10 @@ pub enum Subcommand {
     Serve(Box<ServeOptions>),
     /// Try a running service with many clients: how much it delivers, how late, and what it loses
     Load(Box<LoadOptions>),
+    /// List the rooms that are kept; show, delete, export and import them
+    Rooms(Box<RoomsOptions>),
+    /// Let a room hear its events again, and tell what it does
+    Replay(Box<ReplayOptions>),
     /// Print the script that makes a shell complete this command
     Completions {
         /// The shell.

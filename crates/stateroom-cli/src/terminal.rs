@@ -2,6 +2,7 @@
 //! front, colours only on a terminal.
 
 use anstyle::{AnsiColor, Style};
+use std::io::{self, Write};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -22,5 +23,15 @@ pub(crate) fn error(error: &anyhow::Error) {
     for cause in error.chain().skip(1) {
         let text = cause.to_string().replace('\n', "\n  ");
         anstream::eprintln!("  {text}");
+    }
+}
+
+/// Writes what was asked for to stdout. Tells whether anybody reads it still: whoever does, such as
+/// `head`, may stop early.
+pub(crate) fn print(text: &str) -> io::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
     }
 }

@@ -45,6 +45,7 @@
 mod command;
 mod durable;
 mod event;
+mod glance;
 mod journal;
 mod members;
 mod outbox;
@@ -56,6 +57,7 @@ mod timestamp;
 pub use command::{CloseReason, Command, MessageKind, Recipients};
 pub use durable::{ReturnFailure, TakeOverFailure, describe};
 pub use event::Event;
+pub use glance::Glance;
 pub use members::MAX_REMEMBERED_TOKENS;
 pub use outbox::RoomContext;
 pub use record::{NoRecord, Record, Records};

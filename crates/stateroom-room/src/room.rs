@@ -229,6 +229,12 @@ impl<S: StateroomService> Room<S> {
         self.deadline
     }
 
+    /// When the room last heard something, or began.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.now
+    }
+
     /// The clients that are connected, in the order of their ids.
     pub fn members(&self) -> impl Iterator<Item = ClientId> {
         self.members.iter()

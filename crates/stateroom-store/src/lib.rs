@@ -35,6 +35,7 @@
 
 mod contents;
 mod error;
+mod exported;
 mod faulty;
 mod memory;
 mod order;
@@ -44,6 +45,7 @@ mod stored;
 mod write;
 
 pub use error::StoreError;
+pub use exported::{ExportedRoom, NotExported};
 pub use faulty::{Chances, Fault, FaultyDisk, FaultyStore};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteReader, SqliteStore};

@@ -1,7 +1,7 @@
 //! Arguments, environment, exit codes.
 
 use crate::{
-    process::{Running, ends_with, stateroom},
+    process::{Running, ends_with, stateroom, told},
     project::SILENT_ROOM,
 };
 use std::{fs, net::TcpListener};
@@ -17,8 +17,29 @@ fn the_help_tells_the_exit_codes() {
         "4  the address",
         "5  the module",
         "6  load: messages",
+        "7  the folder that rooms",
+        "8  replay, rooms: a room",
     ] {
         assert!(help.contains(code), "{help}");
+    }
+}
+
+#[test]
+fn each_command_tells_its_own_help() {
+    let commands: [&[&str]; 8] = [
+        &["rooms"],
+        &["rooms", "show"],
+        &["rooms", "delete"],
+        &["rooms", "restart"],
+        &["rooms", "export"],
+        &["rooms", "import"],
+        &["replay"],
+        &["serve"],
+    ];
+    for command in commands {
+        let help = told(stateroom(command).arg("--help"));
+        let usage = format!("Usage: stateroom {}", command.join(" "));
+        assert!(help.contains(&usage) && help.contains("--data-dir"), "{help}");
     }
 }
 
@@ -129,7 +150,7 @@ fn completions_know_the_subcommands_of_every_shell() {
         let output = stateroom(["completions", shell]).output().unwrap();
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
-        for word in ["stateroom", "serve", "template"] {
+        for word in ["stateroom", "serve", "template", "rooms", "replay", "import"] {
             assert!(script.contains(word), "{shell}: {script}");
         }
     }

@@ -11,4 +11,5 @@ mod load;
 mod new;
 mod process;
 mod project;
+mod rooms;
 mod sleeping;

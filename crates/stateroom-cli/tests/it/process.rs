@@ -146,7 +146,15 @@ pub(crate) fn until_status(address: &str, wanted: impl Fn(&serde_json::Value) ->
     }
 }
 
-/// A client in the room `test`.
+/// What the command says on stdout; it must succeed.
+pub(crate) fn told(command: &mut Command) -> String {
+    let output = command.stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} said\n{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A client in a room.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     socket: tokio_tungstenite::WebSocketStream<
@@ -155,10 +163,16 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// In the room `test`.
     pub(crate) fn connect(address: &str) -> Client {
+        Client::join(address, "test")
+    }
+
+    /// `room` may end with a token, as in `lobby?token=secret`.
+    pub(crate) fn join(address: &str, room: &str) -> Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (socket, _) =
-            runtime.block_on(connect_async(format!("ws://{address}/ws/test"))).unwrap();
+            runtime.block_on(connect_async(format!("ws://{address}/ws/{room}"))).unwrap();
         Client { runtime, socket }
     }
 
