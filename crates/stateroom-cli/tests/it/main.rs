@@ -7,8 +7,18 @@ mod config;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod dev;
+#[cfg(unix)]
+mod durable;
+#[cfg(unix)]
+mod kept;
 mod load;
 mod new;
 mod process;
 mod project;
+#[cfg(unix)]
+mod quarantine;
 mod sleeping;
+#[cfg(unix)]
+mod soak;
+#[cfg(unix)]
+mod upgrade;

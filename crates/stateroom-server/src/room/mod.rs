@@ -300,6 +300,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
         self.room.as_ref().is_some_and(|room| room.is_awake())
     }
 
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.room.is_some()
+    }
+
     /// About how many bytes the room's service takes.
     pub(crate) fn footprint(&self) -> usize {
         self.room.as_ref().map_or(0, |room| room.footprint())

@@ -75,6 +75,8 @@ pub(crate) struct Shard<F: RoomFactory> {
     awake: AwakeRooms,
     /// How many sleeping rooms the census knows of.
     asleep: usize,
+    /// And of those that are not in memory.
+    on_disk: usize,
     heartbeats: Heartbeats,
     /// The tick of the heartbeats that it is.
     tick: u32,
@@ -159,6 +161,7 @@ impl<F: RoomFactory> Shard<F> {
             alarms: Alarms::default(),
             awake: AwakeRooms::new(limits),
             asleep: 0,
+            on_disk: 0,
             heartbeats: Heartbeats::new(interval, timeout, Instant::now()),
             tick: 0,
             turn: None,
@@ -194,6 +197,11 @@ impl<F: RoomFactory> Shard<F> {
         if asleep != self.asleep {
             self.shared.census.rooms_sleep(self.asleep, asleep);
             self.asleep = asleep;
+        }
+        let on_disk = self.rooms.on_disk();
+        if on_disk != self.on_disk {
+            self.shared.census.rooms_hibernate(self.on_disk, on_disk);
+            self.on_disk = on_disk;
         }
         let timeout = if self.rooms.queued() > 0 || self.may_accept(now) {
             Some(Duration::ZERO)

@@ -27,6 +27,7 @@ pub(crate) struct RoomSlots<F: RoomFactory> {
     agenda: Agenda,
     births: u32,
     asleep: usize,
+    on_disk: usize,
 }
 
 struct Slot<F: RoomFactory> {
@@ -43,6 +44,7 @@ struct Slot<F: RoomFactory> {
     /// When the agenda has it looked at.
     scheduled: Option<Instant>,
     is_asleep: bool,
+    is_on_disk: bool,
     /// Whether it is of a kind that cannot sleep.
     is_sleepless: bool,
 }
@@ -107,6 +109,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             agenda: Agenda::default(),
             births: 0,
             asleep: 0,
+            on_disk: 0,
         }
     }
 
@@ -134,6 +137,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             ready: Vec::new(),
             scheduled: None,
             is_asleep: false,
+            is_on_disk: false,
             is_sleepless: false,
         });
         let key = RoomKey { index: index as u32, birth }; // Bounded by what memory can hold.
@@ -147,6 +151,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             let mut slot = self.slots.remove(key.index as usize);
             discard(&slot.id, slot.room.take());
             self.asleep -= usize::from(slot.is_asleep);
+            self.on_disk -= usize::from(slot.is_on_disk);
             if self.by_id.get(&slot.id) == Some(&key) {
                 self.by_id.remove(&slot.id);
             }
@@ -305,6 +310,11 @@ impl<F: RoomFactory> RoomSlots<F> {
         self.asleep
     }
 
+    /// How many rooms are on disk alone, though they have clients or had some just now.
+    pub(crate) fn on_disk(&self) -> usize {
+        self.on_disk
+    }
+
     /// Puts a room back, with what it has left to hear.
     pub(crate) fn check_in(
         &mut self,
@@ -314,6 +324,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         turn: &mut Turn<F>,
         now: Instant,
     ) -> CheckedIn {
+        self.count_on_disk(key, !room.is_in_memory());
         let Some(slot) = self.slot(key) else { return CheckedIn::Other };
         slot.is_out = false;
         let is_awake = awake.is_some();
@@ -350,6 +361,12 @@ impl<F: RoomFactory> RoomSlots<F> {
         }
         self.asleep -= usize::from(has_woken);
         checked_in
+    }
+
+    fn count_on_disk(&mut self, key: RoomKey, is_on_disk: bool) {
+        let Some(slot) = self.slot(key) else { return };
+        let was_on_disk = std::mem::replace(&mut slot.is_on_disk, is_on_disk);
+        self.on_disk = self.on_disk + usize::from(is_on_disk) - usize::from(was_on_disk);
     }
 
     /// Has a room looked at then.
