@@ -229,6 +229,12 @@ impl<S: StateroomService> Room<S> {
         self.deadline
     }
 
+    /// When the room last heard something that concerned it; at first, when it began.
+    #[must_use]
+    pub fn heard_at(&self) -> Timestamp {
+        self.now
+    }
+
     /// The clients that are connected, in the order of their ids.
     pub fn members(&self) -> impl Iterator<Item = ClientId> {
         self.members.iter()

@@ -30,7 +30,7 @@ pub(crate) use mailbox::{Letter, Mailbox};
 use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use places::Place;
 pub(crate) use rooms::RoomKey;
-use rooms::{CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomSlots};
+use rooms::{Awake, CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomSlots};
 use slab::Slab;
 use std::{
     collections::VecDeque,
@@ -392,7 +392,12 @@ impl<F: RoomFactory> Shard<F> {
             Outcome::GoesOn(room, awake) => {
                 let id = room.id().clone();
                 match self.rooms.check_in(key, room, awake, &mut turn, now) {
-                    CheckedIn::Awake(bytes) => self.awake.note(key, bytes, now),
+                    CheckedIn::Awake(Awake { bytes, heard: true }) => {
+                        self.awake.note(key, bytes, now);
+                    }
+                    CheckedIn::Awake(Awake { bytes, .. }) => {
+                        self.awake.note_idle(key, bytes, now);
+                    }
                     CheckedIn::Other => self.awake.forget(key),
                     CheckedIn::Removed(attends_at) => {
                         self.awake.forget(key);
@@ -533,8 +538,12 @@ impl<F: RoomFactory> Errand<F> {
                     DrivenRoom::open(opener, Address { shard, room: key }, &id, now).map(Box::new);
             }
             let Some(room) = &mut room else { return Err(None) };
+            let heard_before = room.heard_at();
             match room.turn(&mut turn, now) {
-                Ok(()) => Ok(room.is_awake().then(|| room.footprint())),
+                Ok(()) => Ok(room.is_awake().then(|| {
+                    let heard = room.heard_at() != heard_before;
+                    Awake { bytes: room.footprint(), heard }
+                })),
                 Err(end) => {
                     room.close_all(&end, &mut turn, now);
                     Err(Some(end))

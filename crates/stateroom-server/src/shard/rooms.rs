@@ -49,14 +49,23 @@ struct Slot<F: RoomFactory> {
     is_sleepless: bool,
 }
 
+/// A room that is awake after its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Awake {
+    /// About how many bytes it takes.
+    pub(crate) bytes: usize,
+    /// Whether it heard anything.
+    pub(crate) heard: bool,
+}
+
 /// What became of a room that was put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CheckedIn {
     /// It is over because nobody is there, and was removed. Where it is kept, it may have to attend
     /// again at a certain time.
     Removed(Option<Instant>),
-    /// It is awake, can sleep, and takes about so many bytes.
-    Awake(usize),
+    /// It is awake, and can sleep.
+    Awake(Awake),
     /// It is asleep, or can't sleep.
     Other,
 }
@@ -90,8 +99,8 @@ pub(crate) struct Returned<F: RoomFactory> {
 
 /// How a turn ended.
 pub(crate) enum Outcome<F: RoomFactory> {
-    /// The room goes on; about how many bytes it takes, if it is awake.
-    GoesOn(Box<DrivenRoom<F>>, Option<usize>),
+    /// The room goes on, awake or not.
+    GoesOn(Box<DrivenRoom<F>>, Option<Awake>),
     /// It is over.
     Over(End),
     /// It could not start.
@@ -320,7 +329,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         &mut self,
         key: RoomKey,
         room: Box<DrivenRoom<F>>,
-        awake: Option<usize>,
+        awake: Option<Awake>,
         turn: &mut Turn<F>,
         now: Instant,
     ) -> CheckedIn {
@@ -344,7 +353,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             return CheckedIn::Removed(attends_at);
         }
         let checked_in = match awake {
-            Some(bytes) if !slot.is_sleepless => CheckedIn::Awake(bytes),
+            Some(awake) if !slot.is_sleepless => CheckedIn::Awake(awake),
             _ => CheckedIn::Other,
         };
         // An empty room whose last client is being taken leave of is looked at once that is done.
