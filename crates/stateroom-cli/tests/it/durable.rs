@@ -113,8 +113,8 @@ async fn rooms_go_to_disk_under_their_clients_and_come_back_for_a_message_alone(
         until_status(&address, |status| status["rooms_on_disk"] == ROOMS);
         let wakes = status(&address)["wakes"].as_u64().unwrap();
         // Pings come and are answered.
-        for member in &mut members {
-            for _ in 0..3 {
+        for _ in 0..3 {
+            for member in &mut members {
                 assert!(member.is_pinged().await);
             }
         }
