@@ -114,6 +114,7 @@ pub struct BuildOptions {
 
 /// The options of `stateroom serve`.
 #[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
 pub struct ServeOptions {
     /// A module (.wasm or .wat), or a folder with server.wasm and static/
     pub path: PathBuf,
@@ -211,6 +212,12 @@ pub enum OpenedOption {
     /// When the first message sent has come back.
     Echo,
 }
+
+const SERVE_HELP: &str = "\
+SIGHUP has the module's file loaded again, and no socket is closed. Rooms go on with the new code, and
+with their state where both the old and the new code are made for that, with
+#[stateroom_wasm(carry_over)]; the others go on with the code they began with. A room that is not kept
+(--ephemeral) starts anew. A file that can't be loaded changes nothing.";
 
 const LOAD_HELP: &str = "\
 Each message carries a stamp, and every one that comes is checked: a message that is lost, out of

@@ -71,7 +71,7 @@ struct Teller {
 
 impl Teller {
     fn tell_beginning(&mut self, room: &mut Room<WasmHost>) -> anyhow::Result<bool> {
-        let (number, time) = (room.events(), short::timestamp(room.time()));
+        let (number, time) = (room.events(), short::timestamp(room.heard_at()));
         let digest = digest(room);
         let text = if self.as_json {
             let timer = room.deadline().map(short::timestamp);
@@ -92,7 +92,7 @@ impl Teller {
         event: Event<'_>,
         timer_before: Option<stateroom_room::Timestamp>,
     ) -> anyhow::Result<bool> {
-        let (number, time) = (room.events(), short::timestamp(room.time()));
+        let (number, time) = (room.events(), short::timestamp(room.heard_at()));
         let timer = room.deadline();
         let digest = digest(room);
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `stateroom serve`: serves a module that is built already.
+//! `stateroom serve`: serves a module that is built already, and loads it again when told to.
 
 use crate::{
     build_command::{MODULE, STATIC},
@@ -9,7 +9,8 @@ use crate::{
     serving,
 };
 use anyhow::{Context, anyhow};
-use stateroom_server::{ServerConfig, Survives};
+use stateroom_server::{ServerConfig, ServerHandle, Survives};
+use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
@@ -36,9 +37,52 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     let factory = engine.load(&module).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;
+    reload_on_hangup(module.clone(), engine, server.handle())?;
     let address = serving::reachable(server.local_addr());
     tracing::info!(module = %module.display(), "serving http://{address}");
     server.run().context("the server failed")
+}
+
+/// Has the rooms go on with the code that is in the module's file by then, whenever SIGHUP comes.
+#[cfg(unix)]
+fn reload_on_hangup(
+    module: PathBuf,
+    engine: WasmEngine,
+    server: ServerHandle<WasmHostFactory>,
+) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // From now on, so that no early signal ends the process.
+    let mut hangups = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?
+    };
+    let reload = move || {
+        while runtime.block_on(hangups.recv()).is_some() {
+            let loaded = engine.load(&module).map_err(|error| error.to_string());
+            match loaded.and_then(|factory| server.swap(factory)) {
+                Ok(()) => tracing::info!(
+                    module = %module.display(),
+                    "the module was loaded again; the rooms take it over"
+                ),
+                Err(reason) => tracing::error!(
+                    module = %module.display(), reason,
+                    "the module could not be loaded again; the rooms go on with the one before"
+                ),
+            }
+        }
+    };
+    std::thread::Builder::new().name("reload".to_owned()).spawn(reload)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn reload_on_hangup(
+    _: PathBuf,
+    _: WasmEngine,
+    _: ServerHandle<WasmHostFactory>,
+) -> anyhow::Result<()> {
+    Ok(())
 }
 
 /// The module that `path` means, and the folder that it belongs to.

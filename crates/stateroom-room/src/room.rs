@@ -229,9 +229,9 @@ impl<S: StateroomService> Room<S> {
         self.deadline
     }
 
-    /// When the room last heard something, or began.
+    /// When the room last heard something that concerned it; at first, when it began.
     #[must_use]
-    pub fn time(&self) -> Timestamp {
+    pub fn heard_at(&self) -> Timestamp {
         self.now
     }
 

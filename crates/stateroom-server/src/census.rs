@@ -13,6 +13,7 @@ pub(crate) struct Census {
     clients: AtomicUsize,
     rooms: AtomicUsize,
     asleep: AtomicUsize,
+    on_disk: AtomicUsize,
     wakes: WakeTimes,
     /// When the last client left, in milliseconds since the origin.
     inactive_since: AtomicU64,
@@ -27,6 +28,8 @@ pub(crate) struct Status {
     listening: bool,
     rooms: usize,
     rooms_asleep: usize,
+    /// How many of those are on disk alone. Rooms that nobody is in are not counted at all.
+    rooms_on_disk: usize,
     wakes: u64,
     /// 99 of 100 wakes took at most this, with the event that woke the room.
     wake_p99_microseconds: u64,
@@ -65,6 +68,7 @@ impl Census {
             clients: AtomicUsize::new(0),
             rooms: AtomicUsize::new(0),
             asleep: AtomicUsize::new(0),
+            on_disk: AtomicUsize::new(0),
             wakes: WakeTimes::default(),
             inactive_since: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -97,6 +101,11 @@ impl Census {
         self.asleep.fetch_add(now.wrapping_sub(before), Relaxed);
     }
 
+    /// Counts how many more (or fewer) rooms of a shard are not in memory.
+    pub(crate) fn rooms_hibernate(&self, before: usize, now: usize) {
+        self.on_disk.fetch_add(now.wrapping_sub(before), Relaxed);
+    }
+
     /// Notes that a room woke for an event, and how long that took.
     pub(crate) fn room_woke(&self, time: Duration) {
         self.wakes.note(time);
@@ -125,6 +134,7 @@ impl Census {
             listening: !self.is_stopping(),
             rooms: self.rooms.load(Relaxed),
             rooms_asleep: self.asleep.load(Relaxed),
+            rooms_on_disk: self.on_disk.load(Relaxed),
             wakes,
             wake_p99_microseconds,
         }

@@ -7,9 +7,19 @@ mod config;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod dev;
+#[cfg(unix)]
+mod durable;
+#[cfg(unix)]
+mod kept;
 mod load;
 mod new;
 mod process;
 mod project;
 mod rooms;
+#[cfg(unix)]
+mod quarantine;
 mod sleeping;
+#[cfg(unix)]
+mod soak;
+#[cfg(unix)]
+mod upgrade;

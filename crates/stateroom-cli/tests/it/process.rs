@@ -104,9 +104,20 @@ impl Running {
 
     /// Asks it to end, and tells how it did.
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("-TERM");
         self.child.wait().unwrap().code()
+    }
+
+    /// Sends it a signal, such as `-HUP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// What it has said so far that was not waited for.
+    pub(crate) fn said(&mut self) -> String {
+        self.heard.extend(self.lines.try_iter());
+        self.heard.join("\n")
     }
 }
 

@@ -106,6 +106,26 @@ async fn heartbeats_wake_nobody_and_find_the_dead() {
 }
 
 #[tokio::test]
+async fn a_room_sleeps_though_one_of_its_clients_is_pinged_at_any_time() {
+    let heartbeats = ["--heartbeat-interval", "200ms", "--heartbeat-timeout", "20s"];
+    let (_server, address) = serve(&[&heartbeats[..], &["--sleep-after", "200ms"]].concat());
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = Client::join(&address, "test").await;
+        // Reading answers the pings.
+        clients.push(tokio::spawn(async move { while client.0.next().await.is_some() {} }));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let asleep = async {
+        while status(&address)["rooms_asleep"] != 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(3), asleep).await.expect("the room stays awake");
+    assert_eq!(status(&address)["active_connections"], 20);
+}
+
+#[tokio::test]
 async fn many_more_rooms_than_may_be_awake_answer_in_any_order() {
     const ROOMS: usize = 200;
     let (_server, address) = serve(&["--max-awake-rooms", "4", "--sleep-after", "1h"]);

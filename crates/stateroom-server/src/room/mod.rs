@@ -21,7 +21,7 @@ use hear::Newcomer;
 use keep::{Keep, not_back};
 use mio::net::TcpStream;
 use stateroom::Sleep;
-use stateroom_room::{CloseReason, Command, Event, Room, RoomContext, RoomEnded};
+use stateroom_room::{CloseReason, Command, Event, Room, RoomContext, RoomEnded, Timestamp};
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -298,6 +298,15 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     pub(crate) fn is_awake(&self) -> bool {
         self.room.as_ref().is_some_and(|room| room.is_awake())
+    }
+
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// When the room last heard something, if it is in memory.
+    pub(crate) fn heard_at(&self) -> Option<Timestamp> {
+        self.room.as_ref().map(|room| room.heard_at())
     }
 
     /// About how many bytes the room's service takes.

@@ -30,7 +30,7 @@ pub(crate) use mailbox::{Letter, Mailbox};
 use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use places::Place;
 pub(crate) use rooms::RoomKey;
-use rooms::{CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomSlots};
+use rooms::{Awake, CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomSlots};
 use slab::Slab;
 use std::{
     collections::VecDeque,
@@ -79,6 +79,8 @@ pub(crate) struct Shard<F: RoomFactory> {
     awake: AwakeRooms,
     /// How many sleeping rooms the census knows of.
     asleep: usize,
+    /// And of those that are not in memory.
+    on_disk: usize,
     heartbeats: Heartbeats,
     /// The tick of the heartbeats that it is.
     tick: u32,
@@ -163,6 +165,7 @@ impl<F: RoomFactory> Shard<F> {
             alarms: Alarms::default(),
             awake: AwakeRooms::new(limits),
             asleep: 0,
+            on_disk: 0,
             heartbeats: Heartbeats::new(interval, timeout, Instant::now()),
             tick: 0,
             turn: None,
@@ -198,6 +201,11 @@ impl<F: RoomFactory> Shard<F> {
         if asleep != self.asleep {
             self.shared.census.rooms_sleep(self.asleep, asleep);
             self.asleep = asleep;
+        }
+        let on_disk = self.rooms.on_disk();
+        if on_disk != self.on_disk {
+            self.shared.census.rooms_hibernate(self.on_disk, on_disk);
+            self.on_disk = on_disk;
         }
         let timeout = if self.rooms.queued() > 0 || self.may_accept(now) {
             Some(Duration::ZERO)
@@ -389,7 +397,12 @@ impl<F: RoomFactory> Shard<F> {
             Outcome::GoesOn(room, awake) => {
                 let id = room.id().clone();
                 match self.rooms.check_in(key, room, awake, &mut turn, now) {
-                    CheckedIn::Awake(bytes) => self.awake.note(key, bytes, now),
+                    CheckedIn::Awake(Awake { bytes, heard: true }) => {
+                        self.awake.note(key, bytes, now);
+                    }
+                    CheckedIn::Awake(Awake { bytes, .. }) => {
+                        self.awake.note_idle(key, bytes, now);
+                    }
                     CheckedIn::Other => self.awake.forget(key),
                     CheckedIn::Removed(attends_at) => {
                         self.awake.forget(key);
@@ -530,8 +543,12 @@ impl<F: RoomFactory> Errand<F> {
                     DrivenRoom::open(opener, Address { shard, room: key }, &id, now).map(Box::new);
             }
             let Some(room) = &mut room else { return Err(None) };
+            let heard_before = room.heard_at();
             match room.turn(&mut turn, now) {
-                Ok(()) => Ok(room.is_awake().then(|| room.footprint())),
+                Ok(()) => Ok(room.is_awake().then(|| {
+                    let heard = room.heard_at() != heard_before;
+                    Awake { bytes: room.footprint(), heard }
+                })),
                 Err(end) => {
                     room.close_all(&end, &mut turn, now);
                     Err(Some(end))

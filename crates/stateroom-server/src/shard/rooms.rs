@@ -27,6 +27,7 @@ pub(crate) struct RoomSlots<F: RoomFactory> {
     agenda: Agenda,
     births: u32,
     asleep: usize,
+    on_disk: usize,
 }
 
 struct Slot<F: RoomFactory> {
@@ -43,8 +44,18 @@ struct Slot<F: RoomFactory> {
     /// When the agenda has it looked at.
     scheduled: Option<Instant>,
     is_asleep: bool,
+    is_on_disk: bool,
     /// Whether it is of a kind that cannot sleep.
     is_sleepless: bool,
+}
+
+/// A room that is awake after its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Awake {
+    /// About how many bytes it takes.
+    pub(crate) bytes: usize,
+    /// Whether it heard anything.
+    pub(crate) heard: bool,
 }
 
 /// What became of a room that was put back.
@@ -53,8 +64,8 @@ pub(crate) enum CheckedIn {
     /// It is over because nobody is there, and was removed. Where it is kept, it may have to attend
     /// again at a certain time.
     Removed(Option<Instant>),
-    /// It is awake, can sleep, and takes about so many bytes.
-    Awake(usize),
+    /// It is awake, and can sleep.
+    Awake(Awake),
     /// It is asleep, or can't sleep.
     Other,
 }
@@ -88,8 +99,8 @@ pub(crate) struct Returned<F: RoomFactory> {
 
 /// How a turn ended.
 pub(crate) enum Outcome<F: RoomFactory> {
-    /// The room goes on; about how many bytes it takes, if it is awake.
-    GoesOn(Box<DrivenRoom<F>>, Option<usize>),
+    /// The room goes on, awake or not.
+    GoesOn(Box<DrivenRoom<F>>, Option<Awake>),
     /// It is over.
     Over(End),
     /// It could not start.
@@ -107,6 +118,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             agenda: Agenda::default(),
             births: 0,
             asleep: 0,
+            on_disk: 0,
         }
     }
 
@@ -134,6 +146,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             ready: Vec::new(),
             scheduled: None,
             is_asleep: false,
+            is_on_disk: false,
             is_sleepless: false,
         });
         let key = RoomKey { index: index as u32, birth }; // Bounded by what memory can hold.
@@ -147,6 +160,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             let mut slot = self.slots.remove(key.index as usize);
             discard(&slot.id, slot.room.take());
             self.asleep -= usize::from(slot.is_asleep);
+            self.on_disk -= usize::from(slot.is_on_disk);
             if self.by_id.get(&slot.id) == Some(&key) {
                 self.by_id.remove(&slot.id);
             }
@@ -305,15 +319,21 @@ impl<F: RoomFactory> RoomSlots<F> {
         self.asleep
     }
 
+    /// How many rooms are on disk alone, though they have clients or had some just now.
+    pub(crate) fn on_disk(&self) -> usize {
+        self.on_disk
+    }
+
     /// Puts a room back, with what it has left to hear.
     pub(crate) fn check_in(
         &mut self,
         key: RoomKey,
         room: Box<DrivenRoom<F>>,
-        awake: Option<usize>,
+        awake: Option<Awake>,
         turn: &mut Turn<F>,
         now: Instant,
     ) -> CheckedIn {
+        self.count_on_disk(key, !room.is_in_memory());
         let Some(slot) = self.slot(key) else { return CheckedIn::Other };
         slot.is_out = false;
         let is_awake = awake.is_some();
@@ -333,7 +353,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             return CheckedIn::Removed(attends_at);
         }
         let checked_in = match awake {
-            Some(bytes) if !slot.is_sleepless => CheckedIn::Awake(bytes),
+            Some(awake) if !slot.is_sleepless => CheckedIn::Awake(awake),
             _ => CheckedIn::Other,
         };
         // An empty room whose last client is being taken leave of is looked at once that is done.
@@ -350,6 +370,12 @@ impl<F: RoomFactory> RoomSlots<F> {
         }
         self.asleep -= usize::from(has_woken);
         checked_in
+    }
+
+    fn count_on_disk(&mut self, key: RoomKey, is_on_disk: bool) {
+        let Some(slot) = self.slot(key) else { return };
+        let was_on_disk = std::mem::replace(&mut slot.is_on_disk, is_on_disk);
+        self.on_disk = self.on_disk + usize::from(is_on_disk) - usize::from(was_on_disk);
     }
 
     /// Has a room looked at then.

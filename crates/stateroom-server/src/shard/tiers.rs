@@ -34,7 +34,7 @@ pub(crate) struct AwakeRooms {
 
 #[derive(Debug, Clone, Copy)]
 struct Awake {
-    /// When it last had its turn.
+    /// When it last heard something.
     since: Instant,
     bytes: usize,
     turns: u32,
@@ -68,7 +68,7 @@ impl AwakeRooms {
         }
     }
 
-    /// Notes that a room has just had its turn, is awake, and takes so many bytes.
+    /// Notes that a room has just heard something, is awake, and takes so many bytes.
     pub(crate) fn note(&mut self, room: RoomKey, bytes: usize, now: Instant) {
         self.bytes += bytes;
         if let Some(awake) = self.regulars.get_mut(&room) {
@@ -84,6 +84,19 @@ impl AwakeRooms {
             }
         } else {
             self.newcomers.put(room, Awake { since: now, bytes, turns: 1 });
+        }
+    }
+
+    /// Notes that a room has had its turn, is awake and takes so many bytes, but has heard nothing:
+    /// its clients may have been pinged.
+    pub(crate) fn note_idle(&mut self, room: RoomKey, bytes: usize, now: Instant) {
+        let awake = self.regulars.peek_mut(&room).or_else(|| self.newcomers.peek_mut(&room));
+        match awake {
+            Some(awake) => {
+                self.bytes = self.bytes + bytes - awake.bytes;
+                awake.bytes = bytes;
+            }
+            None => self.note(room, bytes, now),
         }
     }
 
@@ -146,7 +159,7 @@ impl AwakeRooms {
     }
 }
 
-/// The room whose last turn was first, but for the one whose turn it is.
+/// The room that heard nothing for longest, but for the one whose turn it is.
 fn oldest(rooms: &LruCache<RoomKey, Awake>, next: RoomKey) -> Option<RoomKey> {
     rooms.iter().rev().map(|(room, _)| *room).find(|room| *room != next)
 }
@@ -236,6 +249,7 @@ mod tests {
         assert_eq!(rooms.quiet(at(14)), None);
         assert_eq!(rooms.quiet(at(15)), Some(key(2)));
         rooms.forget(key(2));
-        assert_eq!(rooms.quiet(at(16)), Some(key(1)));
+        rooms.note_idle(key(1), 1, at(15));
+        assert_eq!(rooms.quiet(at(16)), Some(key(1)), "a turn without an event is none");
     }
 }

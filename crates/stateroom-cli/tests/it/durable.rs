@@ -1,0 +1,134 @@
+//! Rooms that outlive their server: timers, those who were there, and rooms that are on disk only.
+
+use crate::{
+    kept::{Member, Site},
+    process::{status, until_status},
+};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// The first entry that a ledger's timer makes.
+const TICK: &str = "4294967296";
+
+#[tokio::test]
+async fn a_timer_that_was_due_while_the_server_was_down_fires_though_nobody_has_come() {
+    let site = Site::new(&[]);
+    let (server, address) = site.serve();
+    let (mut member, _) = Member::enter(&address, "test").await;
+    let (mut other, _) = Member::enter(&address, "failing").await;
+    other.says("fail timer").await;
+    for member in [&mut member, &mut other] {
+        member.says("alarm 300").await;
+        assert_eq!(member.ask("log").await, "[]");
+    }
+    drop(server);
+    sleep(Duration::from_millis(400)).await;
+
+    let (mut server, _) = site.serve();
+    server.hears("the timer failed; it is set aside");
+    sleep(Duration::from_millis(300)).await;
+    drop(server);
+
+    let (_server, address) = site.serve();
+    let mut later = Member::join(&address, "test").await;
+    let welcome = later.hears("welcome").await;
+    assert!(welcome.contains(" 1 version-00"), "{welcome}");
+    assert_eq!(later.ask("log").await, format!("[{TICK}]"));
+}
+
+#[tokio::test]
+async fn a_timer_that_is_due_after_a_restart_fires_at_its_time() {
+    let site = Site::new(&["--empty-room-timeout", "50ms"]);
+    let (server, address) = site.serve();
+    let (mut member, _) = Member::enter(&address, "test").await;
+    let set = Instant::now();
+    member.says("alarm 1500").await;
+    assert_eq!(member.ask("log").await, "[]");
+    drop(member);
+    assert_eq!(server.terminate(), Some(0));
+    let (_server, address) = site.serve();
+    let (mut member, _) = Member::enter(&address, "test").await;
+    assert_eq!(member.ask("log").await, "[]");
+    assert_eq!(member.hears("added").await, format!("added {TICK}"));
+    assert!(set.elapsed() >= Duration::from_millis(1490), "{:?}", set.elapsed());
+}
+
+#[tokio::test]
+async fn those_who_do_not_come_back_leave_and_those_who_do_keep_their_ids() {
+    let site = Site::new(&["--reconnect-timeout", "1500ms"]);
+    let (server, address) = site.serve();
+    let (mut without, first) = Member::enter(&address, "test").await;
+    let (_returns, second) = Member::enter(&address, "test?token=returns").await;
+    let (_stays_away, third) = Member::enter(&address, "test?token=away").await;
+    assert_eq!(without.ask("present").await, format!("{{{first}, {second}, {third}}}"));
+    drop(server);
+
+    let (_server, address) = site.serve();
+    let started = Instant::now();
+    let (mut later, fourth) = Member::enter(&address, "test").await;
+    assert_eq!(later.ask("gone").await, format!("[{first}]"), "whoever has no token is gone");
+    let (mut returned, again) = Member::enter(&address, "test?token=returns").await;
+    assert_eq!(again, second);
+    assert_eq!(returned.ask("present").await, format!("{{{second}, {third}, {fourth}}}"));
+    assert_eq!(later.hears("left").await, format!("left {second}"), "its old connection has ended");
+    assert_eq!(later.hears("left").await, format!("left {third}"));
+    assert!(started.elapsed() > Duration::from_millis(1000), "{:?}", started.elapsed());
+    assert_eq!(returned.ask("present").await, format!("{{{second}, {fourth}}}"));
+}
+
+#[tokio::test]
+async fn those_who_do_not_come_back_leave_a_room_that_nobody_comes_to() {
+    let site = Site::new(&["--reconnect-timeout", "200ms"]);
+    let (server, address) = site.serve();
+    let (mut member, id) = Member::enter(&address, "test").await;
+    let (_away, other) = Member::enter(&address, "test?token=away").await;
+    member.says("add 1").await;
+    member.hears("added").await;
+    drop(server);
+    let (server, address) = site.serve();
+    until_status(&address, |status| status["rooms"] == 1);
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(server.terminate(), Some(0));
+    let (_server, address) = site.serve();
+    let (mut later, third) = Member::enter(&address, "test").await;
+    assert_eq!(later.ask("gone").await, format!("[{id}, {other}]"));
+    assert_eq!(later.ask("present").await, format!("{{{third}}}"));
+}
+
+#[tokio::test]
+async fn rooms_go_to_disk_under_their_clients_and_come_back_for_a_message_alone() {
+    const ROOMS: u64 = 20;
+    let quiet = ["--sleep-after", "100ms", "--hibernate-after", "100ms"];
+    let heartbeats = ["--heartbeat-interval", "100ms", "--heartbeat-timeout", "10s"];
+    let site = Site::new(&[&quiet[..], &heartbeats, &["--survives", "power-loss"]].concat());
+    let (_server, address) = site.serve();
+    let mut members = Vec::new();
+    for room in 0..ROOMS {
+        let (mut member, _) = Member::enter(&address, &format!("room-{room}")).await;
+        member.says(&format!("add {room}")).await;
+        member.hears("added").await;
+        members.push(member);
+    }
+    for round in 1..=3 {
+        until_status(&address, |status| status["rooms_on_disk"] == ROOMS);
+        let wakes = status(&address)["wakes"].as_u64().unwrap();
+        // Pings come and are answered.
+        for _ in 0..3 {
+            for member in &mut members {
+                assert!(member.is_pinged().await);
+            }
+        }
+        let status = status(&address);
+        assert_eq!(status["wakes"], wakes, "{status}");
+        assert_eq!(status["rooms_on_disk"], ROOMS, "{status}");
+        assert_eq!(status["active_connections"], ROOMS);
+        for (room, member) in (0..ROOMS).zip(&mut members) {
+            member.says(&format!("add {}", 100 * round + room)).await;
+            member.hears("added").await;
+        }
+    }
+    for (room, member) in (0..ROOMS).zip(&mut members) {
+        let log: Vec<u64> = (0..4).map(|round| 100 * round + room).collect();
+        assert_eq!(member.ask("log").await, format!("{log:?}"));
+    }
+}

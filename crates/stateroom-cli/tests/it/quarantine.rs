@@ -1,0 +1,120 @@
+//! Events that fail in rooms that are kept: each costs only itself, and the one who caused it.
+
+use crate::kept::{Member, PATIENCE, Site};
+use std::time::{Duration, Instant};
+
+/// How a client is closed whose message fails.
+const FAILED: &str = "room failed: ";
+
+#[tokio::test]
+async fn a_message_that_fails_closes_its_sender_and_is_as_if_it_had_never_been() {
+    let site = Site::new(&["--cpu-time-per-event", "200ms"]);
+    let (mut server, address) = site.serve();
+    let (mut first, _) = Member::enter(&address, "test").await;
+    let (mut second, _) = Member::enter(&address, "test").await;
+    first.says("add 1").await;
+    assert_eq!(second.hears("added").await, "added 1");
+    let failing = [("trap 2", "an error in its service"), ("spin 3", "an event took too long")];
+    for (message, reason) in failing {
+        let (mut sender, id) = Member::enter(&address, "test").await;
+        sender.says("add 10").await;
+        sender.says(message).await;
+        sender.says("add 20").await;
+        let (code, why) = sender.ends().await.expect("a close frame");
+        assert_eq!(code, 1011);
+        assert!(why.starts_with(FAILED) && why.contains(reason), "{why}");
+        assert_eq!(first.hears("left").await, format!("left {id}"));
+        server.hears(&format!("from client {id} failed; it is set aside"));
+    }
+    for member in [&mut first, &mut second] {
+        assert_eq!(member.ask("log").await, "[1, 10, 10]");
+        assert_eq!(member.ask("present").await, "{1, 2}");
+    }
+    second.says("add 4").await;
+    assert_eq!(first.hears("added").await, "added 4");
+    drop(server);
+    let (_server, address) = site.serve();
+    let (mut later, _) = Member::enter(&address, "test").await;
+    assert_eq!(later.ask("log").await, "[1, 10, 10, 4]");
+}
+
+#[tokio::test]
+async fn a_room_in_which_much_fails_pauses_and_goes_on_and_other_rooms_notice_nothing() {
+    let site = Site::new(&[]);
+    let (mut server, address) = site.serve();
+    let (mut member, _) = Member::enter(&address, "test").await;
+    let (mut neighbour, _) = Member::enter(&address, "other").await;
+    member.says("add 1").await;
+    assert_eq!(member.hears("added").await, "added 1");
+    let mut senders = Vec::new();
+    for _ in 0..3 {
+        senders.push(Member::enter(&address, "test").await.0);
+    }
+    for sender in &mut senders {
+        sender.says("trap 2").await;
+    }
+    server.hears("it pauses");
+    let paused = Instant::now();
+    for number in 0..20 {
+        neighbour.says(&format!("add {number}")).await;
+        assert_eq!(neighbour.hears("added").await, format!("added {number}"));
+    }
+    assert!(paused.elapsed() < Duration::from_millis(700), "{:?}", paused.elapsed());
+    member.says("add 3").await;
+    assert_eq!(member.hears("added").await, "added 3");
+    let pause = paused.elapsed();
+    assert!((Duration::from_millis(700)..PATIENCE).contains(&pause), "{pause:?}");
+    for sender in &mut senders {
+        assert_eq!(sender.ends().await.map(|(code, _)| code), Some(1011));
+    }
+    assert_eq!(member.ask("log").await, "[1, 3]");
+}
+
+#[tokio::test]
+async fn a_timer_that_fails_is_skipped() {
+    let (mut server, address) = Site::new(&[]).serve();
+    let (mut member, _) = Member::enter(&address, "test").await;
+    member.says("fail timer").await;
+    member.says("alarm 1").await;
+    server.hears("the timer failed; it is set aside");
+    assert_eq!(member.ask("log").await, "[]");
+    member.says("fail never").await;
+    member.says("alarm 1").await;
+    assert_eq!(member.hears("added").await, "added 4294967296");
+}
+
+#[tokio::test]
+async fn a_disconnect_that_fails_lets_its_client_go_all_the_same() {
+    let (mut server, address) = Site::new(&[]).serve();
+    let (mut member, _) = Member::enter(&address, "test").await;
+    let (other, id) = Member::enter(&address, "test").await;
+    member.says("fail disconnect").await;
+    assert_eq!(member.ask("log").await, "[]");
+    drop(other);
+    server.hears(&format!("the disconnect of client {id} failed; it is set aside"));
+    // The service was not told, and goes on as it was.
+    assert_eq!(member.ask("gone").await, "[]");
+    member.says("add 1").await;
+    assert_eq!(member.hears("added").await, "added 1");
+    let (_, next) = Member::enter(&address, "test").await;
+    assert!(next > id, "nobody is given its id");
+}
+
+#[tokio::test]
+async fn a_connect_that_fails_turns_its_client_away() {
+    let (mut server, address) = Site::new(&[]).serve();
+    let (mut member, _) = Member::enter(&address, "test").await;
+    member.says("fail connect").await;
+    assert_eq!(member.ask("log").await, "[]");
+    for _ in 0..2 {
+        let mut turned_away = Member::join(&address, "test").await;
+        assert_eq!(turned_away.next().await.unwrap_err().map(|(code, _)| code), Some(1011));
+        server.hears("a client's connect failed; it is set aside");
+    }
+    assert_eq!(member.ask("present").await, "{1}");
+    member.says("fail never").await;
+    assert_eq!(member.ask("log").await, "[]");
+    let (mut welcome, _) = Member::enter(&address, "test").await;
+    welcome.says("add 1").await;
+    assert_eq!(member.hears("added").await, "added 1");
+}
