@@ -18,14 +18,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `module` with the `stateroom` command that was built beside this program.
+    /// Serves `module` with the `stateroom` command that was built beside this program. Rooms are not
+    /// kept.
     ///
     /// # Errors
     /// When the command is not there, or does not come to listen.
     pub async fn start(module: &Path) -> anyhow::Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = tokio::process::Command::new(stateroom_command()?);
-        command.arg("serve").arg(module);
+        command.arg("serve").arg(module).arg("--ephemeral");
         command.args(["--host", "127.0.0.1", "--log", "off", "--port", &port.to_string()]);
         let process = command.stdout(Stdio::null()).kill_on_drop(true).spawn()?;
         let server = Server { process, address: ([127, 0, 0, 1], port).into() };

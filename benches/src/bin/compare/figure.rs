@@ -33,6 +33,20 @@ pub(crate) enum Figure {
     WakeP50,
     /// The same for 99 of 100.
     WakeP99,
+    /// How long a server that was killed took from its next start to its first answer, in µs.
+    FirstServed,
+    /// Memory of the server for one room that is on disk alone, in bytes.
+    BytesPerRoom,
+    /// The same after a restart.
+    BytesPerRoomAfterRestart,
+    /// Bytes that were written to the disk for each byte of a message, in the end.
+    WriteAmplification,
+    /// The same while little is said.
+    WriteAmplificationQuiet,
+    /// The most that the files of the server took, in bytes.
+    FolderPeak,
+    /// What they took when all had been quiet for a while, in bytes.
+    FolderAfter,
     /// Messages lost, out of order or twice, connections lost, and rooms whose state was.
     Wrong,
 }
@@ -52,6 +66,13 @@ impl Figure {
             Figure::ResidentBytes => "memory",
             Figure::WakeP50 => "wake p50",
             Figure::WakeP99 => "wake p99",
+            Figure::FirstServed => "first client served",
+            Figure::BytesPerRoom => "memory/room on disk",
+            Figure::BytesPerRoomAfterRestart => "after a restart",
+            Figure::WriteAmplification => "written/byte said",
+            Figure::WriteAmplificationQuiet => "at 50 messages/s",
+            Figure::FolderPeak => "folder at most",
+            Figure::FolderAfter => "folder after",
             Figure::Wrong => "wrong",
         }
     }
@@ -62,11 +83,17 @@ impl Figure {
             Figure::DeliveriesPerSecond | Figure::ConnectionsPerSecond => count(value),
             Figure::CpuPerDelivery if value >= 10.0 => format!("{value:.0}"),
             Figure::CpuPerDelivery => format!("{value:.2}"),
-            Figure::P50 | Figure::P99 | Figure::WakeP50 | Figure::WakeP99 => time(value),
+            Figure::P50 | Figure::P99 | Figure::WakeP50 | Figure::WakeP99 | Figure::FirstServed => {
+                time(value)
+            }
             Figure::GeneratorBusy => format!("{:.0} %", value * 100.0),
             Figure::BytesPerConnection => format!("{:.1} KB", value / 1000.0),
             Figure::CpuPerConnection => format!("{value:.2} µs/s"),
-            Figure::ResidentBytes => format!("{:.0} MB", value / 1e6),
+            Figure::BytesPerRoom | Figure::BytesPerRoomAfterRestart => format!("{value:.0} B"),
+            Figure::WriteAmplification | Figure::WriteAmplificationQuiet => format!("{value:.1}"),
+            Figure::ResidentBytes | Figure::FolderPeak | Figure::FolderAfter => {
+                format!("{:.0} MB", value / 1e6)
+            }
             Figure::Wrong => format!("{value:.0}"),
         }
     }
@@ -88,6 +115,12 @@ fn time(microseconds: f64) -> String {
         1e3.. => format!("{:.1} ms", microseconds / 1e3),
         _ => format!("{microseconds:.0} µs"),
     }
+}
+
+/// The value that the share `part` of `values` keeps to.
+pub(crate) fn quantile(values: &mut [f64], part: f64) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get((part * values.len().saturating_sub(1) as f64) as usize).copied()
 }
 
 /// The middle one of `values`.

@@ -1,7 +1,10 @@
 //! Puts load on a server that runs, and tells what came of it.
 
 use crate::{
+    day::day,
     figure::{Figure, Figures},
+    hibernate::hibernate,
+    kill::kill,
     peer::Peer,
     process::{Running, Usage},
     scenario::{Mode, Pace, Scenario, Work},
@@ -32,7 +35,7 @@ pub(crate) struct Lengths {
 pub(crate) fn measure(
     scenario: &Scenario,
     peer: Peer,
-    server: &Running,
+    server: &mut Running,
     lengths: Lengths,
 ) -> anyhow::Result<Figures> {
     let scaled = |count: u32| ((f64::from(count) * lengths.scale) as u32).max(1);
@@ -76,6 +79,18 @@ pub(crate) fn measure(
             Ok(observed.of_idle(before))
         }
         Work::Visit(rooms) => visit::visit(server, scaled(rooms)),
+        Work::Kill(rooms, messages) => {
+            meet_strangers(peer, server)?;
+            kill(server, scaled(rooms), messages)
+        }
+        Work::Hibernate(rooms) => {
+            meet_strangers(peer, server)?;
+            let before = server.usage()?.resident;
+            hibernate(server, scaled(rooms), before)
+        }
+        Work::Day { rooms, clients, messages } => {
+            day(server, scaled(rooms), clients, scaled(messages))
+        }
     }
 }
 
@@ -158,7 +173,7 @@ impl Observed {
 }
 
 /// How much went wrong: each message and each connection that did.
-fn wrong(report: &Report) -> f64 {
+pub(crate) fn wrong(report: &Report) -> f64 {
     let messages =
         report.lost + report.out_of_order + report.duplicated + report.stray + report.unsent;
     (messages + report.errors.values().sum::<u64>()) as f64

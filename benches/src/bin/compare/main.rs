@@ -2,26 +2,37 @@
 //! the load, and writes what came of it: `benches/results.json`, tables, plots.
 //!
 //! `cargo build --release -p stateroom-cli && cargo run --release -p stateroom-benches --bin compare`
+//!
+//! What it costs to keep rooms is measured alone with `-- --scenario durable --write`.
 
+mod aims;
 mod colyseus;
+mod day;
+mod disk;
 mod figure;
 mod goal;
+mod hibernate;
+mod install;
+mod kill;
 mod load;
 mod peer;
 mod plot;
 mod process;
 mod results;
 mod scenario;
+mod start;
+mod status;
 mod table;
 mod visit;
 
 use crate::{
     figure::Figures,
     load::Lengths,
-    peer::{Peer, Start},
+    peer::Peer,
     process::Running,
     results::Results,
     scenario::{SCENARIOS, Scenario},
+    start::Start,
 };
 use anyhow::{Context as _, ensure};
 use clap::Parser;
@@ -33,6 +44,12 @@ use std::{
 };
 
 /// Compare Stateroom with other servers on this machine
+///
+/// Each server has one core, the load another. Servers that keep rooms do so in a folder beside this
+/// program, which therefore has to be on a real disk; it is removed after each measurement. Without
+/// options all is measured and written to benches/results.json, docs/bench and the README.
+///
+/// `--scenario durable --write` measures what it costs to keep rooms, and writes that.
 #[derive(Debug, Parser)]
 struct Options {
     /// How often each server is measured; the servers take turns
@@ -148,12 +165,15 @@ fn measure(
     lengths: Lengths,
 ) -> anyhow::Result<Figures> {
     let scratch = Scratch::new()?;
+    if peer == Peer::Disk {
+        return disk::flush(&scratch.0, lengths.measured);
+    }
     let (mode, work) = (scenario.mode, scenario.work);
     let port = process::free_port()?;
     let command = peer.command(&Start { mode, port, module, scratch: &scratch.0, work })?;
     let log = scratch.0.with_extension("log");
-    let server = Running::start(&command, port, &log)?;
-    let measured = load::measure(scenario, peer, &server, lengths);
+    let mut server = Running::start(&command, port, &log)?;
+    let measured = load::measure(scenario, peer, &mut server, lengths);
     drop(server);
     let said = fs::read_to_string(&log).unwrap_or_default();
     let _ = fs::remove_file(&log);
@@ -202,12 +222,15 @@ fn list() {
     }
 }
 
-/// An empty folder that is removed when this is dropped.
+/// An empty folder that is removed when this is dropped. It is beside this program, since where files
+/// are meant to be temporary is often no disk.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> anyhow::Result<Self> {
-        let path = env::temp_dir().join(format!("stateroom-compare-{}", std::process::id()));
+        let program = env::current_exe()?;
+        let folder = program.parent().context("this program is in no folder")?;
+        let path = folder.join(format!("compare-{}", std::process::id()));
         fs::create_dir_all(&path)?;
         Ok(Scratch(path))
     }

@@ -44,9 +44,13 @@ impl Usage {
 
 /// A server that runs; it ends when this is dropped.
 pub(crate) struct Running {
+    command: Command,
     child: Child,
+    log: PathBuf,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// The folder that it keeps its files in.
+    pub(crate) folder: PathBuf,
 }
 
 /// Binds this process to the core of the load generator. The threads that come later inherit it.
@@ -79,25 +83,50 @@ impl Running {
                 pinned.env(name, value);
             }
         }
-        if let Some(folder) = command.get_current_dir() {
-            pinned.current_dir(folder);
-        }
+        let folder = command.get_current_dir().unwrap_or(Path::new(".")).to_owned();
+        pinned.current_dir(&folder);
         let output = File::create(log)?;
         pinned.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = pinned.spawn().context("taskset is needed (Debian: util-linux)")?;
-        let mut server = Running { child, address: ([127, 0, 0, 1], port).into() };
+        let address = ([127, 0, 0, 1], port).into();
+        let mut server = Running { command: pinned, child, log: log.to_owned(), address, folder };
+        server.wait_until_it_listens()?;
+        Ok(server)
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on the files that it has left behind.
+    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        self.child = self.command.spawn()?;
+        self.wait_until_it_listens()
+    }
+
+    fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {
         let start = Instant::now();
         while start.elapsed() < START {
-            if let Some(status) = server.child.try_wait()? {
-                let said = fs::read_to_string(log).unwrap_or_default();
+            if let Some(status) = self.child.try_wait()? {
+                let said = fs::read_to_string(&self.log).unwrap_or_default();
                 bail!("it ended with {status}: {}", said.trim());
             }
-            if TcpStream::connect(server.address).is_ok() {
-                return Ok(server);
+            if TcpStream::connect(self.address).is_ok() {
+                return Ok(());
             }
-            sleep(Duration::from_millis(20));
+            sleep(Duration::from_millis(1));
         }
         bail!("it does not listen after {} s", START.as_secs())
+    }
+
+    /// How many bytes it has had written to disks so far, in whole pages, as the kernel counts it.
+    pub(crate) fn written_bytes(&self) -> anyhow::Result<f64> {
+        let counts = fs::read_to_string(format!("/proc/{}/io", self.child.id()))?;
+        let count = counts.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        Ok(count.context("no write_bytes in /proc/PID/io")?.trim().parse()?)
     }
 
     /// What it has used so far, with its children.
@@ -126,8 +155,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

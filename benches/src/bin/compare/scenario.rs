@@ -50,6 +50,19 @@ pub(crate) enum Work {
     Idle(u32, u32),
     /// So many rooms visited one after the other, each left with something to remember.
     Visit(u32),
+    /// So many rooms with a client each, which says so many messages; then the server is killed.
+    Kill(u32, u32),
+    /// So many rooms visited, each left with something to remember, until all are on disk alone.
+    Hibernate(u32),
+    /// Many messages in many rooms, and what they come to on the disk.
+    Day {
+        /// How many rooms.
+        rooms: u32,
+        /// How many clients in each.
+        clients: u32,
+        /// How many messages in all.
+        messages: u32,
+    },
 }
 
 /// One thing that servers are measured at.
@@ -69,15 +82,20 @@ pub(crate) struct Scenario {
 }
 
 use Figure::{
-    BytesPerConnection, ConnectionsPerSecond, CpuPerConnection, CpuPerDelivery,
-    DeliveriesPerSecond, P50, P99, ResidentBytes, WakeP50, WakeP99,
+    BytesPerConnection, BytesPerRoom, BytesPerRoomAfterRestart, ConnectionsPerSecond,
+    CpuPerConnection, CpuPerDelivery, DeliveriesPerSecond, FirstServed, FolderAfter, FolderPeak,
+    P50, P99, ResidentBytes, WakeP50, WakeP99, WriteAmplification, WriteAmplificationQuiet,
 };
-use Peer::{Axum, Bun, Colyseus, Stateroom, StateroomFlush, StateroomSleep, UWebSockets, Workerd};
+use Peer::{
+    Axum, Bun, Colyseus, Disk, Stateroom, StateroomCrash, StateroomFlush, StateroomNothing,
+    StateroomPowerLoss, StateroomSleep, UWebSockets, Workerd, WorkerdStored,
+};
 
 const EVERYONE: &[Peer] = &[Stateroom, Bun, UWebSockets, Axum, Colyseus, Workerd];
 const FASTEST: &[Peer] = &[Stateroom, StateroomFlush, Bun, UWebSockets];
 const IDLE: &[Peer] = &[Stateroom, StateroomSleep, Bun, UWebSockets, Axum, Colyseus, Workerd];
 const CROWD: &[Peer] = &[Stateroom, StateroomSleep, Bun, UWebSockets];
+const KEPT: &[Peer] = &[StateroomNothing, StateroomCrash, StateroomPowerLoss];
 const THROUGHPUT: &[Figure] = &[DeliveriesPerSecond, CpuPerDelivery, P50, P99];
 const PACED: &[Figure] = &[CpuPerDelivery, P50, P99, DeliveriesPerSecond];
 const MEMORY: &[Figure] = &[BytesPerConnection, CpuPerConnection];
@@ -179,5 +197,77 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         work: Work::Visit(200_000),
         peers: &[StateroomSleep],
         figures: &[ResidentBytes, WakeP50, WakeP99],
+    },
+    Scenario {
+        name: "durable-echo-paced",
+        title: "kept rooms: echo, 100 rooms × 1 client, 5,000 messages/s",
+        mode: Mode::Echo,
+        work: Work::Messages { rooms: 100, clients: 1, pace: Pace::Rate(5000) },
+        peers: &[StateroomNothing, StateroomCrash, StateroomPowerLoss, Disk],
+        figures: PACED,
+    },
+    Scenario {
+        name: "durable-echo",
+        title: "kept rooms: echo, 1,000 rooms × 1 client, 32 messages at a time in each",
+        mode: Mode::Echo,
+        work: Work::Messages { rooms: 1000, clients: 1, pace: Pace::Window(32) },
+        peers: &[StateroomNothing, StateroomCrash, StateroomPowerLoss, WorkerdStored],
+        figures: THROUGHPUT,
+    },
+    Scenario {
+        name: "durable-broadcast-1",
+        title: "kept rooms: broadcast, 1 room × 1000 clients, 1 message at a time",
+        mode: Mode::Broadcast,
+        work: Work::Messages { rooms: 1, clients: 1000, pace: Pace::Window(1) },
+        peers: KEPT,
+        figures: THROUGHPUT,
+    },
+    Scenario {
+        name: "durable-broadcast-32",
+        title: "kept rooms: broadcast, 1 room × 1000 clients, 32 messages at a time",
+        mode: Mode::Broadcast,
+        work: Work::Messages { rooms: 1, clients: 1000, pace: Pace::Window(32) },
+        peers: KEPT,
+        figures: THROUGHPUT,
+    },
+    Scenario {
+        name: "durable-broadcast-100x10",
+        title: "kept rooms: broadcast, 100 rooms × 10 clients, 16 messages at a time in each",
+        mode: Mode::Broadcast,
+        work: Work::Messages { rooms: 100, clients: 10, pace: Pace::Window(16) },
+        peers: KEPT,
+        figures: THROUGHPUT,
+    },
+    Scenario {
+        name: "durable-visit",
+        title: "kept rooms: 200,000 visited one after the other, some again from memory",
+        mode: Mode::Echo,
+        work: Work::Visit(200_000),
+        peers: &[StateroomCrash],
+        figures: &[ResidentBytes, WakeP50, WakeP99],
+    },
+    Scenario {
+        name: "durable-kill",
+        title: "kept rooms: kill -9 after 1,000,000 events in 10,000 rooms, then a start",
+        mode: Mode::Echo,
+        work: Work::Kill(10_000, 100),
+        peers: &[StateroomCrash, StateroomPowerLoss],
+        figures: &[FirstServed],
+    },
+    Scenario {
+        name: "durable-hibernate",
+        title: "kept rooms: 200,000 on disk alone, some visited again from a disk that nothing was read of",
+        mode: Mode::Echo,
+        work: Work::Hibernate(200_000),
+        peers: &[StateroomPowerLoss],
+        figures: &[BytesPerRoom, BytesPerRoomAfterRestart, WakeP50, WakeP99],
+    },
+    Scenario {
+        name: "durable-day",
+        title: "kept rooms: a day of 1,000 rooms × 5 clients, 1,000,000 messages",
+        mode: Mode::Broadcast,
+        work: Work::Day { rooms: 1000, clients: 5, messages: 1_000_000 },
+        peers: KEPT,
+        figures: &[WriteAmplification, WriteAmplificationQuiet, FolderPeak, FolderAfter, P99],
     },
 ];

@@ -1,8 +1,9 @@
 //! The tables: Markdown, for the README and `docs/bench`.
 
 use crate::{
+    aims::{DURABILITY, GOALS},
     figure::Figure,
-    goal::GOALS,
+    goal::Goal,
     peer::Peer,
     results::{Outcome, Results},
     scenario::{SCENARIOS, Scenario},
@@ -11,14 +12,19 @@ use anyhow::Context as _;
 use std::{fmt::Write as _, fs, path::Path};
 
 const BEGIN: &str = "<!-- figures: written by the command above -->\n";
+/// What is to be known of the goals with rooms that are kept.
+const DURABILITY_CONDITIONS: &str = "The rooms are kept in a folder of a real disk. \"Survives \
+    nothing\" is the same server, which saves rooms when they leave memory or it ends. It and its \
+    committing thread share one core, as everything that a server does here; the disk alone is \
+    measured in each round: a page appended to a file and flushed, again and again.";
 const END: &str = "<!-- end of the figures -->\n";
 
-/// How every goal stands that was measured.
-pub(crate) fn goals(results: &Results) -> String {
+/// How each of `goals` stands that was measured.
+fn standings(goals: &[Goal], results: &Results) -> String {
     let mut table =
         "| what | Stateroom | against | ratio | aim | |\n| --- | --- | --- | --- | --- | --- |\n"
             .to_owned();
-    for goal in GOALS {
+    for goal in goals {
         let Some(standing) = goal.standing(results) else {
             let _ = writeln!(table, "| {} | not measured | | | | |", goal.what);
             continue;
@@ -35,6 +41,16 @@ pub(crate) fn goals(results: &Results) -> String {
         );
     }
     table
+}
+
+/// How every goal stands that was measured.
+pub(crate) fn goals(results: &Results) -> String {
+    format!(
+        "{}\n### What durability costs\n\n{}\n\n{}",
+        standings(GOALS, results),
+        DURABILITY_CONDITIONS,
+        standings(DURABILITY, results)
+    )
 }
 
 /// Everything that was measured, a table for each scenario.
@@ -58,7 +74,8 @@ pub(crate) fn conditions(results: &Results) -> String {
     let rounds = if least < most { format!("{least} to {most}") } else { most.to_string() };
     format!(
         "Medians of {rounds} rounds, the servers in turn in each, and of the ratios in each; one \
-         core for the server, another for the load; texts of 100 bytes; {}.",
+         core for the server, another for the load; texts of 100 bytes; {}. Rooms are kept nowhere \
+         (`--ephemeral`), except where it says what they survive.",
         results.machine
     )
 }
@@ -67,7 +84,7 @@ pub(crate) fn conditions(results: &Results) -> String {
 pub(crate) fn page(results: &Results) -> String {
     let versions: Vec<String> = Peer::ALL
         .iter()
-        .filter(|peer| !matches!(peer, Peer::StateroomFlush | Peer::StateroomSleep))
+        .filter(|peer| peer.program() == **peer)
         .filter_map(|peer| Some(format!("{} {}", peer.title(), results.versions.get(peer.name())?)))
         .collect();
     format!(

@@ -2,12 +2,12 @@
 //! whether some still do.
 
 use crate::{
-    figure::{Figure, Figures},
+    figure::{Figure, Figures, quantile},
     process::Running,
 };
 use stateroom_benches::Client;
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,7 @@ pub(crate) fn visit(server: &Running, rooms: u32) -> anyhow::Result<Figures> {
 async fn visit_all(server: &Running, rooms: u32) -> anyhow::Result<Figures> {
     let (mut most, mut unheard) = (0.0_f64, 0);
     for room in 0..rooms {
-        let said = visit_one(server, room, &secret(room)).await;
+        let said = visit_one(server.address, room, &secret(room)).await;
         unheard += u32::from(said.is_err());
         if room % 1000 == 0 {
             most = most.max(server.usage()?.resident);
@@ -44,29 +44,32 @@ async fn visit_all(server: &Running, rooms: u32) -> anyhow::Result<Figures> {
         // All over the rooms, in no order that they were first visited in.
         let room = (u64::from(number) * 7919 % u64::from(rooms)) as u32;
         let start = Instant::now();
-        let said = visit_one(server, room, "recall").await;
+        let said = visit_one(server.address, room, "recall").await;
         times.push(start.elapsed().as_secs_f64() * 1e6);
         forgotten += u32::from(said.ok() != Some(secret(room)));
     }
-    times.sort_by(f64::total_cmp);
-    let at = |part: f64| times.get((part * f64::from(again - 1)) as usize).copied();
     Ok(Figures::from([
         (Figure::ResidentBytes, most),
-        (Figure::WakeP50, at(0.5).unwrap_or_default()),
-        (Figure::WakeP99, at(0.99).unwrap_or_default()),
+        (Figure::WakeP50, quantile(&mut times, 0.5).unwrap_or_default()),
+        (Figure::WakeP99, quantile(&mut times, 0.99).unwrap_or_default()),
         (Figure::Wrong, f64::from(forgotten + unheard)),
     ]))
 }
 
 /// Joins a room, says something, hears the answer, and leaves.
-async fn visit_one(server: &Running, room: u32, message: &str) -> anyhow::Result<String> {
+pub(crate) async fn visit_one(
+    server: SocketAddr,
+    room: u32,
+    message: &str,
+) -> anyhow::Result<String> {
     // Each address has 28,000 ports, and each is free again after a minute.
     let source = IpAddr::from(Ipv4Addr::new(127, 0, 0, 1 + (room % 64) as u8));
-    let mut client = Client::join_from(source, server.address, &format!("echo-{room}")).await?;
+    let mut client = Client::join_from(source, server, &format!("echo-{room}")).await?;
     client.send(message).await?;
     client.text().await
 }
 
-fn secret(room: u32) -> String {
+/// What is left in a room.
+pub(crate) fn secret(room: u32) -> String {
     format!("{:-<100}", format!("the secret of {room} is {:x} ", room.wrapping_mul(2_654_435_761)))
 }

@@ -1,0 +1,33 @@
+// The rooms of worker.js, each of which stores a message before it answers. Nothing waits for the
+// storage here: the output gate holds back what is sent until what was stored before is on the disk.
+import { DurableObject } from "cloudflare:workers";
+
+export class Room extends DurableObject {
+  constructor(state, env) {
+    super(state, env);
+    this.echo = env.MODE === "echo";
+  }
+
+  fetch() {
+    const [client, server] = Object.values(new WebSocketPair());
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  webSocketMessage(socket, message) {
+    this.ctx.storage.put("last", message);
+    if (this.echo) socket.send(message);
+    else for (const member of this.ctx.getWebSockets()) member.send(message);
+  }
+
+  webSocketClose(socket, code) {
+    socket.close(code === 1005 || code === 1006 ? 1000 : code);
+  }
+}
+
+export default {
+  fetch(request, env) {
+    const room = new URL(request.url).pathname.slice("/ws/".length);
+    return env.ROOM.get(env.ROOM.idFromName(room)).fetch(request);
+  },
+};

@@ -1,0 +1,95 @@
+//! Says in a few minutes what many rooms hear in a day, and counts what that comes to on the disk.
+
+use crate::{
+    disk,
+    figure::{Figure, Figures},
+    load::wrong,
+    process::Running,
+    status::wait_until_no_room_is_in_memory,
+};
+use stateroom_load::{Expect, Pace, Phase, Plain, Plan, Report, run};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// How many messages a second are said while little is.
+const QUIET_RATE: f64 = 50.0;
+/// How long that is.
+const QUIET: Duration = Duration::from_secs(20);
+/// How many messages a second are said then: a hundred times what a million is for each of a day.
+const RATE: f64 = 10_000.0;
+/// Space that has not been given back for so long will not be.
+const SETTLED: Duration = Duration::from_secs(10);
+/// How long it is waited for at most.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Has `clients` clients in each of `rooms` rooms say `messages` messages in all.
+pub(crate) fn day(
+    server: &Running,
+    rooms: u32,
+    clients: u32,
+    messages: u32,
+) -> anyhow::Result<Figures> {
+    let mut plan = Plan::new(format!("ws://{}/ws/broadcast-{{room}}", server.address).parse()?);
+    (plan.rooms, plan.clients, plan.expect) = (rooms, clients, Expect::Broadcast);
+    (plan.pace, plan.duration) = (Pace::Rate(QUIET_RATE), QUIET);
+    let quiet = observe(&plan, server)?;
+    let (pace, seconds) = (Pace::Rate(RATE), f64::from(messages) / RATE);
+    (plan.pace, plan.warmup, plan.duration) =
+        (pace, Duration::ZERO, Duration::from_secs_f64(seconds));
+    let day = observe(&plan, server)?;
+
+    wait_until_no_room_is_in_memory(server)?;
+    let mut peak = quiet.peak.max(day.peak);
+    let (mut least, mut since, start) = (f64::INFINITY, Instant::now(), Instant::now());
+    while since.elapsed() < SETTLED && start.elapsed() < PATIENCE {
+        let taken = disk::taken_by(&server.folder);
+        peak = peak.max(taken);
+        if taken < least {
+            (least, since) = (taken, Instant::now());
+        }
+        sleep(Duration::from_millis(200));
+    }
+    // What was to be saved and tidied up afterwards counts.
+    let written = server.written_bytes()? - day.written_before;
+    let said = |report: &Report| (report.total_sent.max(1) * report.settings.bytes as u64) as f64;
+    Ok(Figures::from([
+        (Figure::WriteAmplification, written / said(&day.report)),
+        (Figure::WriteAmplificationQuiet, quiet.written / said_while(&quiet.report)),
+        (Figure::FolderPeak, peak),
+        (Figure::FolderAfter, disk::taken_by(&server.folder)),
+        (Figure::P99, day.report.latency.p99),
+        (Figure::Wrong, wrong(&quiet.report) + wrong(&day.report)),
+    ]))
+}
+
+/// How many bytes were said while it was measured.
+fn said_while(report: &Report) -> f64 {
+    (report.sent.max(1) * report.settings.bytes as u64) as f64
+}
+
+struct Observed {
+    report: Report,
+    /// What the server had written before any of it.
+    written_before: f64,
+    /// What it wrote while it was measured.
+    written: f64,
+    /// The most that its files took.
+    peak: f64,
+}
+
+fn observe(plan: &Plan, server: &Running) -> anyhow::Result<Observed> {
+    let written_before = server.written_bytes()?;
+    let (mut begin, mut end, mut peak) = (None, None, 0.0_f64);
+    let report = run(plan, &Plain, |progress| {
+        peak = peak.max(disk::taken_by(&server.folder));
+        match progress.phase {
+            Phase::Measuring if begin.is_none() => begin = server.written_bytes().ok(),
+            Phase::Finishing if end.is_none() => end = server.written_bytes().ok(),
+            _ => {}
+        }
+    })?;
+    let end = end.map_or_else(|| server.written_bytes(), Ok)?;
+    Ok(Observed { report, written_before, written: end - begin.unwrap_or(written_before), peak })
+}
