@@ -48,19 +48,35 @@ test("new code takes over while the page stays up", async (t) => {
   assert.equal(await page.evaluate(() => window.opened), "before the edit");
 });
 
-test("a page finds its server again after a restart", async (t) => {
+test("a page finds its server again after a kill, and its room as it was", async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), "stateroom-"));
+  atEnd(t, () => rmSync(dataDir, { recursive: true }));
+  const port = await freePort();
+  const { server } = await dev(t, "examples/counter", { port, dataDir });
+  const page = await visit(t, browser, `http://127.0.0.1:${port}/`);
+  const more = page.getByRole("button", { name: "One more" });
+  await more.click();
+  await shows(page, "#value", "1");
+
+  await server.end("SIGKILL");
+  await shows(page, "#state", "Reconnecting…");
+  await dev(t, "examples/counter", { port, dataDir });
+
+  await page.locator("body.live").waitFor();
+  await shows(page, "#value", "1");
+  await more.click();
+  await shows(page, "#value", "2");
+});
+
+test("a page finds its server again where nothing is kept, in a fresh room", async (t) => {
   const port = await freePort();
   const { server } = await dev(t, "examples/counter", { port });
   const page = await visit(t, browser, `http://127.0.0.1:${port}/`);
   await page.getByRole("button", { name: "One more" }).click();
   await shows(page, "#value", "1");
-
   await server.end();
   await shows(page, "#state", "Reconnecting…");
   await dev(t, "examples/counter", { port });
-
   await page.locator("body.live").waitFor();
   await shows(page, "#value", "0");
-  await page.getByRole("button", { name: "One more" }).click();
-  await shows(page, "#value", "1");
 });

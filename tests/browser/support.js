@@ -77,17 +77,21 @@ export class Running {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  async end() {
+  async end(signal = "SIGTERM") {
     if (this.#ended) return;
     const closed = once(this.#child, "close");
-    this.#child.kill();
+    this.#child.kill(signal);
     await closed;
   }
 }
 
-/** `stateroom dev` on a folder; resolves with the process and the address of its page. */
-export async function dev(t, folder, { port = 0, ...options } = {}) {
-  const server = new Running(t, stateroom, ["dev", folder, "--port", String(port)], options);
+/**
+ * `stateroom dev` on a folder; resolves with the process and the address of its page. Rooms are kept
+ * in `dataDir`, or not at all.
+ */
+export async function dev(t, folder, { port = 0, dataDir, ...options } = {}) {
+  const kept = dataDir ? ["--data-dir", dataDir] : ["--ephemeral"];
+  const server = new Running(t, stateroom, ["dev", folder, "--port", String(port), ...kept], options);
   const [, url] = await server.hears(/Serving\S* (http:\S+\/)/);
   return { server, url };
 }

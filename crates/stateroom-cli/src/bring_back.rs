@@ -28,7 +28,7 @@ pub(crate) fn load(
         settings.apply(&mut ServerConfig::default(), &mut limits);
     }
     let name = format!("the module of the room {}", short::name(&exported.room));
-    serving::engine(limits)?.load_bytes(&name, &exported.module).context(Failure::Module)
+    serving::engine(limits, true)?.load_bytes(&name, &exported.module).context(Failure::Module)
 }
 
 /// The room as it was at its snapshot.

@@ -15,9 +15,9 @@ mod load;
 mod new;
 mod process;
 mod project;
-mod rooms;
 #[cfg(unix)]
 mod quarantine;
+mod rooms;
 mod sleeping;
 #[cfg(unix)]
 mod soak;
