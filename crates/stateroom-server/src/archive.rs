@@ -182,13 +182,7 @@ impl<F: RoomFactory> Archive<F> {
 
     /// What a service is born with now.
     pub(crate) fn birth(&self, now: Instant) -> Birth {
-        let mut seed = [0; 32];
-        if let Err(error) = getrandom::fill(&mut seed) {
-            tracing::error!(%error, "the system gives no randomness; a room starts with little of it");
-            let time = self.clock.timestamp(now).since_origin().as_nanos();
-            seed[..16].copy_from_slice(&time.to_le_bytes());
-        }
-        Birth { time: self.clock.timestamp(now).since_origin(), seed }
+        birth(self.clock, now)
     }
 
     /// Reads with a reader that nobody else uses meanwhile.
@@ -207,6 +201,17 @@ impl<F: RoomFactory> Archive<F> {
             std::thread::yield_now();
         }
     }
+}
+
+/// What a service is born with now.
+pub(crate) fn birth(clock: Clock, now: Instant) -> Birth {
+    let time = clock.timestamp(now).since_origin();
+    let mut seed = [0; 32];
+    if let Err(error) = getrandom::fill(&mut seed) {
+        tracing::error!(%error, "the system gives no randomness; a room starts with little of it");
+        seed[..16].copy_from_slice(&time.as_nanos().to_le_bytes());
+    }
+    Birth { time, seed }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -280,10 +280,10 @@ impl<F: RoomFactory> Clone for ServerHandle<F> {
 }
 
 impl<F: RoomFactory> ServerHandle<F> {
-    /// Has all rooms go on with the services of `factory`, and closes no socket. Where rooms are kept,
-    /// each goes on with its state if the old code hands it over and the new code takes it; if not, see
-    /// [`Keeping::starts_anew`]. Where they are not kept, or start anew, every client is connected
-    /// again under its id. A room where the new service cannot start goes on with the old one.
+    /// Has all rooms go on with the services of `factory`, and closes no socket. Each goes on with its
+    /// state if the old code hands it over and the new code takes it. If not, it starts anew, and every
+    /// client is connected again under its id; or, where rooms are kept, it may go on with the old
+    /// code: see [`Keeping::starts_anew`]. So does a room where the new service cannot start.
     ///
     /// # Errors
     /// When rooms are kept and those of `factory` can't be. All go on as they were then.

@@ -2,10 +2,12 @@
 //!
 //! A client sends `+` or `-`; the room sends everyone the new number.
 
+use serde::{Deserialize, Serialize};
 use stateroom_wasm::prelude::*;
 
-/// The room. Its state is its fields.
-#[stateroom_wasm]
+/// The room. Its state is its fields, and they survive. New code takes them over.
+#[derive(Serialize, Deserialize)]
+#[stateroom_wasm(carry_over)]
 pub struct Counter {
     value: i64,
 }

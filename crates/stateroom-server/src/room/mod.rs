@@ -10,7 +10,7 @@ mod leave;
 mod setback;
 
 use crate::{
-    archive::{Archive, Code},
+    archive::{Archive, Code, birth},
     keeper::{Address, Answer},
     shared::Shared,
     sockets::Sockets,
@@ -458,6 +458,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
         if self.keep.is_some() {
             self.swap_kept(factory, now).map_err(not_back)?;
         } else if let Some(room) = &mut self.room {
+            let birth = birth(self.shared.clock, now);
+            if room.take_over(&**factory, &self.id, &birth).is_ok() {
+                tracing::info!(room = &*self.id, "the new code goes on with the state of the old");
+                return Ok(());
+            }
             match room.replace_service(&**factory, &self.id, self.shared.clock.timestamp(now)) {
                 Ok(()) => tracing::info!(room = &*self.id, "the room goes on with the new service"),
                 Err(failure) => tracing::error!(
