@@ -39,7 +39,8 @@ impl Template {
     /// Lines for `[dependencies]`, besides stateroom-wasm.
     fn dependencies(self) -> &'static str {
         match self {
-            Template::Counter | Template::Whiteboard => "",
+            Template::Whiteboard => "",
+            Template::Counter => "serde = { version = \"1\", features = [\"derive\"] }\n",
             Template::Chat => {
                 "serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n"
             }
