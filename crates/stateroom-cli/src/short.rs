@@ -67,7 +67,7 @@ fn payload(bytes: &[u8], most: usize) -> String {
     };
     let shown: String = text.chars().take(most).collect();
     let cut = if shown.len() < text.len() { "..." } else { "" };
-    format!("{:?}{cut}", shown)
+    format!("\"{}\"{cut}", printable(&shown))
 }
 
 /// Whole, for programs: as text, or in hexadecimal digits where it is none.
@@ -130,15 +130,10 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
+/// Without what a terminal would obey, or a reader be fooled by. Quotes stay, since what is said is
+/// JSON so often.
 fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-        shown
-    })
+    text.escape_debug().to_string().replace(r#"\""#, r#"""#).replace(r"\'", "'")
 }
 
 #[cfg(test)]
@@ -150,10 +145,10 @@ mod tests {
     fn whatever_was_said_is_shown_on_one_line_and_cut() {
         let client = ClientId(3);
         let text = |text| event(Event::Text { client, text });
-        assert_eq!(
-            text("hi\x1b[2J\n\""),
-            r#"a message of 8 bytes from client 3: "hi\u{1b}[2J\n\"""#
-        );
+        let shown = r#"a message of 15 bytes from client 3: "hi\u{1b}[2J\n{"it's"}""#;
+        assert_eq!(text("hi\x1b[2J\n{\"it's\"}"), shown);
+        let shown = "a message of 7 bytes from client 3: \"\\u{202e}e\u{301}\\\\\"";
+        assert_eq!(text("\u{202e}e\u{301}\\"), shown);
         let long = "ä".repeat(300);
         let shown = format!("a message of 600 bytes from client 3: \"{}\"...", "ä".repeat(200));
         assert_eq!(text(&long), shown);

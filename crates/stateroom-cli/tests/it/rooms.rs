@@ -4,7 +4,9 @@ use crate::{
     process::{Client, PATIENCE, Running, ends_with, stateroom, told},
     project::Module,
 };
+use clap::Parser;
 use serde_json::{Value, json};
+use stateroom_cli::options::Options;
 use stateroom_room::Record;
 use stateroom_store::ExportedRoom;
 use std::{
@@ -408,4 +410,26 @@ fn what_is_not_there_is_told_and_not_made() {
     let said = ends_with(5, &mut here(&["replay", "lobby"]));
     assert!(said.contains("memory"), "{said}");
     told(&mut here(&["replay", "lobby", "--memory-bytes", "1MiB"]));
+}
+
+#[test]
+fn the_commands_in_the_documents_are_ones_that_there_are() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rooms.md");
+    let mut texts =
+        vec![told(&mut stateroom(["rooms", "--help"])), told(&mut stateroom(["replay", "--help"]))];
+    // A packaged crate has no documents.
+    texts.extend(fs::read_to_string(page));
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let commands = lines
+        .map(|line| line.split(" #").next().unwrap().trim())
+        .filter(|line| line.starts_with("stateroom "))
+        .flat_map(|line| line.split(" && "))
+        .map(|line| line.split(" | ").next().unwrap());
+    let mut count = 0;
+    for command in commands {
+        let parsed = Options::try_parse_from(command.split_whitespace());
+        assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
 }
