@@ -27,8 +27,8 @@ pub(crate) struct Archive<F: RoomFactory> {
     pub(crate) survives: Survives,
     pub(crate) starts_anew: bool,
     clock: Clock,
-    /// Those that nobody reads with just now. The first is there to make more of.
-    readers: Mutex<Vec<Box<dyn Reader>>>,
+    /// Those that nobody reads with just now; `None` once the archive is closed.
+    readers: Mutex<Option<Vec<Box<dyn Reader>>>>,
     codes: Mutex<HashMap<CodeVersion, Arc<F>>>,
     load_code: LoadCode<F>,
 }
@@ -84,7 +84,7 @@ impl<F: RoomFactory> Archive<F> {
         let Keeping { store, survives, load_code, starts_anew } = keeping;
         let readers = (0..readers.max(1)).map(|_| store.reader()).collect::<Result<Vec<_>, _>>();
         Ok(Archive {
-            readers: Mutex::new(readers.map_err(io::Error::other)?),
+            readers: Mutex::new(Some(readers.map_err(io::Error::other)?)),
             keeper: Arc::new(Keeper::start(store, shards)?),
             survives,
             starts_anew,
@@ -180,6 +180,13 @@ impl<F: RoomFactory> Archive<F> {
         Ok(factory)
     }
 
+    /// Waits until all that was to be kept is, and closes the store. Nothing can be read from then on.
+    pub(crate) fn close(&self) {
+        // Before the store itself, which can only be put in order by the last who has it open.
+        lock(&self.readers).take();
+        self.keeper.finish();
+    }
+
     /// What a service is born with now.
     pub(crate) fn birth(&self, now: Instant) -> Birth {
         birth(self.clock, now)
@@ -191,10 +198,15 @@ impl<F: RoomFactory> Archive<F> {
         read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         loop {
-            let idle = lock(&self.readers).pop();
+            let idle = match &mut *lock(&self.readers) {
+                Some(readers) => readers.pop(),
+                None => return Err(StoreError::Closed { reason: "the server ends".into() }),
+            };
             if let Some(mut reader) = idle {
                 let result = read(&mut *reader);
-                lock(&self.readers).push(reader);
+                if let Some(readers) = &mut *lock(&self.readers) {
+                    readers.push(reader);
+                }
                 return result;
             }
             // There are as many as threads that have rooms, so this is rare and short.

@@ -256,7 +256,7 @@ impl<F: RoomFactory> RunningServer<F> {
             tracing::warn!("the server ends before all that it did has");
         }
         if let Some(archive) = archive {
-            archive.keeper.finish();
+            archive.close();
         }
         Ok(())
     }

@@ -4,7 +4,11 @@ use crate::{
     process::{Client, Running, ends_with, get, stateroom},
     project::{Project, greeter},
 };
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 #[test]
 fn an_edit_reaches_the_client_that_is_connected_and_a_broken_one_does_not() {
@@ -48,6 +52,48 @@ fn an_edit_reaches_the_client_that_is_connected_and_a_broken_one_does_not() {
     assert_eq!(client.hears(), "good evening undisturbed");
 
     assert_eq!(dev.terminate(), Some(0));
+}
+
+#[test]
+fn an_edit_keeps_the_count_and_the_socket_and_so_does_a_killed_server() {
+    let project = Project::new("carried-counter", "counter");
+    let start = || {
+        let mut command = stateroom(["dev", "--port", "0"]);
+        command.env_remove("STATEROOM_EPHEMERAL").current_dir(&project.path);
+        let mut dev = Running::start(&mut command);
+        let address = dev.address();
+        (dev, address)
+    };
+    let (mut dev, address) = start();
+    let mut client = Client::connect(&address);
+    assert_eq!(client.hears(), "0");
+    client.says("+");
+    assert_eq!(client.hears(), "1");
+
+    let mut step = 1;
+    for next in [10, 100, 1000] {
+        let source = project.read("src/lib.rs");
+        let (old, new) = (format!("self.value += {step}"), format!("self.value += {next}"));
+        assert!(source.contains(&old));
+        let edited = Instant::now();
+        project.write("src/lib.rs", &source.replace(&old, &new));
+        dev.hears("the new code goes on with the state of the old");
+        let time = edited.elapsed();
+        eprintln!("from an edit to the new code: {time:?}");
+        assert!(time < Duration::from_secs(60), "{time:?}");
+        step = next;
+    }
+    client.says("+");
+    assert_eq!(client.hears(), "1001", "the socket and the count are those of before");
+    drop(dev);
+
+    let (mut dev, address) = start();
+    let mut client = Client::connect(&address);
+    assert_eq!(client.hears(), "1001");
+    // A state that means something else is not taken over.
+    project.write("src/lib.rs", &project.read("src/lib.rs").replace("value", "number"));
+    dev.hears("the room starts anew with the new code");
+    assert_eq!(client.hears(), "0");
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod descriptors;
 mod dev;
 #[cfg(unix)]
 mod durable;
+#[cfg(target_os = "linux")]
+mod faults;
 #[cfg(unix)]
 mod kept;
 mod load;

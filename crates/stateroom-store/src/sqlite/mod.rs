@@ -78,6 +78,9 @@ impl SqliteStore {
         let Opened { connection, path, lock } = open::open(folder, durability)?;
         let index = SharedIndex::new(scan::scan(&connection, &path)?);
         let checkpointer = Checkpointer::start(&path)?;
+        // Until here it might have been refused.
+        open::leave_as_it_is(&connection, false)
+            .map_err(|error| failure::of_opening(&path, error))?;
         Ok(Self { checkpointer, connection, index, path, closed: None, _lock: lock })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{failure, schema, write_ahead_log};
 use crate::{Durability, StoreError};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write as _},
@@ -63,6 +63,7 @@ pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, Stor
     let connection =
         connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let of_opening = |error| failure::of_opening(&path, error);
+    leave_as_it_is(&connection, true).map_err(of_opening)?;
     let is_fresh = check_format(&connection, &path)?;
     if connection.is_readonly("main").map_err(of_opening)? {
         return Err(StoreError::ReadOnly { path });
@@ -83,6 +84,12 @@ pub(crate) fn open(folder: &Path, durability: Durability) -> Result<Opened, Stor
         sync_folder(folder).map_err(|error| cannot_open(folder, error))?;
     }
     Ok(Opened { connection, path, lock })
+}
+
+/// Whether the end of this connection changes nothing in the files. Else what is in the write-ahead log
+/// is copied to the database then, and the log removed.
+pub(crate) fn leave_as_it_is(connection: &Connection, as_it_is: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, as_it_is).map(|_| ())
 }
 
 /// An error if what was committed last is damaged in a way that SQLite would pass over. Where commits
