@@ -19,10 +19,11 @@ const QUIET_RATE: f64 = 50.0;
 const QUIET: Duration = Duration::from_secs(20);
 /// How many messages a second are said then: a hundred times what a million is for each of a day.
 const RATE: f64 = 10_000.0;
-/// Space that has not been given back for so long will not be.
-const SETTLED: Duration = Duration::from_secs(10);
+/// Space that has not been given back for so long will not be: first all that nobody needs any more is
+/// dropped, a little at a time, and only then does the file become shorter.
+const SETTLED: Duration = Duration::from_secs(90);
 /// How long it is waited for at most.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Has `clients` clients in each of `rooms` rooms say `messages` messages in all.
 pub(crate) fn day(

@@ -16,19 +16,24 @@ const AGAIN: u32 = 10_000;
 /// How many rooms are visited at the same time at first.
 const AT_A_TIME: u32 = 64;
 
-/// Visits `rooms` rooms of `server`, whose memory was `before`.
-pub(crate) fn hibernate(server: &mut Running, rooms: u32, before: f64) -> anyhow::Result<Figures> {
+/// Visits `rooms` rooms of `server`, whose memory was `started` when it had just started, and `empty`
+/// when there had been some rooms, and were none.
+pub(crate) fn hibernate(
+    server: &mut Running,
+    rooms: u32,
+    (started, empty): (f64, f64),
+) -> anyhow::Result<Figures> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut unheard = runtime.block_on(fill(server, rooms))?;
     wait_until_no_room_is_in_memory(server)?;
-    let hibernated = server.usage()?.resident - before;
+    let hibernated = server.usage()?.resident - empty;
     // What follows finds a server that has just started, and nothing in the memory of the system: not
     // even what is read and written as a server comes back from being killed.
     server.start_again()?;
     server.kill();
     disk::forget(&server.folder)?;
     server.start_again()?;
-    let restarted = server.usage()?.resident - before;
+    let restarted = server.usage()?.resident - started;
 
     let again = AGAIN.min(rooms);
     let mut times = Vec::new();

@@ -93,8 +93,11 @@ fn main() -> anyhow::Result<()> {
     let scenarios: Vec<&Scenario> =
         SCENARIOS.iter().filter(|scenario| wanted.contains(&scenario.name)).collect();
     let wanted = chosen(&options.only, &Peer::ALL.map(Peer::name))?;
-    let peers: Vec<Peer> =
-        Peer::ALL.into_iter().filter(|peer| wanted.contains(&peer.name())).collect();
+    let takes_part = |peer: &Peer| scenarios.iter().any(|scenario| scenario.peers.contains(peer));
+    let peers: Vec<Peer> = Peer::ALL
+        .into_iter()
+        .filter(|peer| wanted.contains(&peer.name()) && takes_part(peer))
+        .collect();
     let results = compare(&options, &scenarios, &peers)?;
     println!(
         "{}\n\n{}\n{}",
