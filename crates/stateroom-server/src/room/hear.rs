@@ -40,10 +40,19 @@ pub(super) struct Newcomer {
 
 impl Newcomer {
     /// The newcomer is a client now.
-    pub(super) fn settle_in<F>(self, client: ClientId, sockets: &mut Sockets, turn: &mut Turn<F>) {
+    pub(super) fn settle_in<F>(
+        self,
+        client: ClientId,
+        sockets: &mut Sockets,
+        early_input: &mut Vec<(Ready, Vec<u8>)>,
+        turn: &mut Turn<F>,
+    ) {
         let Newcomer { stream, socket, early } = self;
         let connection = sockets.insert(client, Connection::new(stream, socket, client));
-        turn.joined.push(Joined { socket, connection, early });
+        turn.joined.push(Joined { socket, connection });
+        if !early.is_empty() {
+            early_input.push((Ready { connection, socket, at_end: false }, early));
+        }
     }
 
     /// The newcomer is not let in after all.
@@ -71,29 +80,23 @@ impl<F: RoomFactory> DrivenRoom<F> {
             // The room failed before it let the client in.
             newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, "room failed"), turn);
         }
-        outcome?;
-        self.hear_the_early(turn, now)
+        outcome
     }
 
-    /// Lets the room hear what those that it has let in had sent before.
-    pub(super) fn hear_the_early(
+    /// Lets the room hear what a client that it has let in had sent before.
+    pub(super) fn hear_early(
         &mut self,
+        ready: Ready,
+        mut early: Vec<u8>,
         turn: &mut Turn<F>,
         now: Instant,
     ) -> Result<(), RoomEnded> {
-        for number in 0..turn.joined.len() {
-            let Some(joined) = turn.joined.get_mut(number) else { break };
-            let mut early = std::mem::take(&mut joined.early);
-            if early.is_empty() {
-                continue;
-            }
-            let Joined { socket, connection, .. } = *joined;
-            let ready = Ready { connection, socket, at_end: false };
-            self.take_input(ready, turn, now, |connection, limit, hear| {
-                connection.decode(&mut early, limit, hear)
-            })?;
+        if self.connection(ready).is_none() {
+            return Ok(());
         }
-        Ok(())
+        self.take_input(ready, turn, now, |connection, limit, hear| {
+            connection.decode(&mut early, limit, hear)
+        })
     }
 
     /// Looks at a socket that is ready: writes what waits, reads what is there.

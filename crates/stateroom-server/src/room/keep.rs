@@ -231,9 +231,6 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 self.recover(turn, now)?;
             }
         }
-        if !self.is_blocked() {
-            self.hear_the_early(turn, now)?;
-        }
         Ok(())
     }
 

@@ -75,6 +75,13 @@ pub(crate) enum Order<F> {
     Attend,
 }
 
+impl<F> Order<F> {
+    /// Whether a room that can hear nothing hears this all the same: it may be what it waits for.
+    fn gets_through(&self) -> bool {
+        matches!(self, Order::Answer(_) | Order::ShutDown)
+    }
+}
+
 /// A client whose handshake is done, on its way into a room.
 #[derive(Debug)]
 pub(crate) struct Arrival {
@@ -98,12 +105,10 @@ pub(crate) struct Ready {
 }
 
 /// A client that was let in.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Joined {
     pub(crate) socket: u32,
     pub(crate) connection: u32,
-    /// What it had sent before, until the room hears it.
-    early: Vec<u8>,
 }
 
 /// A client that was let go.
@@ -184,6 +189,8 @@ pub(crate) struct DrivenRoom<F: RoomFactory> {
     sockets: Sockets,
     /// The clients that the room has heard of, but has yet to let in.
     newcomers: VecDeque<Newcomer>,
+    /// What clients that were let in had sent before that, and the room has yet to hear.
+    early: Vec<(Ready, Vec<u8>)>,
     /// The connections that end when all that was sent to them is written.
     leaving: Vec<(u32, Leaving)>,
     id: Arc<str>,
@@ -232,6 +239,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             room: Some(Box::new(room)),
             sockets: Sockets::default(),
             newcomers: VecDeque::new(),
+            early: Vec::new(),
             leaving: Vec::new(),
             id: id.clone(),
             empty_since: now,
@@ -274,6 +282,15 @@ impl<F: RoomFactory> DrivenRoom<F> {
         self.flushing || !(self.leaving.is_empty() || self.is_blocked())
     }
 
+    /// Whether the room has more to do right away, when this is what it is still to hear.
+    pub(crate) fn has_more(&self, orders: &[Order<F>], ready: &[Ready]) -> bool {
+        self.is_busy()
+            || match self.is_blocked() {
+                true => orders.iter().any(Order::gets_through),
+                false => !(orders.is_empty() && ready.is_empty() && self.early.is_empty()),
+            }
+    }
+
     /// Whether nothing is on its way from here.
     pub(crate) fn is_at_rest(&self) -> bool {
         !self.sockets.has_batch()
@@ -284,6 +301,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(crate) fn sleep(&mut self, now: Instant) -> Sleep {
         self.sockets.shrink();
         self.newcomers.shrink_to_fit();
+        self.early.shrink_to_fit();
         let Some(room) = &mut self.room else { return Sleep::Asleep(None) };
         let sleep = room.sleep();
         if let (Sleep::Asleep(_), Some(keep)) = (&sleep, &mut self.keep) {
@@ -388,6 +406,13 @@ impl<F: RoomFactory> DrivenRoom<F> {
         if !self.flushing && !self.is_blocked() {
             self.hear(Event::Timer, turn, now)?;
         }
+        while in_turn
+            && !self.is_blocked()
+            && let Some((ready, early)) = self.early.pop()
+        {
+            self.hear_early(ready, early, turn, now)?;
+            in_turn = self.goes_on(now);
+        }
         let mut ready = std::mem::take(&mut turn.ready);
         let mut outcome = Ok(());
         for socket in ready.drain(..) {
@@ -433,7 +458,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// Carries out the room's commands, as far as the batch.
     fn obey(&mut self, turn: &mut Turn<F>) {
-        let Self { room, sockets, leaving, newcomers, keep, .. } = self;
+        let Self { room, sockets, leaving, newcomers, early, keep, .. } = self;
         let Some(room) = room else { return };
         if keep.as_ref().is_some_and(|keep| keep.waits_for_nothing()) {
             room.forget_records();
@@ -441,7 +466,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         room.drain_commands(|command| match command {
             Command::Open { client } => {
                 if let Some(newcomer) = newcomers.pop_front() {
-                    newcomer.settle_in(client, sockets, turn);
+                    newcomer.settle_in(client, sockets, early, turn);
                 }
             }
             Command::Send { to, kind, bytes } => sockets.send(to, kind, bytes),

@@ -358,10 +358,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         };
         // An empty room whose last client is being taken leave of is looked at once that is done.
         let due = room.due().filter(|due| *due > now || !room.is_over(now));
-        // One that is blocked is told when it can go on.
-        let has_more = !(slot.orders.is_empty() && slot.ready.is_empty());
-        let has_more = has_more && !room.is_blocked();
-        let goes_on = room.is_busy() || has_more;
+        let goes_on = room.has_more(&slot.orders, &slot.ready);
         slot.room = Some(room);
         if goes_on {
             self.enqueue(key);

@@ -3,6 +3,7 @@
 mod admission;
 mod awake;
 mod bad_clients;
+mod kept;
 mod panics;
 mod rooms;
 mod shutdown;

@@ -1,0 +1,235 @@
+//! Rooms that are kept, with a store that commits when the test says so.
+
+use crate::support::{Client, within};
+use futures_util::SinkExt as _;
+use stateroom::{
+    Birth, ClientId, CodeVersion, MessageRecipient, RestoreFailure, SavedState, ServiceFailure,
+    StateroomContext as _, StateroomService, StateroomServiceFactory,
+};
+use stateroom_room::RoomContext;
+use stateroom_server::{Keeping, Server, ServerHandle, Survives};
+use stateroom_store::{MemoryStore, Reader, Store, StoreError, Write};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+/// Answers its client, and sends everyone more than a room may have waiting when it is told to.
+struct Echo {
+    context: RoomContext,
+    heard: Arc<AtomicUsize>,
+}
+
+/// Of echoes; counts the messages that they hear.
+#[derive(Clone, Default)]
+struct Echoes(Arc<AtomicUsize>);
+
+impl StateroomService for Echo {
+    fn message(&mut self, client: ClientId, message: &str) {
+        let is_long = message == "flood for long";
+        let heard_at = Instant::now();
+        self.heard.fetch_add(1, SeqCst);
+        while is_long && heard_at.elapsed() < Duration::from_millis(200) {
+            // As the host of a module does in the middle of an event that takes long.
+            stateroom_server::lend_thread();
+            std::thread::yield_now();
+        }
+        if message.starts_with("flood") {
+            self.context.send_binary(MessageRecipient::Broadcast, &vec![0; 2 << 20]);
+        }
+        self.context.send_message(client, message);
+    }
+
+    fn save(&mut self) -> Option<SavedState> {
+        Some(SavedState::new(|| Ok(Vec::new())))
+    }
+
+    fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
+        None
+    }
+}
+
+impl StateroomServiceFactory<RoomContext> for Echoes {
+    type Service = Echo;
+    type Error = Infallible;
+
+    fn build(&self, _: &str, context: RoomContext) -> Result<Echo, Infallible> {
+        Ok(Echo { context, heard: self.0.clone() })
+    }
+
+    fn build_at(&self, id: &str, context: RoomContext, _: &Birth) -> Result<Echo, Infallible> {
+        self.build(id, context)
+    }
+
+    fn version(&self) -> Result<CodeVersion, String> {
+        Ok(CodeVersion([1; 32]))
+    }
+
+    fn code(&self) -> Option<Arc<[u8]>> {
+        Some([].into())
+    }
+
+    fn restore(&self, id: &str, context: RoomContext, _: &[u8]) -> Result<Echo, RestoreFailure> {
+        self.build(id, context).map_err(|error| match error {})
+    }
+}
+
+/// A store whose commits wait until they are let through.
+struct Held {
+    store: MemoryStore,
+    /// Told of each commit that begins.
+    begun: Sender<()>,
+    /// Tells that one may go on; all may once nobody is there to tell.
+    go_on: Receiver<()>,
+}
+
+impl Store for Held {
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        let _ = self.begun.send(());
+        let _ = self.go_on.recv();
+        self.store.commit(writes)
+    }
+
+    fn maintain(&mut self) -> Result<bool, StoreError> {
+        self.store.maintain()
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.store.reader()
+    }
+}
+
+/// A server of echoes, and the way to its store.
+struct KeptServer {
+    address: SocketAddr,
+    handle: ServerHandle<Echoes>,
+    heard: Arc<AtomicUsize>,
+    begun: Receiver<()>,
+    go_on: Option<Sender<()>>,
+}
+
+impl KeptServer {
+    fn start() -> KeptServer {
+        let ((begin, begun), (go_on, going_on)) = (channel(), channel());
+        let echoes = Echoes::default();
+        let heard = echoes.0.clone();
+        let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+        server.config.shards = 1;
+        let keeping = Keeping {
+            store: Box::new(Held { store: MemoryStore::new(), begun: begin, go_on: going_on }),
+            survives: Survives::Crash,
+            load_code: Arc::new(|_| Err("there is one code".to_owned())),
+            starts_anew: false,
+        };
+        let running = server.bind_keeping(echoes, keeping).unwrap();
+        let (address, handle) = (running.local_addr(), running.handle());
+        std::thread::spawn(move || running.run());
+        let server = KeptServer { address, handle, heard, begun, go_on: Some(go_on) };
+        // That of the code.
+        server.let_one_through();
+        server
+    }
+
+    /// Waits until a commit has begun.
+    fn until_commit(&self) {
+        self.begun.recv_timeout(Duration::from_secs(20)).expect("nothing is committed");
+    }
+
+    fn let_one_through(&self) {
+        self.until_commit();
+        self.go_on.as_ref().unwrap().send(()).unwrap();
+    }
+
+    /// Has no commit wait any more.
+    fn let_all_through(&mut self) {
+        self.go_on = None;
+    }
+
+    async fn until_heard(&self, messages: usize) {
+        within(async {
+            while self.heard.load(SeqCst) < messages {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Somebody who is in the room, which everything that waits is let through for.
+    async fn join(&self) -> Client {
+        let joining = connect_async(format!("ws://{}/ws/lobby", self.address));
+        let client = Client(joining.await.unwrap().0);
+        self.let_one_through();
+        client
+    }
+
+    /// Somebody who sends a message together with the request to be let in.
+    async fn join_saying(&self, text: &[u8]) -> Client {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = "GET /ws/lobby HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
+                       upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                       sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        let mut bytes = request.as_bytes().to_vec();
+        // A masked text frame, whose mask changes nothing.
+        bytes.extend([0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0]);
+        bytes.extend(text);
+        stream.write_all(&bytes).await.unwrap();
+        let mut head = Vec::new();
+        within(async {
+            use tokio::io::AsyncReadExt as _;
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+        })
+        .await;
+        let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
+        Client(WebSocketStream::from_raw_socket(MaybeTlsStream::Plain(stream), role, None).await)
+    }
+}
+
+impl Drop for KeptServer {
+    fn drop(&mut self) {
+        self.let_all_through();
+        self.handle.shutdown();
+    }
+}
+
+/// Reads on until this text comes.
+async fn hears(client: &mut Client, text: &str) {
+    while client.next().await != Message::text(text) {}
+}
+
+#[tokio::test]
+async fn what_a_client_sends_with_its_request_is_heard_though_the_room_is_full_when_it_is_let_in() {
+    let mut server = KeptServer::start();
+    let mut talker = server.join().await;
+    let mut newcomer = server.join_saying(b"hello").await;
+    // The join is on its way to the store, and meanwhile much more than may wait is said.
+    server.until_commit();
+    talker.0.send(Message::text("flood")).await.unwrap();
+    server.until_heard(1).await;
+    server.let_all_through();
+    hears(&mut newcomer, "hello").await;
+    hears(&mut talker, "flood").await;
+}
+
+#[tokio::test]
+async fn a_room_that_is_full_goes_on_though_it_was_busy_when_the_store_answered() {
+    let mut server = KeptServer::start();
+    let mut talker = server.join().await;
+    talker.send("first").await;
+    server.until_commit();
+    talker.send("flood for long").await;
+    server.until_heard(2).await;
+    // The answer comes to the shard while the room is in the middle of its event.
+    server.let_all_through();
+    hears(&mut talker, "first").await;
+    hears(&mut talker, "flood for long").await;
+}
