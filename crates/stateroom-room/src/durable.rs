@@ -210,12 +210,14 @@ impl<S: StateroomService> Room<S> {
 
     /// Takes the records of what the room has heard, to be made durable. All commands that there are
     /// wait for that; those of events that it hears meanwhile wait for the next ones. `None` while
-    /// records that were taken before have yet to be committed, and for a room without a journal.
+    /// records that were taken before have yet to be committed, and for a room without records.
     ///
     /// There may be no records, as after the start of a room, whose commands wait all the same.
     pub fn submit(&mut self) -> Option<Records> {
         let end = self.context.outbox().mark();
-        let journal = self.journal.as_mut().filter(|journal| !journal.is_waiting())?;
+        let may_submit =
+            |journal: &&mut Box<Journal>| journal.records_events && !journal.is_waiting();
+        let journal = self.journal.as_mut().filter(may_submit)?;
         Some(journal.submit(end))
     }
 
@@ -227,12 +229,11 @@ impl<S: StateroomService> Room<S> {
         }
     }
 
-    /// Forgets the records of what the room has heard, and lets all its commands be drained: for
-    /// whoever keeps no more than a room's [state](Room::state).
-    pub fn forget_records(&mut self) {
-        let end = self.context.outbox().mark();
+    /// Has the room count what it hears without keeping records, and its commands wait for nothing:
+    /// for whoever keeps no more than a room's [state](Room::state).
+    pub fn keep_no_records(&mut self) {
         if let Some(journal) = &mut self.journal {
-            journal.forget(end);
+            journal.records_events = false;
         }
     }
 
@@ -286,8 +287,8 @@ impl<S: StateroomService> Room<S> {
         Ok(())
     }
 
-    /// Puts a new service in the place of the running one, as [`Room::replace_service`] does, with
-    /// the clock and the randomness of `birth`. A room that keeps a journal must be
+    /// Puts a new service in the place of the running one: it starts anew, born as `birth` tells, and
+    /// every member is connected to it by the id it had. A room that keeps a journal must be
     /// [saved](Room::state) next, for its journal doesn't tell of this.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ pub(crate) struct Journal {
     pub(crate) beginning: Option<Beginning>,
     /// How many events the room has heard in its life.
     pub(crate) events: u64,
+    /// Whether it keeps records, and commands wait for them.
+    pub(crate) records_events: bool,
     /// The records of the last of them.
     records: Vec<u8>,
     recorded: u32,
@@ -38,6 +40,7 @@ impl Journal {
         Journal {
             beginning,
             events,
+            records_events: true,
             records: Vec::new(),
             recorded: 0,
             released: Mark::default(),
@@ -84,15 +87,6 @@ impl Journal {
             events,
             bytes: std::mem::take(&mut self.records),
         }
-    }
-
-    /// Forgets the records, and lets go of the commands up to `end`: nobody keeps the one, so nothing
-    /// holds up the other.
-    pub(crate) fn forget(&mut self, end: Mark) {
-        self.records.clear();
-        self.recorded = 0;
-        self.submitted = None;
-        self.released = end;
     }
 
     /// Lets go of the commands that waited for what was submitted.

@@ -77,33 +77,6 @@ impl<S: StateroomService> Room<S> {
         room
     }
 
-    /// Puts a new service in the place of the running one: it starts anew, and every member is
-    /// connected to it by the id it had.
-    ///
-    /// # Errors
-    /// When the new service cannot be started; the old one goes on then, as if nothing had been.
-    pub fn replace_service<F>(
-        &mut self,
-        factory: &F,
-        room_id: &str,
-        now: Timestamp,
-    ) -> Result<(), StartFailure<F::Error>>
-    where
-        F: StateroomServiceFactory<RoomContext, Service = S>,
-    {
-        let now = self.advance(now);
-        let mark = self.context.outbox().mark();
-        match build(|| factory.build(room_id, self.context.clone())) {
-            Ok(service) => self.service = service,
-            Err(failure) => {
-                self.context.outbox().take_back(mark);
-                return Err(failure);
-            }
-        }
-        self.start_over(now);
-        Ok(())
-    }
-
     /// Connects everyone anew, to a service that was just made.
     pub(crate) fn start_over(&mut self, now: Timestamp) {
         self.deadline = None;
@@ -140,11 +113,12 @@ impl<S: StateroomService> Room<S> {
             self.context.outbox().take_back(mark);
             return Err(ended);
         }
-        if self.journal.is_some() {
-            let digest = self.digest_since(mark);
-            if let Some(journal) = &mut self.journal {
-                journal.note(event, before, now, digest);
-            }
+        let keeps_records = self.journal.as_ref().is_some_and(|journal| journal.records_events);
+        let digest = keeps_records.then(|| self.digest_since(mark));
+        match (&mut self.journal, digest) {
+            (Some(journal), Some(digest)) => journal.note(event, before, now, digest),
+            (Some(journal), None) => journal.skip(),
+            (None, _) => {}
         }
         Ok(())
     }
@@ -205,11 +179,11 @@ impl<S: StateroomService> Room<S> {
     pub fn drain_commands(&mut self, carry_out: impl FnMut(Command<'_>)) {
         let mut outbox = self.context.outbox();
         match &mut self.journal {
-            Some(journal) => {
+            Some(journal) if journal.records_events => {
                 outbox.drain_to(journal.released, carry_out);
                 journal.drained();
             }
-            None => {
+            _ => {
                 let end = outbox.mark();
                 outbox.drain_to(end, carry_out);
             }

@@ -333,3 +333,16 @@ fn other_code_takes_over_the_state_when_both_are_willing() {
     let (at, _) = state(&mut room);
     assert_eq!(at, room.events());
 }
+
+#[test]
+fn a_room_without_records_waits_for_nothing_and_can_be_saved_all_the_same() {
+    let mut room = found();
+    room.keep_no_records();
+    joins(&mut room, None);
+    says(&mut room, "5", 1);
+    assert_eq!(released(&mut room), ["begun", "open 1", "sum 0", "sum 5"]);
+    assert_eq!((room.unsubmitted(), room.submit()), (0, None));
+    let saved = state(&mut room);
+    assert_eq!(saved.0, 2);
+    assert_eq!(restore(&saved).unwrap().service_mut().sum, 5);
+}

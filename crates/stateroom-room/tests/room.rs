@@ -1,8 +1,8 @@
 //! What a room decides, seen from outside: events in, commands out.
 
 use stateroom::{
-    ClientId, MessageRecipient, SimpleServiceFactory, SimpleStateroomService, StateroomContext,
-    WrappedStateroomService,
+    Birth, ClientId, MessageRecipient, SimpleServiceFactory, SimpleStateroomService,
+    StateroomContext, WrappedStateroomService,
 };
 use stateroom_room::{
     CloseReason, Command, Event, MAX_REMEMBERED_TOKENS, MessageKind, Recipients, Room, RoomContext,
@@ -48,6 +48,9 @@ const FACTORY: SimpleServiceFactory<Herald> = SimpleServiceFactory::new();
 fn start(room_id: &str) -> HeraldRoom {
     Room::start(&FACTORY, room_id, at(0)).unwrap()
 }
+
+/// With which a service starts anew.
+const BIRTH: Birth = Birth { time: Duration::ZERO, seed: [0; 32] };
 
 fn at(milliseconds: u64) -> Timestamp {
     Timestamp::from_origin(Duration::from_millis(milliseconds))
@@ -203,7 +206,7 @@ fn a_panic_in_new_is_a_failed_start() {
 fn a_replaced_service_hears_everyone_connect_again_under_their_old_ids() {
     let mut room = start("timed");
     hear(&mut room, &[connect(None), connect(None), disconnect(1)]);
-    room.replace_service(&FACTORY, "lobby", at(0)).unwrap();
+    room.start_anew(&FACTORY, "lobby", &BIRTH).unwrap();
     assert_eq!(drain(&mut room), ["but 2 +2"]);
     assert_eq!(room.deadline(), None, "the old service's timer is gone with it");
     assert_eq!(hear(&mut room, &[connect(None)])[0], "open 3");
@@ -213,7 +216,7 @@ fn a_replaced_service_hears_everyone_connect_again_under_their_old_ids() {
 fn a_service_that_cannot_start_does_not_replace_the_one_that_runs() {
     let mut room = start("timed");
     hear(&mut room, &[connect(None)]);
-    room.replace_service(&FACTORY, "cursed", at(0)).unwrap_err();
+    room.start_anew(&FACTORY, "cursed", &BIRTH).unwrap_err();
     assert_eq!(room.deadline(), Some(at(50)));
     assert_eq!(hear(&mut room, &[text(1, "still here")]), ["one 1 still here"]);
 }

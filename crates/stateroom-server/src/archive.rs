@@ -122,8 +122,9 @@ impl<F: RoomFactory> Archive<F> {
         match self.read(|reader| reader.load(id))? {
             Some(stored) => self.revive(id, &stored, newest),
             None => {
-                let room = Room::found(&*newest.factory, id, &self.birth(now))
+                let room = Room::found(&*newest.factory, id, &birth(self.clock, now))
                     .map_err(|failure| OpenFailure::Start(failure.to_string()))?;
+                let room = self.kept(room);
                 Ok(Opened { room, code: newest.clone(), saved: None, journal_bytes: 0 })
             }
         }
@@ -162,7 +163,15 @@ impl<F: RoomFactory> Archive<F> {
             room.replay(part.follows, &part.records).map_err(failed)?;
         }
         let journal_bytes = stored.tail.iter().map(|part| part.records.len()).sum();
-        Ok(Opened { room, code, saved: Some(snapshot.at), journal_bytes })
+        Ok(Opened { room: self.kept(room), code, saved: Some(snapshot.at), journal_bytes })
+    }
+
+    /// A room that keeps records as far as they are kept.
+    fn kept(&self, mut room: Room<F::Service>) -> Room<F::Service> {
+        if self.survives == Survives::Nothing {
+            room.keep_no_records();
+        }
+        room
     }
 
     /// The code of a version that was kept.
@@ -185,11 +194,6 @@ impl<F: RoomFactory> Archive<F> {
         // Before the store itself, which can only be put in order by the last who has it open.
         lock(&self.readers).take();
         self.keeper.finish();
-    }
-
-    /// What a service is born with now.
-    pub(crate) fn birth(&self, now: Instant) -> Birth {
-        birth(self.clock, now)
     }
 
     /// Reads with a reader that nobody else uses meanwhile.

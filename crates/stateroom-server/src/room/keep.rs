@@ -54,7 +54,8 @@ impl<F: RoomFactory> Keep<F> {
         shared: &Shared,
     ) -> (Room<F::Service>, Self) {
         let Opened { mut room, code, saved, journal_bytes } = opened;
-        let first = saved.is_none().then(|| room.state()).flatten();
+        let is_told = saved.is_none() && archive.survives != Survives::Nothing;
+        let first = is_told.then(|| room.state()).flatten();
         let keep = Keep {
             archive,
             address,
@@ -124,13 +125,25 @@ impl<F: RoomFactory> Keep<F> {
     fn is_quiet(&self, room: &Room<F::Service>) -> bool {
         self.first.is_none() && !self.saving && !room.is_waiting() && room.unsubmitted() == 0
     }
+
+    /// Whether the store has the room's state as it is.
+    fn is_saved(&self, room: &Room<F::Service>) -> bool {
+        self.saved == Some(room.events()) && self.is_quiet(room)
+    }
+
+    /// Notes that the room runs other code, from the state that it is in now.
+    pub(super) fn runs(&mut self, code: Code<F>, room: &mut Room<F::Service>) {
+        self.code = code;
+        self.saved = None;
+        self.first = room.state().filter(|_| !self.waits_for_nothing());
+    }
 }
 
 impl<F: RoomFactory> DrivenRoom<F> {
     /// Has what the room has heard kept, unless something of it is on its way already.
     pub(super) fn submit(&mut self) {
         let (Some(room), Some(keep)) = (&mut self.room, &mut self.keep) else { return };
-        if keep.waits_for_nothing() || (keep.first.is_none() && room.unsubmitted() == 0) {
+        if keep.first.is_none() && room.unsubmitted() == 0 {
             return;
         }
         let Some(records) = room.submit() else { return };
@@ -166,7 +179,6 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let Some(state) = room.state() else { return };
         let (at, vitals, id) = (state.at, vitals(room), self.id.clone());
         let (keeper, code, from) = (keep.archive.keeper.clone(), keep.code.clone(), keep.address);
-        keep.first = None;
         keep.saving = true;
         keep.journal_bytes = 0;
         let save = move || {
@@ -186,7 +198,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(super) fn save_for_good(&mut self) {
         self.submit();
         let (Some(room), Some(keep)) = (&mut self.room, &mut self.keep) else { return };
-        if keep.saved == Some(room.events()) && keep.is_quiet(room) {
+        if keep.is_saved(room) {
             return;
         }
         let Some(state) = room.state() else { return };
@@ -250,37 +262,6 @@ impl<F: RoomFactory> DrivenRoom<F> {
         keep.swap_waits
     }
 
-    /// Has the room go on with new code, if it may: with the state that the old code hands over, or
-    /// anew. Nothing of it is on its way to the store, and it is in memory or saved.
-    pub(super) fn swap_kept(&mut self, factory: &Arc<F>, now: Instant) -> Result<(), OpenFailure> {
-        let Some(keep) = &mut self.keep else { return Ok(()) };
-        let Ok(version) = factory.version() else { return Ok(()) };
-        if version == keep.code.version {
-            return Ok(());
-        }
-        let id = &*self.id;
-        keep.in_memory(&mut self.room, id)?;
-        let Some(room) = &mut self.room else { return Ok(()) };
-        let birth = keep.archive.birth(now);
-        match room.take_over(&**factory, id, &birth) {
-            Ok(()) => tracing::info!(room = id, "the new code goes on with the state of the old"),
-            Err(reason) if keep.archive.starts_anew => {
-                if let Err(error) = room.start_anew(&**factory, id, &birth) {
-                    tracing::error!(room = id, %error, "the room goes on with the old code");
-                    return Ok(());
-                }
-                tracing::info!(room = id, %reason, "the room starts anew with the new code");
-            }
-            Err(reason) => {
-                tracing::warn!(room = id, %reason, "the room goes on with the code it began with");
-                return Ok(());
-            }
-        }
-        keep.code = Code { factory: factory.clone(), version };
-        keep.first = room.state();
-        Ok(())
-    }
-
     /// Lets those go who were in the room before the server ended, and have not come back.
     pub(super) fn part_with_the_absent(
         &mut self,
@@ -325,13 +306,13 @@ impl<F: RoomFactory> DrivenRoom<F> {
         if !(is_quiet || sleeps_on) || !self.newcomers.is_empty() || keep.setback.is_on() {
             return;
         }
-        if keep.saved == Some(room.events()) && keep.is_quiet(room) {
+        if keep.is_saved(room) {
             if sleeps_on {
                 keep.deadline = room.deadline();
                 keep.asleep_since = None;
                 self.room = None;
             }
-        } else if !keep.saving && (keep.waits_for_nothing() || keep.is_quiet(room)) {
+        } else if keep.is_quiet(room) {
             self.save();
         }
     }
@@ -359,9 +340,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     /// Whether the room can be brought back as it is.
     pub(super) fn is_saved(&self) -> bool {
         match (&self.room, &self.keep) {
-            (Some(room), Some(keep)) => {
-                keep.saved == Some(room.events()) && keep.is_quiet(room) && !keep.setback.is_on()
-            }
+            (Some(room), Some(keep)) => keep.is_saved(room) && !keep.setback.is_on(),
             _ => true,
         }
     }

@@ -8,9 +8,10 @@ mod hear;
 mod keep;
 mod leave;
 mod setback;
+mod swap;
 
 use crate::{
-    archive::{Archive, Code, birth},
+    archive::{Archive, Code},
     keeper::{Address, Answer},
     shared::Shared,
     sockets::Sockets,
@@ -249,7 +250,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             keep,
         };
         if let Some(newest) = newest
-            && let Err(error) = room.swap_kept(&newest, now)
+            && let Err(error) = room.swap(&newest, now)
         {
             tracing::error!(room = &**id, %error, "the room could not be opened");
             return None;
@@ -435,7 +436,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
     fn carry_out(&mut self, order: Order<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
         match order {
             Order::Join(arrival) => self.admit(arrival, turn, now)?,
-            Order::Swap(factory) => self.swap(&factory, turn, now)?,
+            Order::Swap(factory) => {
+                self.swap(&factory, now).map_err(not_back)?;
+                self.obey(turn);
+            }
             Order::Ping(socket) => self.ping(socket),
             Order::LetGo(socket) => self.let_go_silent(socket),
             Order::ShutDown => return Err(End::ShutDown),
@@ -458,11 +462,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// Carries out the room's commands, as far as the batch.
     fn obey(&mut self, turn: &mut Turn<F>) {
-        let Self { room, sockets, leaving, newcomers, early, keep, .. } = self;
+        let Self { room, sockets, leaving, newcomers, early, .. } = self;
         let Some(room) = room else { return };
-        if keep.as_ref().is_some_and(|keep| keep.waits_for_nothing()) {
-            room.forget_records();
-        }
         room.drain_commands(|command| match command {
             Command::Open { client } => {
                 if let Some(newcomer) = newcomers.pop_front() {
@@ -477,27 +478,6 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 }
             }
         });
-    }
-
-    fn swap(&mut self, factory: &Arc<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
-        if self.keep.is_some() {
-            self.swap_kept(factory, now).map_err(not_back)?;
-        } else if let Some(room) = &mut self.room {
-            let birth = birth(self.shared.clock, now);
-            if room.take_over(&**factory, &self.id, &birth).is_ok() {
-                tracing::info!(room = &*self.id, "the new code goes on with the state of the old");
-                return Ok(());
-            }
-            match room.replace_service(&**factory, &self.id, self.shared.clock.timestamp(now)) {
-                Ok(()) => tracing::info!(room = &*self.id, "the room goes on with the new service"),
-                Err(failure) => tracing::error!(
-                    room = &*self.id, error = %failure,
-                    "the new service could not start; the room goes on with the old one"
-                ),
-            }
-        }
-        self.obey(turn);
-        Ok(())
     }
 }
 
