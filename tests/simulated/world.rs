@@ -191,10 +191,7 @@ impl World {
             Err(StoreError::Full { .. }) => {
                 // Whose writes were refused is ended, and comes back as it was.
                 self.counts[5] += 1;
-                for write in &writes {
-                    let (Write::Append { room, .. } | Write::Snapshot { room, .. }) = write else {
-                        continue;
-                    };
+                for room in writes.iter().filter_map(Write::room) {
                     self.rooms.remove(&**room);
                 }
             }
@@ -265,10 +262,8 @@ impl World {
     }
 
     fn hibernate(&mut self, id: &'static str) {
-        let on_desk = self.desk.iter().any(|(write, _)| match write {
-            Write::Append { room, .. } | Write::Snapshot { room, .. } => **room == *id,
-            _ => false,
-        });
+        let on_desk =
+            self.desk.iter().any(|(write, _)| write.room().is_some_and(|room| **room == *id));
         let is_quiet = |live: &Live| {
             live.first.is_none()
                 && live.failed.is_none()

@@ -10,7 +10,7 @@ const config :Workerd.Config = (
 );
 
 const rooms :Workerd.Worker = (
-  modules = [(name = "worker.js", esModule = embed "stored.js")],
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
   compatibilityDate = "2026-11-01",
   durableObjectNamespaces = [
     (className = "Room", uniqueKey = "stateroom-bench-room", enableSql = true),
@@ -19,5 +19,6 @@ const rooms :Workerd.Worker = (
   bindings = [
     (name = "ROOM", durableObjectNamespace = "Room"),
     (name = "MODE", fromEnvironment = "MODE"),
+    (name = "STORES", text = "each message"),
   ],
 );

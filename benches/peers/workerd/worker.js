@@ -1,10 +1,13 @@
 // Rooms as Cloudflare's documentation makes them: a Durable Object each, with the hibernation API.
+// Where each message is stored, nothing waits for that here: the output gate holds back what is sent
+// until what was stored before is on the disk.
 import { DurableObject } from "cloudflare:workers";
 
 export class Room extends DurableObject {
   constructor(state, env) {
     super(state, env);
     this.echo = env.MODE === "echo";
+    this.stores = env.STORES === "each message";
   }
 
   fetch() {
@@ -14,6 +17,7 @@ export class Room extends DurableObject {
   }
 
   webSocketMessage(socket, message) {
+    if (this.stores) this.ctx.storage.put("last", message);
     if (this.echo) socket.send(message);
     else for (const member of this.ctx.getWebSockets()) member.send(message);
   }

@@ -180,7 +180,7 @@ impl<F: RoomFactory> Desk<F> {
                 self.broken.store(true, Relaxed);
             }
             let culprit = culprit(&error)
-                .filter(|culprit| writes.iter().any(|write| room_of(write) == Some(culprit)));
+                .filter(|culprit| writes.iter().any(|write| write.room() == Some(culprit)));
             let reason: Arc<str> = error.to_string().into();
             let mut writes = writes.into_iter();
             for (request, count) in group.iter_mut().zip(counts) {
@@ -189,7 +189,7 @@ impl<F: RoomFactory> Desk<F> {
             // Without those who are to blame: one room, or all. So there are fewer each time.
             group.retain(|request| {
                 let is_lost = culprit.as_ref().is_none_or(|culprit| {
-                    request.writes.iter().any(|write| room_of(write) == Some(culprit))
+                    request.writes.iter().any(|write| write.room() == Some(culprit))
                 });
                 if let Some((room, _)) = request.then.as_ref().filter(|_| is_lost) {
                     self.lost.insert(*room);
@@ -245,15 +245,5 @@ fn culprit(error: &StoreError) -> Option<Arc<str>> {
         | StoreError::EmptyAppend { room }
         | StoreError::Damaged { room, .. } => Some(room.clone()),
         _ => None,
-    }
-}
-
-fn room_of(write: &Write) -> Option<&Arc<str>> {
-    match write {
-        Write::Append { room, .. }
-        | Write::Snapshot { room, .. }
-        | Write::Quarantine { room, .. }
-        | Write::Delete { room } => Some(room),
-        Write::Module { .. } => None,
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn check(
     let mut rooms: HashMap<&str, Option<Standing>> = HashMap::new();
     for write in writes {
         check_size(write)?;
-        let Some(room) = room_of(write) else { continue };
+        let Some(room) = write.room() else { continue };
         if let Write::Delete { .. } = write {
             // Even a damaged room can be deleted, so it isn't looked up.
             rooms.insert(room, None);
@@ -75,17 +75,6 @@ fn after(
     }
 }
 
-/// The room that `write` is about.
-pub(crate) fn room_of(write: &Write) -> Option<&Arc<str>> {
-    match write {
-        Write::Append { room, .. }
-        | Write::Snapshot { room, .. }
-        | Write::Quarantine { room, .. }
-        | Write::Delete { room } => Some(room),
-        Write::Module { .. } => None,
-    }
-}
-
 fn check_size(write: &Write) -> Result<(), StoreError> {
     let bytes = match write {
         Write::Append { records, .. } => records.len(),
@@ -99,7 +88,7 @@ fn check_size(write: &Write) -> Result<(), StoreError> {
     }
     let of = match write {
         Write::Module { hash, .. } => format!("the module {hash}"),
-        _ => format!("the room {:?}", room_of(write).map_or("", |room| room)),
+        _ => format!("the room {:?}", write.room().map_or("", |room| room)),
     };
     Err(StoreError::TooLarge { of, bytes })
 }

@@ -126,3 +126,17 @@ pub enum Write {
         bytes: Vec<u8>,
     },
 }
+
+impl Write {
+    /// The id of the room that it is about; `None` for a module.
+    #[must_use]
+    pub fn room(&self) -> Option<&Arc<str>> {
+        match self {
+            Write::Append { room, .. }
+            | Write::Snapshot { room, .. }
+            | Write::Quarantine { room, .. }
+            | Write::Delete { room } => Some(room),
+            Write::Module { .. } => None,
+        }
+    }
+}

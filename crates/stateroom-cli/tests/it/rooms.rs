@@ -2,7 +2,7 @@
 
 use crate::{
     process::{Client, PATIENCE, Running, ends_with, stateroom, told},
-    project::Module,
+    project::{Module, REMEMBERING_ROOM},
 };
 use clap::Parser;
 use serde_json::{Value, json};
@@ -17,39 +17,34 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A room that answers each message with the one before it, and tells that as its state. A message
-/// that begins with `!` is more than it can bear; after one that begins with `+` it sets its timer
-/// to an hour later.
-const ROOM: &str = r#"(module
-    (import "env" "send_message" (func $send (param i32 i32 i32)))
-    (import "env" "send_binary" (func (param i32 i32 i32)))
-    (import "env" "set_timer" (func $set_timer (param i32)))
-    (memory (export "memory") 1)
-    (data (i32.const 8) "\01")
-    (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
-    (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))
-    (global $length (mut i32) (i32.const 0))
-    (func (export "jam_malloc") (param i32) (result i32) (i32.const 1024))
-    (func (export "jam_free") (param i32 i32))
-    (func (export "initialize") (param i32 i32))
-    (func (export "connect") (param i32))
-    (func (export "disconnect") (param i32))
-    (func (export "message") (param $client i32) (param $text i32) (param $bytes i32)
-        (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 33)) (then unreachable))
-        (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 43))
-            (then (call $set_timer (i32.const 3600000))))
-        (call $send (local.get $client) (i32.const 4096) (global.get $length))
-        (memory.copy (i32.const 4096) (local.get $text) (local.get $bytes))
-        (global.set $length (local.get $bytes)))
-    (func (export "binary") (param i32 i32 i32))
-    (func (export "timer"))
-    (func (export "stateroom_v1_hand_over") (result i32)
+/// The room that remembers a message, which also tells that as its state. A message that begins with
+/// `!` is more than it can bear; after one that begins with `+` it sets its timer to an hour later.
+fn room() -> String {
+    let edits = [
+        (
+            "(param $text i32) (param $bytes i32)",
+            "(param $text i32) (param $bytes i32)
+        (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 33)) (then unreachable))",
+        ),
+        ("(i32.const 116)", "(i32.const 43)"),
+        ("(i32.const 700)", "(i32.const 3600000)"),
+        (
+            "(func (export \"binary\")",
+            r#"(func (export "stateroom_v1_hand_over") (result i32)
         (i32.store8 (i32.const 4095) (i32.const 34))
         (i32.store8 (i32.add (i32.const 4096) (global.get $length)) (i32.const 34))
         (i32.store (i32.const 516) (i32.const 4095))
         (i32.store (i32.const 520) (i32.add (global.get $length) (i32.const 2)))
         (i32.const 512))
-    (func (export "stateroom_v1_take_over") (param i32 i32 i32 i32) (result i32) (i32.const 0)))"#;
+    (func (export "stateroom_v1_take_over") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "binary")"#,
+        ),
+    ];
+    edits.iter().fold(REMEMBERING_ROOM.to_owned(), |room, (from, to)| {
+        assert_eq!(room.matches(from).count(), 1, "{from}");
+        room.replace(from, to)
+    })
+}
 
 /// A folder that rooms are kept in, and the module that they run.
 struct Kept {
@@ -59,7 +54,7 @@ struct Kept {
 
 impl Kept {
     fn new() -> Kept {
-        Kept { module: Module::new(ROOM), folder: tempfile::tempdir().unwrap() }
+        Kept { module: Module::new(&room()), folder: tempfile::tempdir().unwrap() }
     }
 
     fn data_dir(&self) -> PathBuf {

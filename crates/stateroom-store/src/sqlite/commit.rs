@@ -80,7 +80,7 @@ impl<'a> Commit<'a> {
     ) -> Result<Self, CheckError> {
         let mut rooms = HashMap::with_capacity(writes.len());
         for write in writes {
-            let Some(id) = order::room_of(write) else { continue };
+            let Some(id) = write.room() else { continue };
             if rooms.contains_key(&**id) {
                 continue;
             }
