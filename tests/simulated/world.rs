@@ -373,8 +373,8 @@ impl World {
 }
 
 fn vitals(room: &Room<Ledger<RoomContext>>) -> Vitals {
-    let wake_at = room.deadline().map(|at| at.since_origin().as_nanos() as u64);
-    Vitals { wake_at, clients: room.members().count() as u32 }
+    let wake_at = room.deadline().map(Timestamp::nanoseconds);
+    Vitals { wake_at, clients: room.member_count() as u32 }
 }
 
 fn snapshot(id: &str, state: RoomState, vitals: Vitals) -> Write {

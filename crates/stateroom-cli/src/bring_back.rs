@@ -10,11 +10,11 @@ use crate::{
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 use stateroom::{Birth, StateroomService};
-use stateroom_room::{ReturnFailure, Room};
+use stateroom_room::{ReturnFailure, Room, Timestamp};
 use stateroom_server::ServerConfig;
 use stateroom_store::{ExportedRoom, Vitals};
 use stateroom_wasm_host::{Limits, StartError, WasmHost, WasmHostFactory};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Loads the module of a room, with the limits of the file, and those of the command line over them.
 pub(crate) fn load(
@@ -77,11 +77,8 @@ pub(crate) fn service_state(room: &mut Room<WasmHost>) -> anyhow::Result<Option<
 
 /// What the store is told of a room beside its state.
 pub(crate) fn vitals(room: &Room<WasmHost>) -> Vitals {
-    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    Vitals {
-        wake_at: room.deadline().map(|deadline| nanoseconds(deadline.since_origin())),
-        clients: u32::try_from(room.members().count()).unwrap_or(u32::MAX),
-    }
+    let wake_at = room.deadline().map(Timestamp::nanoseconds);
+    Vitals { wake_at, clients: u32::try_from(room.member_count()).unwrap_or(u32::MAX) }
 }
 
 /// What a service is born with now.

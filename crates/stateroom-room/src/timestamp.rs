@@ -23,6 +23,14 @@ impl Timestamp {
         self.0
     }
 
+    /// The time since the origin in nanoseconds, as stores keep it; the year 2554 is the last it can
+    /// tell.
+    #[must_use]
+    pub const fn nanoseconds(self) -> u64 {
+        let nanoseconds = self.0.as_nanos();
+        if nanoseconds > u64::MAX as u128 { u64::MAX } else { nanoseconds as u64 }
+    }
+
     /// The last whole microsecond: the grain of a room's time.
     pub(crate) const fn in_whole_microseconds(self) -> Self {
         Timestamp(Duration::from_micros(self.microseconds()))

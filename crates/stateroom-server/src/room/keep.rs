@@ -348,9 +348,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
 /// What the store is told of a room each time.
 fn vitals<S: stateroom::StateroomService>(room: &Room<S>) -> Vitals {
-    let wake_at = room
-        .deadline()
-        .map(|deadline| u64::try_from(deadline.since_origin().as_nanos()).unwrap_or(u64::MAX));
+    let wake_at = room.deadline().map(Timestamp::nanoseconds);
     Vitals { wake_at, clients: u32::try_from(room.member_count()).unwrap_or(u32::MAX) }
 }
 

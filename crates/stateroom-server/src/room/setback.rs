@@ -147,7 +147,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let writes = vec![Write::Quarantine {
             room: self.id.clone(),
             at,
-            time: u64::try_from(time.since_origin().as_nanos()).unwrap_or(u64::MAX),
+            time: time.nanoseconds(),
             reason: format!("{description}: {}", ended.failure),
             event,
         }];
