@@ -371,7 +371,7 @@ impl<F: RoomFactory> Shard<F> {
         match self.rooms.put_to_sleep(room, urgency, now) {
             PutToSleep::Lost => self.lose(room),
             PutToSleep::Done(compression) => {
-                self.awake.forget(room);
+                self.awake.sleeps(room);
                 if let Some(compression) = compression {
                     self.shared.compressor.compress(compression);
                 }

@@ -8,6 +8,10 @@
 //! hearing things become regulars, of whom there may be many. So a crowd that says hello and no
 //! more, or one visit after the other, neither takes the place of rooms that are being talked in
 //! nor leaves its mark on the memory: an instance that was used once keeps some 20 KiB.
+//!
+//! Where many rooms begin to talk at once, each is put to sleep before it has said enough. So
+//! newcomers that went to sleep are remembered for a while, and are regulars when they are back: the
+//! scheme known from caches as [2Q](https://www.vldb.org/conf/1994/P439.PDF).
 
 use super::rooms::RoomKey;
 use lru::LruCache;
@@ -28,6 +32,8 @@ const NEWCOMERS: usize = 32;
 pub(crate) struct AwakeRooms {
     newcomers: LruCache<RoomKey, Awake>,
     regulars: LruCache<RoomKey, Awake>,
+    /// Newcomers that went to sleep not long ago: as many as may be awake.
+    remembered: LruCache<RoomKey, ()>,
     bytes: usize,
     limits: AwakeLimits,
 }
@@ -63,6 +69,7 @@ impl AwakeRooms {
         AwakeRooms {
             newcomers: LruCache::unbounded(),
             regulars: LruCache::unbounded(),
+            remembered: LruCache::unbounded(),
             bytes: 0,
             limits: AwakeLimits { time: limits.time.max(SHORTEST), ..limits },
         }
@@ -83,7 +90,9 @@ impl AwakeRooms {
                 self.regulars.put(room, awake);
             }
         } else {
-            self.newcomers.put(room, Awake { since: now, bytes, turns: 1 });
+            let is_back = self.remembered.pop(&room).is_some();
+            let rooms = if is_back { &mut self.regulars } else { &mut self.newcomers };
+            rooms.put(room, Awake { since: now, bytes, turns: 1 });
         }
     }
 
@@ -100,7 +109,18 @@ impl AwakeRooms {
         }
     }
 
-    /// Notes that a room is asleep, or no more.
+    /// Notes that a room is asleep.
+    pub(crate) fn sleeps(&mut self, room: RoomKey) {
+        if self.newcomers.contains(&room) {
+            self.remembered.put(room, ());
+            if self.remembered.len() > self.limits.rooms {
+                self.remembered.pop_lru();
+            }
+        }
+        self.forget(room);
+    }
+
+    /// Notes that a room is not awake, or no more.
     pub(crate) fn forget(&mut self, room: RoomKey) {
         let awake = self.regulars.pop(&room).or_else(|| self.newcomers.pop(&room));
         self.bytes -= awake.map_or(0, |awake| awake.bytes);
@@ -210,6 +230,37 @@ mod tests {
             }
         }
         assert_eq!(rooms.len(), 2, "the regular, and the last visitor");
+    }
+
+    #[test]
+    fn many_rooms_that_begin_to_talk_at_once_soon_stay_awake() {
+        let (mut rooms, now) = (awake(10 * NEWCOMERS, usize::MAX), Instant::now());
+        let mut have_all_heard = || {
+            let mut slept = 0;
+            for room in (1..=200).map(key) {
+                while let Some(oldest) = rooms.too_many(room) {
+                    rooms.sleeps(oldest);
+                    slept += 1;
+                }
+                rooms.note(room, 10, now);
+            }
+            slept
+        };
+        assert_eq!(have_all_heard(), 190);
+        assert!(have_all_heard() <= 10, "those that were still newcomers");
+        assert_eq!(have_all_heard(), 0);
+    }
+
+    #[test]
+    fn a_room_that_comes_back_after_many_others_is_a_newcomer_again() {
+        let (mut rooms, now) = (awake(NEWCOMERS, usize::MAX), Instant::now());
+        for room in (0..3).flat_map(|_| 1..1000).map(key) {
+            while let Some(oldest) = rooms.too_many(room) {
+                rooms.sleeps(oldest);
+            }
+            rooms.note(room, 10, now);
+        }
+        assert_eq!(rooms.len(), 1);
     }
 
     #[test]
