@@ -54,6 +54,10 @@ pub struct ServerSettings {
     /// How long a shutdown waits for clients to take their leave [default: 5s]
     #[arg(long, env = "STATEROOM_SHUTDOWN_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub shutdown_timeout: Option<HumanDuration>,
+    /// How often the log tells how many rooms are awake, asleep and on disk, if that has changed; 0s is
+    /// never [default: 1m]
+    #[arg(long, env = "STATEROOM_LOG_ROOMS_EVERY", value_name = "TIME", hide_env = true)]
+    pub log_rooms_every: Option<HumanDuration>,
 }
 
 /// What `[rooms]` in `stateroom.toml` holds.
@@ -186,6 +190,7 @@ impl Settings {
         set(&mut config.max_queue_bytes, server.max_queue_bytes.map(bytes));
         set(&mut config.shards, server.shards);
         set(&mut config.shutdown_timeout, server.shutdown_timeout.map(|time| time.0));
+        set(&mut config.log_rooms_every, server.log_rooms_every.map(|time| time.0));
 
         set(&mut config.max_rooms, rooms.max_rooms);
         set(&mut config.max_clients_per_room, rooms.max_clients_per_room);

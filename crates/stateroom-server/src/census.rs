@@ -35,6 +35,16 @@ pub(crate) struct Status {
     wake_p99_microseconds: u64,
 }
 
+/// How many rooms of each kind there were, when the log last told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tiers {
+    clients: usize,
+    awake: usize,
+    /// Asleep in memory.
+    asleep: usize,
+    on_disk: usize,
+}
+
 /// How long rooms took to wake, by powers of two of microseconds.
 #[derive(Debug, Default)]
 struct WakeTimes([AtomicU64; 32]);
@@ -118,6 +128,23 @@ impl Census {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Relaxed)
+    }
+
+    /// Tells the log where the rooms are, unless that is as it was `told`.
+    pub(crate) fn tell(&self, told: &mut Tiers) {
+        let on_disk = self.on_disk.load(Relaxed);
+        // Each is counted by itself, so for a moment they may not add up.
+        let in_memory = self.rooms.load(Relaxed).saturating_sub(on_disk);
+        let asleep = self.asleep.load(Relaxed).saturating_sub(on_disk);
+        let clients = self.clients.load(Relaxed);
+        let tiers = Tiers { clients, awake: in_memory.saturating_sub(asleep), asleep, on_disk };
+        if tiers != *told {
+            *told = tiers;
+            let (wakes, p99) = self.wakes.summary();
+            let Tiers { clients, awake, asleep, on_disk } = tiers;
+            let wake_p99 = Duration::from_micros(p99);
+            tracing::info!(clients, awake, asleep, on_disk, wakes, ?wake_p99, "rooms");
+        }
     }
 
     pub(crate) fn status(&self) -> Status {

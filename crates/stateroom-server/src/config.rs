@@ -55,6 +55,9 @@ pub struct ServerConfig {
     pub shards: usize,
     /// How long a shutdown waits for clients to take their leave. Default: 5 s.
     pub shutdown_timeout: Duration,
+    /// How often the log tells how many rooms are awake, asleep and on disk, if that has changed; 0 is
+    /// never. Default: 1 min.
+    pub log_rooms_every: Duration,
 }
 
 impl Default for ServerConfig {
@@ -80,6 +83,7 @@ impl Default for ServerConfig {
             max_awake_bytes: 4 * 1024 * 1024 * 1024,
             shards: 0,
             shutdown_timeout: Duration::from_secs(5),
+            log_rooms_every: Duration::from_secs(60),
         }
     }
 }

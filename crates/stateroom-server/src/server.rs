@@ -3,6 +3,7 @@
 use crate::{
     Keeping, RoomFactory, ServerConfig,
     archive::{Archive, Code},
+    census::Tiers,
     http::{self, HttpClient},
     shard::{Letter, Mailbox, Plan, Shard, Surroundings, shard_of},
     shared::Shared,
@@ -241,6 +242,7 @@ impl<F: RoomFactory> RunningServer<F> {
         tokio::select! {
             () = stopping.cancelled() => {}
             () = signals => stopping.cancel(),
+            () = tell_of_rooms(&shared) => {}
         }
         shared.census.stop();
         for mailbox in shards.iter() {
@@ -259,6 +261,19 @@ impl<F: RoomFactory> RunningServer<F> {
             archive.close();
         }
         Ok(())
+    }
+}
+
+/// Tells the log where the rooms are, for ever.
+async fn tell_of_rooms(shared: &Shared) {
+    let every = shared.config.log_rooms_every;
+    let mut told = Tiers::default();
+    loop {
+        if every.is_zero() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(every).await;
+        shared.census.tell(&mut told);
     }
 }
 

@@ -36,6 +36,7 @@ impl Shared {
             &mut config.hibernate_after,
             &mut config.reconnect_timeout,
             &mut config.shutdown_timeout,
+            &mut config.log_rooms_every,
         ] {
             *time = (*time).min(FOR_EVER);
         }

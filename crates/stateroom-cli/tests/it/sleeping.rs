@@ -67,6 +67,27 @@ async fn a_room_that_slept_is_as_it_was() {
 }
 
 #[tokio::test]
+async fn the_log_tells_how_many_rooms_are_awake_asleep_and_on_disk() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let times = ["--sleep-after", "100ms", "--hibernate-after", "500ms"];
+    let arguments = [&times[..], &["--log-rooms-every", "20ms", "--ephemeral=false"]].concat();
+    let (mut server, address) = serve(&[&arguments[..], &["--data-dir", folder]].concat());
+    let mut client = Client::join(&address, "test").await;
+    assert_eq!(client.ask("here").await, "");
+    let tiers = |awake: u8, asleep: u8, on_disk: u8| {
+        format!(r#""awake":{awake},"asleep":{asleep},"on_disk":{on_disk},"#)
+    };
+    for tiers in [tiers(1, 0, 0), tiers(0, 1, 0), tiers(0, 0, 1)] {
+        let line = server.hears(&tiers);
+        assert!(line.contains(r#""clients":1,"#), "{line}");
+    }
+    assert_eq!(client.ask("again").await, "here");
+    let line = server.hears(&tiers(1, 0, 0));
+    assert!(line.contains(r#""wakes":1,"wake_p99":"#), "{line}");
+}
+
+#[tokio::test]
 async fn a_timer_wakes_a_room() {
     let (_server, address) = serve(&["--sleep-after", "200ms"]);
     let mut client = Client::join(&address, "test").await;
