@@ -47,6 +47,18 @@ pub enum StoreError {
         /// The newest format that is known here.
         known: u32,
     },
+    /// The store is of a format that was given up.
+    #[error(
+        "{} is of format {found}, which this version of Stateroom no longer reads; export its rooms \
+         with the version that wrote it, or choose another folder",
+        path.display()
+    )]
+    OlderFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
     /// There is a file of that name, but something else has written it.
     #[error(
         "{} is no store of Stateroom; it was left as it is: move it away, or choose another folder",

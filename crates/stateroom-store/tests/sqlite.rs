@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use support::{append, delete, maintain_all, query, reader, snapshot, tamper};
+use support::{append, delete, log_bytes, log_files, maintain_all, query, reader, snapshot};
 
 fn open(folder: &Path) -> SqliteStore {
     SqliteStore::open(folder, Durability::Synced).expect("it opens")
@@ -65,11 +65,12 @@ fn only_one_at_a_time_can_have_it() {
 fn a_tool_reads_it_while_it_is_written_and_writes_nothing() {
     let folder = with_lobby();
     let files = || {
-        let files = fs::read_dir(folder.path()).expect("a folder").map(|entry| {
-            let path = entry.expect("an entry").path();
-            (path.clone(), fs::read(path).expect("a file"))
-        });
-        files.collect::<std::collections::BTreeMap<PathBuf, Vec<u8>>>()
+        let files = fs::read_dir(folder.path()).expect("a folder");
+        let files = files.map(|entry| entry.expect("an entry").path());
+        let files = files.filter(|path| path.is_file()).chain(log_files(folder.path()));
+        files
+            .map(|path| (path.clone(), fs::read(path).expect("a file")))
+            .collect::<std::collections::BTreeMap<PathBuf, Vec<u8>>>()
     };
     let before = files();
     let mut tool = SqliteStore::open_read_only(folder.path()).expect("it opens");
@@ -96,14 +97,24 @@ fn a_tool_says_that_there_is_no_store() {
 fn a_newer_format_is_refused() {
     let folder = with_lobby();
     let connection = rusqlite::Connection::open(folder.path().join("rooms.db")).expect("it opens");
-    connection.pragma_update(None, "user_version", 2).expect("changed");
+    connection.pragma_update(None, "user_version", 3).expect("changed");
     drop(connection);
     let newer =
-        |error: &StoreError| matches!(error, StoreError::NewerFormat { found: 2, known: 1, .. });
+        |error: &StoreError| matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. });
     let error = cannot_open(folder.path());
     assert!(newer(&error), "{error}");
     let error = SqliteStore::open_read_only(folder.path()).expect_err("newer");
     assert!(newer(&error), "{error}");
+}
+
+#[test]
+fn a_format_that_was_given_up_is_refused() {
+    let folder = with_lobby();
+    let connection = rusqlite::Connection::open(folder.path().join("rooms.db")).expect("it opens");
+    connection.pragma_update(None, "user_version", 1).expect("changed");
+    drop(connection);
+    let error = cannot_open(folder.path());
+    assert!(matches!(error, StoreError::OlderFormat { found: 1, .. }), "{error}");
 }
 
 #[test]
@@ -257,7 +268,10 @@ fn the_space_of_what_is_gone_is_given_back() {
     }
     maintain_all(&mut store);
     drop(store);
-    let size = || fs::metadata(folder.path().join("rooms.db")).expect("a file").len();
+    let size = || {
+        let database = fs::metadata(folder.path().join("rooms.db")).expect("a file").len();
+        database + log_bytes(folder.path())
+    };
     assert!(size() > 40_000_000, "{}", size());
     let mut store = open(folder.path());
     for room in 1..40 {
@@ -288,8 +302,8 @@ fn a_room_that_takes_no_snapshot_does_not_keep_the_log() {
     assert_eq!(before.tail.len(), 100);
     maintain_all(&mut store);
     assert_eq!(load(&store, "laggard"), before);
-    let rows = query(folder.path(), "SELECT count(*) FROM log");
-    assert!(rows < 200, "{rows} rows of the log are left");
+    let bytes = log_bytes(folder.path());
+    assert!(bytes < 3_000_000, "the log still takes {bytes} bytes of 10,000,000");
     drop(store);
 
     let mut store = open(folder.path());
@@ -321,18 +335,91 @@ fn the_write_ahead_log_stays_bounded_under_load() {
 }
 
 #[test]
-fn a_log_with_a_missing_row_is_refused() {
+fn a_log_with_a_missing_file_is_refused() {
     let folder = with_lobby();
-    let mut store = open(folder.path());
     for at in 3..6 {
-        store.commit(&[append("lobby", at, 1, b"x")]).expect("committed");
+        // Each time it is opened, it begins a file.
+        open(folder.path()).commit(&[append("lobby", at, 1, b"x")]).expect("committed");
     }
-    drop(store);
-    for position in [2, 4] {
-        let whole = fs::read(folder.path().join("rooms.db")).expect("a file");
-        tamper(folder.path(), &format!("DELETE FROM log WHERE position = {position}"));
-        assert!(matches!(cannot_open(folder.path()), StoreError::DamagedFile { .. }));
-        fs::write(folder.path().join("rooms.db"), whole).expect("written");
+    let files = log_files(folder.path());
+    assert_eq!(files.len(), 4);
+    for file in files {
+        let bytes = fs::read(&file).expect("a file");
+        fs::remove_file(&file).expect("removed");
+        let error = cannot_open(folder.path());
+        assert!(matches!(error, StoreError::DamagedFile { .. }), "{error}");
+        assert!(error.to_string().contains("is missing"), "{error}");
+        fs::write(&file, bytes).expect("written");
     }
     assert_eq!(load(&open(folder.path()), "lobby").events(), 6);
+}
+
+#[test]
+fn the_log_is_gone_when_nothing_in_it_is_needed() {
+    let folder = with_lobby();
+    let mut store = open(folder.path());
+    store.commit(&[append("lobby", 3, 1, b"x")]).expect("committed");
+    assert!(!log_files(folder.path()).is_empty());
+    store.commit(&[snapshot("lobby", 4, b"")]).expect("committed");
+    drop(store);
+    assert!(log_files(folder.path()).is_empty());
+    // As does `rooms.db` alone.
+    let copy = tempfile::tempdir().expect("a folder");
+    fs::copy(folder.path().join("rooms.db"), copy.path().join("rooms.db")).expect("copied");
+    let mut store = open(copy.path());
+    assert_eq!(load(&store, "lobby").events(), 4);
+    store.commit(&[append("lobby", 4, 1, b"y")]).expect("committed");
+    drop(store);
+    assert_eq!(load(&open(copy.path()), "lobby").tail[0].records, b"y");
+}
+
+#[test]
+fn a_tool_reads_while_the_log_begins_anew_again_and_again() {
+    let folder = with_lobby();
+    let mut store = open(folder.path());
+    let events = std::sync::atomic::AtomicU64::new(3);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut tool = SqliteStore::open_read_only(folder.path()).expect("it opens");
+            let mut read = 0;
+            while events.load(std::sync::atomic::Ordering::SeqCst) < 63 {
+                let before = events.load(std::sync::atomic::Ordering::SeqCst);
+                let lobby = tool.load("lobby").expect("read").expect("there");
+                assert!(lobby.events() >= before);
+                read += 1;
+            }
+            read
+        });
+        for at in 3..63 {
+            let large = append("lobby", at, 1, &[1; 1_100_000]);
+            store.commit(&[large]).expect("committed");
+            store.commit(&[snapshot("lobby", at + 1, b"")]).expect("committed");
+            maintain_all(&mut store);
+            events.store(at + 1, std::sync::atomic::Ordering::SeqCst);
+        }
+        assert!(reading.join().expect("it reads") > 0);
+    });
+    assert!(log_bytes(folder.path()) < 3_000_000);
+}
+
+#[test]
+fn a_room_that_was_never_committed_leaves_nothing_to_the_next() {
+    let folder = with_lobby();
+    let mut store = open(folder.path());
+    store.commit(&[append("lobby", 3, 1, b"x")]).expect("committed");
+    let before = fs::read(folder.path().join("rooms.db-wal")).expect("a file");
+    let database = fs::read(folder.path().join("rooms.db")).expect("a file");
+    store.commit(&[snapshot("lost", 0, b""), append("lost", 0, 1, b"lost")]).expect("committed");
+    // As if it had been killed after the log was written and before the database was.
+    let copy = tempfile::tempdir().expect("a folder");
+    support::copy(folder.path(), copy.path());
+    fs::write(copy.path().join("rooms.db"), database).expect("written");
+    fs::write(copy.path().join("rooms.db-wal"), before).expect("written");
+    let mut store = open(copy.path());
+    assert!(reader(&store).load("lost").expect("read").is_none());
+    store.commit(&[snapshot("next", 0, b""), append("next", 0, 1, b"next")]).expect("committed");
+    drop(store);
+    let store = open(copy.path());
+    assert_eq!(load(&store, "next").tail[0].records, b"next");
+    assert_eq!(load(&store, "lobby").events(), 4);
 }

@@ -72,7 +72,8 @@ async fn a_room_in_which_much_fails_pauses_and_goes_on_and_other_rooms_notice_no
 
 #[tokio::test]
 async fn a_timer_that_fails_is_skipped() {
-    let (mut server, address) = Site::new(&[]).serve();
+    let site = Site::new(&[]);
+    let (mut server, address) = site.serve();
     let (mut member, _) = Member::enter(&address, "test").await;
     member.says("fail timer").await;
     member.says("alarm 1").await;
@@ -85,7 +86,8 @@ async fn a_timer_that_fails_is_skipped() {
 
 #[tokio::test]
 async fn a_disconnect_that_fails_lets_its_client_go_all_the_same() {
-    let (mut server, address) = Site::new(&[]).serve();
+    let site = Site::new(&[]);
+    let (mut server, address) = site.serve();
     let (mut member, _) = Member::enter(&address, "test").await;
     let (other, id) = Member::enter(&address, "test").await;
     member.says("fail disconnect").await;
@@ -102,7 +104,8 @@ async fn a_disconnect_that_fails_lets_its_client_go_all_the_same() {
 
 #[tokio::test]
 async fn a_connect_that_fails_turns_its_client_away() {
-    let (mut server, address) = Site::new(&[]).serve();
+    let site = Site::new(&[]);
+    let (mut server, address) = site.serve();
     let (mut member, _) = Member::enter(&address, "test").await;
     member.says("fail connect").await;
     assert_eq!(member.ask("log").await, "[]");

@@ -1,7 +1,7 @@
 //! The statements of a commit other than its appends: what each kind of write changes in the tables.
 
 use super::{checksum, commit::Room, room_row};
-use crate::{MAX_QUARANTINED, Vitals};
+use crate::{Durability, MAX_QUARANTINED, Vitals};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Adds a room whose life begins with a snapshot at `at`.
@@ -36,8 +36,10 @@ pub(crate) fn insert(
 }
 
 /// Replaces the snapshot of a room, and drops what was carried of the journal before it.
+#[allow(clippy::too_many_arguments, reason = "they are the columns of a row")]
 pub(crate) fn update(
     connection: &Connection,
+    durability: Durability,
     id: &str,
     room: Room,
     at: u64,
@@ -47,14 +49,16 @@ pub(crate) fn update(
 ) -> rusqlite::Result<Room> {
     let Room { number, has_carried, .. } = room;
     let (events, vitals) = room.after_snapshot(at, vitals);
-    let check_row = checksum::room(number, id, at, events, module, vitals);
+    // What is not flushed may be lost with the power, and is not missing then.
+    let sure = if durability == Durability::Synced { events } else { at };
+    let check_row = checksum::room(number, id, at, sure, module, vitals);
     let check_state = checksum::state(number, at, state);
     let sql = "UPDATE rooms SET at = ?2, events = ?3, module = ?4, wake_at = ?5, clients = ?6, \
                check_row = ?7, check_state = ?8, state = ?9 WHERE number = ?1";
     connection.prepare_cached(sql)?.execute(params![
         number,
         at.cast_signed(),
-        events.cast_signed(),
+        sure.cast_signed(),
         module,
         vitals.wake_at.map(u64::cast_signed),
         vitals.clients,

@@ -78,9 +78,26 @@ pub(crate) fn contents(position: i64, contents: &[u8]) -> u32 {
     Checksum::new(b'L').number(position.cast_unsigned()).bytes(contents).end()
 }
 
-/// Of the row of `newest`.
-pub(crate) fn newest(position: i64) -> u32 {
-    Checksum::new(b'N').number(position.cast_unsigned()).end()
+/// Of the beginning of a file of the log.
+pub(crate) fn segment(first: i64, salt: u64) -> u32 {
+    Checksum::new(b'F').number(first.cast_unsigned()).number(salt).end()
+}
+
+/// Of the head of a row of the log.
+pub(crate) fn row_head(salt: u64, position: i64, contents: u32, bodies: u32, check: u32) -> u32 {
+    let checksum = Checksum::new(b'H').number(salt).number(position.cast_unsigned());
+    checksum.number(contents.into()).number(bodies.into()).number(check.into()).end()
+}
+
+/// Of all bodies of a row of the log.
+pub(crate) fn bodies(bodies: &[u8]) -> u32 {
+    Checksum::new(b'A').bytes(bodies).end()
+}
+
+/// Of the row of the table `log`.
+pub(crate) fn standing(first: i64, newest: i64, boot: &str) -> u32 {
+    let checksum = Checksum::new(b'N').number(first.cast_unsigned());
+    checksum.number(newest.cast_unsigned()).bytes(boot.as_bytes()).end()
 }
 
 /// Of a name of a room and its number, as they are in the index of names.

@@ -1,20 +1,22 @@
-//! Writes the changes of one commit inside a transaction, and then notes in the index where they lie.
+//! Carries out one commit: gathers its appends into a row of the log, makes its other changes inside a
+//! transaction, and notes in the index where everything lies once it is there.
 
 use super::{
     changes, checksum,
     index::{Index, Span},
+    log::Written,
     room_row::{self, RoomRow},
     table_of_contents::{self, Entry},
 };
 use crate::{
-    StoreError, Vitals, Write,
+    Durability, StoreError, Vitals, Write,
     order::{self, Standing},
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use std::{collections::HashMap, sync::Arc};
 
-/// A row of the log holds at most about as many bytes of bodies; a larger commit takes several.
-const ROW_BYTES: usize = 32 << 20;
+/// How many bytes the appends of one commit may have, since a row tells where they lie in 32 bits.
+const MOST_BYTES: usize = 2 << 30;
 
 /// A room as the writes of this commit have left it so far.
 #[derive(Copy, Clone)]
@@ -51,17 +53,25 @@ struct Appended {
     span: Span,
 }
 
+/// What goes into a row of the log.
+pub(crate) struct Row<'a> {
+    pub(crate) position: i64,
+    /// The table of contents.
+    pub(crate) contents: Vec<u8>,
+    pub(crate) bodies: &'a [u8],
+}
+
 /// The rooms of a commit, as they stand before or in the midst of it.
 pub(crate) struct Commit<'a> {
-    connection: &'a Connection,
+    durability: Durability,
     writes: &'a [Write],
     rooms: HashMap<&'a str, Option<Room>>,
-    position: i64,
+    /// That of the row of the log, if there is one.
+    pub(crate) position: i64,
     entries: Vec<Entry>,
     bodies: Vec<u8>,
-    rows: Vec<u64>,
     appended: Vec<Appended>,
-    /// About how many bytes of the file were changed.
+    /// About how many bytes of the database were changed.
     pub(crate) volume: u64,
 }
 
@@ -74,8 +84,9 @@ pub(crate) enum CheckError {
 impl<'a> Commit<'a> {
     /// Looks up the rooms of `writes`, and says whether these can be carried out.
     pub(crate) fn check(
-        connection: &'a Connection,
+        connection: &Connection,
         index: &Index,
+        durability: Durability,
         writes: &'a [Write],
     ) -> Result<Self, CheckError> {
         let mut rooms = HashMap::with_capacity(writes.len());
@@ -101,76 +112,98 @@ impl<'a> Commit<'a> {
             Ok(room.map(standing))
         })
         .map_err(CheckError::Store)?;
+        let appends = writes.iter().map(|write| match write {
+            Write::Append { records, .. } => records.len(),
+            _ => 0,
+        });
+        let bytes = appends.sum();
+        if bytes > MOST_BYTES {
+            let of = "the rooms of one commit".to_owned();
+            return Err(CheckError::Store(StoreError::TooLarge { of, bytes }));
+        }
         Ok(Self {
-            connection,
+            durability,
             writes,
             rooms,
             position: index.next_position(),
             entries: Vec::new(),
-            bodies: Vec::new(),
-            rows: Vec::new(),
+            bodies: Vec::with_capacity(bytes),
             appended: Vec::new(),
             volume: 0,
         })
     }
 
-    /// Writes it all. A transaction is open on the connection.
-    pub(crate) fn write(&mut self) -> rusqlite::Result<()> {
+    /// Whether it changes the database, and not only the log.
+    pub(crate) fn needs_transaction(&self) -> bool {
+        self.writes.iter().any(|write| !matches!(write, Write::Append { .. }))
+    }
+
+    /// Whether it takes a row of the log.
+    pub(crate) fn has_appends(&self) -> bool {
+        self.writes.iter().any(|write| matches!(write, Write::Append { .. }))
+    }
+
+    /// Gathers its appends, and makes its other changes. For these, a transaction is open on the
+    /// connection.
+    pub(crate) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         for write in self.writes {
             match write {
                 Write::Append { room, follows, events, records, vitals } => {
-                    self.append(room, *follows, *events, records, *vitals)?;
+                    self.append(room, *follows, *events, records, *vitals);
                 }
                 Write::Snapshot { room, at, module, state, vitals } => {
                     self.volume += state.len() as u64 + 4 * 4096;
                     let known = self.rooms.get(&**room).copied().flatten();
                     let room_now = match known {
-                        Some(known) => changes::update(
-                            self.connection,
-                            room,
-                            known,
-                            *at,
-                            &module.0,
-                            state,
-                            *vitals,
-                        )?,
-                        None => {
-                            changes::insert(self.connection, room, *at, &module.0, state, *vitals)?
+                        Some(known) => {
+                            let durability = self.durability;
+                            let hash = &module.0;
+                            changes::update(
+                                connection, durability, room, known, *at, hash, state, *vitals,
+                            )?
                         }
+                        None => changes::insert(connection, room, *at, &module.0, state, *vitals)?,
                     };
                     self.rooms.insert(room, Some(room_now));
                 }
                 Write::Quarantine { room, at, time, reason, event } => {
                     self.volume += event.len() as u64 + 3 * 4096;
                     if let Some(Some(Room { number, .. })) = self.rooms.get(&**room) {
-                        changes::quarantine(self.connection, *number, *at, *time, reason, event)?;
+                        changes::quarantine(connection, *number, *at, *time, reason, event)?;
                     }
                 }
                 Write::Delete { room } => {
                     self.volume += 4 * 4096;
                     if let Some(Some(Room { number, .. })) = self.rooms.insert(room, None) {
-                        changes::delete(self.connection, number, room)?;
+                        changes::delete(connection, number, room)?;
                     }
                 }
                 Write::Module { hash, bytes } => {
                     self.volume += bytes.len() as u64;
-                    changes::module(self.connection, &hash.0, bytes)?;
+                    changes::module(connection, &hash.0, bytes)?;
                 }
             }
-        }
-        self.finish_row()?;
-        if !self.rows.is_empty() {
-            let newest = self.position - 1;
-            let sql = "UPDATE newest SET position = ?1, check_row = ?2";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            statement.execute(params![newest, checksum::newest(newest)])?;
         }
         Ok(())
     }
 
+    /// The row of the log that it takes; `None` without appends.
+    pub(crate) fn row(&self) -> Result<Option<Row<'_>>, StoreError> {
+        if self.entries.is_empty() {
+            return Ok(None);
+        }
+        // Numbers can always be written.
+        let contents = table_of_contents::encode(self.position, &self.entries)
+            .map_err(|error| StoreError::Closed { reason: error.to_string().into() })?;
+        Ok(Some(Row { position: self.position, contents, bodies: &self.bodies }))
+    }
+
     /// Notes in the index what was written and committed.
-    pub(crate) fn apply(self, index: &mut Index) {
-        self.rows.iter().for_each(|bytes| index.push_row(*bytes));
+    pub(crate) fn apply(self, index: &mut Index, written: Option<Written>) {
+        if let Some(Written { begun, place }) = written {
+            begun.into_iter().for_each(|segment| index.push_segment(segment));
+            index.push_row(place);
+        }
         let mut appended = self.appended.into_iter();
         for write in self.writes {
             match write {
@@ -193,42 +226,20 @@ impl<'a> Commit<'a> {
         events: u32,
         records: &[u8],
         vitals: Vitals,
-    ) -> rusqlite::Result<()> {
-        let Some(Some(room)) = self.rooms.get_mut(&**id) else { return Ok(()) };
+    ) {
+        let Some(Some(room)) = self.rooms.get_mut(&**id) else { return };
         room.events = follows + u64::from(events);
         room.vitals = vitals;
         let Room { number, snapshot_at, .. } = *room;
-        if self.bodies.len() + records.len() > ROW_BYTES {
-            self.finish_row()?;
-        }
         let check = checksum::records(number, id, follows, events, records);
-        // Both fit: a row is not much larger than the largest write.
+        // Both fit, as was checked.
         let (offset, length) = (self.bodies.len() as u32, records.len() as u32);
         self.bodies.extend_from_slice(records);
         let Vitals { wake_at, clients } = vitals;
-        self.entries.push(Entry { number, follows, events, wake_at, clients, length, check });
-        let span = Span { follows, events, position: self.position, offset, length, check };
+        let entry = Entry { number, follows, events, wake_at, clients, length, check };
+        self.entries.push(entry);
+        let span = entry.span(self.position, offset);
         self.appended.push(Appended { number, snapshot_at, span });
-        Ok(())
-    }
-
-    /// Writes the row of the log that was gathered.
-    fn finish_row(&mut self) -> rusqlite::Result<()> {
-        if self.entries.is_empty() {
-            return Ok(());
-        }
-        let contents = table_of_contents::encode(self.position, &self.entries)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        let sql = "INSERT INTO log (position, contents, bodies, contents_again) \
-                   VALUES (?1, ?2, ?3, ?2)";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        statement.execute(params![self.position, contents, self.bodies])?;
-        self.volume += (self.bodies.len() + 2 * contents.len() + 2 * 4096) as u64;
-        self.rows.push(self.bodies.len() as u64);
-        self.position += 1;
-        self.entries.clear();
-        self.bodies.clear();
-        Ok(())
     }
 }
 

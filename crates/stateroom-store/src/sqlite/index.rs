@@ -1,6 +1,7 @@
 //! Knows in memory where the journal of each room lies in the file. Rooms whose journal is empty are
 //! not in it and take no memory.
 
+use super::log::Segment;
 use crate::Vitals;
 use std::{
     collections::{HashMap, VecDeque},
@@ -77,9 +78,20 @@ pub(crate) struct Brief {
 /// A row of the log.
 #[derive(Copy, Clone, Debug)]
 struct Row {
-    bytes: u64,
+    place: RowPlace,
     /// How many of its entries somebody still needs.
     live: u32,
+}
+
+/// Where a row lies in its file.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct RowPlace {
+    /// Where its bodies begin; its table of contents ends there.
+    pub(crate) bodies_at: u64,
+    /// How many bytes its bodies have.
+    pub(crate) bodies: u32,
+    /// And its table of contents.
+    pub(crate) contents: u32,
 }
 
 /// The index of a store, shared between the one who writes and all who read.
@@ -104,6 +116,8 @@ pub(crate) struct Index {
     journals: HashMap<Arc<str>, Journal>,
     /// The rooms of `journals` by their numbers.
     names: HashMap<i64, Arc<str>>,
+    /// The files of the log, the oldest first.
+    segments: VecDeque<Arc<Segment>>,
     /// The rows of the log, a queue: positions have no gaps, and rows go at the front.
     rows: VecDeque<Row>,
     /// The position of the first of `rows`.
@@ -135,10 +149,25 @@ impl Index {
         self.first.saturating_add_unsigned(self.rows.len() as u64)
     }
 
-    /// Notes a new row of the log, of which nothing is needed yet.
-    pub(crate) fn push_row(&mut self, bytes: u64) {
-        self.rows.push_back(Row { bytes, live: 0 });
-        self.row_bytes += bytes;
+    /// Notes a new file of the log.
+    pub(crate) fn push_segment(&mut self, segment: Arc<Segment>) {
+        // One without rows is written anew.
+        self.segments.pop_back_if(|last| last.first == segment.first);
+        self.segments.push_back(segment);
+    }
+
+    /// Notes a new row at the end of the newest file, of which nothing is needed yet.
+    pub(crate) fn push_row(&mut self, place: RowPlace) {
+        self.rows.push_back(Row { place, live: 0 });
+        self.row_bytes += u64::from(place.bodies);
+    }
+
+    /// The file that the row of `position` is in, and where; `None` if there is no such row.
+    pub(crate) fn row_place(&self, position: i64) -> Option<(Arc<Segment>, RowPlace)> {
+        let row = usize::try_from(position.checked_sub(self.first)?).ok()?;
+        let place = self.rows.get(row)?.place;
+        let after = self.segments.partition_point(|segment| segment.first <= position);
+        Some((self.segments.get(after.checked_sub(1)?)?.clone(), place))
     }
 
     /// Notes what was opened of a room's journal.
@@ -187,32 +216,39 @@ impl Index {
         journal.spans.iter().for_each(|span| self.release(span));
     }
 
-    /// How many rows at the front of the log nobody needs, at most `rows` or a few more than `bytes`
-    /// of them, with the position behind the last of these. The newest row always stays.
-    pub(crate) fn dead_front(&self, rows: usize, bytes: u64) -> (usize, i64) {
-        let mut sum = 0;
-        let older = self.rows.len().saturating_sub(1);
-        let dead = self.rows.iter().take(rows.min(older)).take_while(|row| {
-            let takes = row.live == 0 && sum < bytes;
-            sum += row.bytes;
-            takes
-        });
-        let count = dead.count();
-        (count, self.first.saturating_add_unsigned(count as u64))
-    }
-
-    /// Forgets the first `count` rows of the log.
-    pub(crate) fn drop_front(&mut self, count: usize) {
-        for row in self.rows.drain(..count.min(self.rows.len())) {
+    /// Forgets the rows at the front of the log that nobody needs.
+    pub(crate) fn drop_dead(&mut self) {
+        while let Some(row) = self.rows.pop_front_if(|row| row.live == 0) {
             self.first = self.first.saturating_add(1);
-            self.row_bytes = self.row_bytes.saturating_sub(row.bytes);
+            self.row_bytes = self.row_bytes.saturating_sub(u64::from(row.place.bodies));
         }
     }
 
-    /// The first row of the log, with how many of its entries are needed. `None`, if it is the newest.
-    pub(crate) fn front(&self) -> Option<(i64, u32)> {
-        let first = self.rows.front().filter(|_| self.rows.len() > 1);
-        first.map(|row| (self.first, row.live))
+    /// The oldest file, if none of its rows is there any more, with the position of the first row of
+    /// the next one. `is_ended` says that the newest is not written to any more.
+    pub(crate) fn spare_segment(&self, is_ended: bool) -> Option<(Arc<Segment>, i64)> {
+        let oldest = self.segments.front()?;
+        let next = match self.segments.get(1) {
+            Some(next) => next.first,
+            None if is_ended => self.next_position(),
+            None => return None,
+        };
+        (next <= self.first).then(|| (oldest.clone(), next))
+    }
+
+    /// The files of the log, the oldest first.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.segments.iter()
+    }
+
+    /// Forgets the oldest file.
+    pub(crate) fn drop_segment(&mut self) {
+        self.segments.pop_front();
+    }
+
+    /// The oldest row of the log that is needed.
+    pub(crate) fn oldest(&self) -> Option<i64> {
+        (!self.rows.is_empty()).then_some(self.first)
     }
 
     /// How many bytes the rows of the log have, and how many of these are needed.

@@ -1,21 +1,22 @@
-//! Keeps the file small, step by step: drops rows of the log that nobody needs, carries what little is
-//! needed out of old ones, drops old modules, gives space back to the disk.
+//! Keeps the files small, step by step: removes files of the log that nobody needs, carries what little
+//! is needed out of old ones, drops old modules, gives space back to the disk.
 
 use super::{
     checksum,
     index::{Index, Span},
-    scan, table_of_contents,
+    segment,
+    standing::Standing,
 };
 use crate::UNUSED_MODULES_KEPT;
 use rusqlite::{Connection, params};
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
-/// Rows of the log that a step drops at most, and about how many bytes of them.
-const STEP_ROWS: usize = 200;
+/// About how many bytes of the log a step carries at most, and how many rows of it.
 const STEP_BYTES: u64 = 1 << 20;
+const STEP_ROWS: i64 = 1000;
 
 /// A log smaller than this is left alone, however little of it is needed.
-const SMALL_LOG_BYTES: u64 = 1 << 20;
+pub(crate) const SMALL_LOG_BYTES: u64 = 1 << 20;
 
 /// So many pages of 4 KiB that are free are kept for what comes next, or an eighth of all pages.
 const FREE_PAGES_KEPT: i64 = 1024;
@@ -29,40 +30,53 @@ pub(crate) enum Step {
     Nothing,
     /// Something that the index need not know.
     Other,
-    /// The first rows of the log, that many, are gone.
-    Dropped(usize),
-    /// What these rooms need of a row is now in `carried`.
-    Carried(i64, Vec<Arc<str>>),
+    /// What these rooms need of these rows is now in `carried`.
+    Carried(Vec<(i64, Arc<str>)>),
+}
+
+/// A step could not be done.
+pub(crate) enum Failure {
+    Sqlite(rusqlite::Error),
+    /// A file of the log could not be read.
+    Log(io::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
 }
 
 impl Step {
     /// Notes it in the index, once it is committed.
     pub(crate) fn apply(self, index: &mut Index) {
-        match self {
-            Self::Nothing | Self::Other => {}
-            Self::Dropped(rows) => index.drop_front(rows),
-            Self::Carried(position, rooms) => {
-                rooms.iter().for_each(|room| index.carry(room, position));
-            }
+        if let Self::Carried(rooms) = self {
+            rooms.iter().for_each(|(position, room)| index.carry(room, *position));
         }
     }
 }
 
-/// Does the most useful step there is, inside a transaction.
-pub(crate) fn step(connection: &Connection, index: &Index) -> rusqlite::Result<Step> {
-    let (rows, position) = index.dead_front(STEP_ROWS, STEP_BYTES);
-    if rows > 0 {
-        let sql = "DELETE FROM log WHERE position < ?1";
-        connection.prepare_cached(sql)?.execute([position])?;
-        return Ok(Step::Dropped(rows));
+/// Notes that the rows before `first` are no longer needed: their files can be removed then.
+pub(crate) fn forget_before(connection: &Connection, first: i64) -> rusqlite::Result<()> {
+    if let Some(mut standing) = Standing::read(connection)? {
+        standing.first = first;
+        standing.newest = standing.newest.max(first - 1);
+        standing.write(connection)?;
     }
+    Ok(())
+}
+
+/// Does the most useful step there is, inside a transaction.
+pub(crate) fn step(connection: &Connection, index: &Index) -> Result<Step, Failure> {
     let (all, live) = index.log_bytes();
     if all > SMALL_LOG_BYTES
         && live < all / 2
-        && let Some((position, needed)) = index.front()
-        && needed > 0
+        && let Some(oldest) = index.oldest()
     {
-        return carry(connection, index, position);
+        let carried = carry(connection, index, oldest)?;
+        if !carried.is_empty() {
+            return Ok(Step::Carried(carried));
+        }
     }
     if drop_module(connection)? || give_space_back(connection)? {
         return Ok(Step::Other);
@@ -70,45 +84,54 @@ pub(crate) fn step(connection: &Connection, index: &Index) -> rusqlite::Result<S
     Ok(Step::Nothing)
 }
 
-/// Copies what is still needed of the row of `position` to the table `carried`.
-fn carry(connection: &Connection, index: &Index, position: i64) -> rusqlite::Result<Step> {
-    let sql = "SELECT contents FROM log WHERE position = ?1";
-    let contents: Vec<u8> =
-        connection.prepare_cached(sql)?.query_row([position], |row| row.get(0))?;
-    let entries = match table_of_contents::decode(position, &contents) {
-        Some(entries) => entries,
-        None => scan::read_again(connection, position)?.ok_or(rusqlite::Error::InvalidQuery)?,
-    };
-    let bodies = connection.blob_open("main", "log", "bodies", position, true)?;
+/// Copies what is still needed of the rows from `oldest` on to the table `carried`.
+fn carry(
+    connection: &Connection,
+    index: &Index,
+    oldest: i64,
+) -> Result<Vec<(i64, Arc<str>)>, Failure> {
     let sql = "INSERT OR IGNORE INTO carried (number, follows, events, wake_at, clients, check_row, \
                check_records, records) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let mut insert = connection.prepare_cached(sql)?;
-    let mut rooms = Vec::new();
-    for entry in entries {
-        let Some(room) = index.name(entry.number) else { continue };
-        let Some(journal) = index.journal(room) else { continue };
-        let is_it = |span: &&Span| span.position == position && span.follows == entry.follows;
-        let Some(span) = journal.spans.iter().find(is_it) else { continue };
-        // With its checksum of old: if the bytes are damaged, that is still found.
-        let mut records = vec![0; span.length as usize];
-        bodies.read_at_exact(&mut records, span.offset as usize)?;
-        let vitals = entry.vitals();
-        let (number, follows, events) = (entry.number, span.follows, span.events);
-        let length = u64::from(span.length);
-        let check = checksum::carried(number, follows, events, vitals, span.check, length);
-        insert.execute(params![
-            number,
-            follows.cast_signed(),
-            events,
-            vitals.wake_at.map(u64::cast_signed),
-            vitals.clients,
-            check,
-            span.check,
-            records
-        ])?;
-        rooms.push(room.clone());
+    let (mut rooms, mut bytes) = (Vec::new(), 0);
+    for position in oldest..oldest.saturating_add(STEP_ROWS) {
+        let Some((segment, place)) = index.row_place(position).filter(|_| bytes < STEP_BYTES)
+        else {
+            break;
+        };
+        let damaged =
+            || Failure::Log(io::Error::other("both tables of contents of a row are wrong"));
+        let entries = segment::entries(&segment.file, position, place).map_err(Failure::Log)?;
+        let mut offset = place.bodies_at;
+        for entry in entries.ok_or_else(damaged)? {
+            let at = offset;
+            offset += u64::from(entry.length);
+            let Some(room) = index.name(entry.number) else { continue };
+            let Some(journal) = index.journal(room) else { continue };
+            let is_it = |span: &&Span| span.position == position && span.follows == entry.follows;
+            let Some(span) = journal.spans.iter().find(is_it) else { continue };
+            // With its checksum of old: if the bytes are damaged, that is still found.
+            let mut records = vec![0; span.length as usize];
+            segment::read_at(&segment.file, &mut records, at).map_err(Failure::Log)?;
+            let vitals = entry.vitals();
+            let (number, follows, events) = (entry.number, span.follows, span.events);
+            let length = u64::from(span.length);
+            let check = checksum::carried(number, follows, events, vitals, span.check, length);
+            insert.execute(params![
+                number,
+                follows.cast_signed(),
+                events,
+                vitals.wake_at.map(u64::cast_signed),
+                vitals.clients,
+                check,
+                span.check,
+                records
+            ])?;
+            bytes += length;
+            rooms.push((position, room.clone()));
+        }
     }
-    Ok(Step::Carried(position, rooms))
+    Ok(rooms)
 }
 
 /// Drops one module that no room uses and that is not among the newest.

@@ -1,4 +1,4 @@
-//! A store in one SQLite file.
+//! A store in a folder: a log of what rooms hear, in files of its own, and all else in an SQLite database.
 
 mod changes;
 mod checkpoint;
@@ -6,6 +6,7 @@ mod checksum;
 mod commit;
 mod failure;
 mod index;
+mod log;
 mod maintain;
 mod open;
 mod reader;
@@ -13,6 +14,8 @@ mod reading;
 mod room_row;
 mod scan;
 mod schema;
+mod segment;
+mod standing;
 mod table_of_contents;
 mod write_ahead_log;
 
@@ -22,15 +25,18 @@ use crate::{Durability, Reader, Store, StoreError, Write};
 use checkpoint::Checkpointer;
 use commit::{CheckError, Commit};
 use index::SharedIndex;
+use log::{Log, NotWritten, Written};
 use open::{Lock, Opened};
 use rusqlite::Connection;
+use standing::Standing;
 use std::{
-    fmt,
+    fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// A store in a folder, as an SQLite database; FORMAT.md draws it. One process at a time can have it.
+/// A store in a folder, as an SQLite database and a log beside it; FORMAT.md draws them. One process at
+/// a time can have it.
 ///
 /// ```
 /// use stateroom_store::{Durability, ModuleHash, SqliteStore, Store, Vitals, Write};
@@ -56,8 +62,10 @@ pub struct SqliteStore {
     // Ends before the connection is closed, which is then the last one to be.
     checkpointer: Checkpointer,
     connection: Connection,
+    log: Log,
     index: SharedIndex,
     path: PathBuf,
+    durability: Durability,
     /// The text of a failure that was final.
     closed: Option<Arc<str>>,
     /// Released last of all.
@@ -76,12 +84,21 @@ impl SqliteStore {
     /// is there.
     pub fn open(folder: &Path, durability: Durability) -> Result<Self, StoreError> {
         let Opened { connection, path, lock } = open::open(folder, durability)?;
-        let index = SharedIndex::new(scan::scan(&connection, &path)?);
+        let scanned = scan::scan(&connection, &path)?;
         let checkpointer = Checkpointer::start(&path)?;
         // Until here it might have been refused.
-        open::leave_as_it_is(&connection, false)
-            .map_err(|error| failure::of_opening(&path, error))?;
-        Ok(Self { checkpointer, connection, index, path, closed: None, _lock: lock })
+        let index = open::settle(&connection, &path, durability, scanned)?;
+        let (log, index) = (Log::new(folder, durability), SharedIndex::new(index));
+        Ok(Self {
+            checkpointer,
+            connection,
+            log,
+            index,
+            path,
+            durability,
+            closed: None,
+            _lock: lock,
+        })
     }
 
     /// Reads the store in `folder`, also while a server has it. Writes nothing.
@@ -94,9 +111,10 @@ impl SqliteStore {
         SqliteReader::elsewhere(folder)
     }
 
-    /// Makes the disk seem full once the file has that many pages of 4 KiB. For tests.
+    /// Makes the disk seem full once a file has that many pages of 4 KiB. For tests.
     #[doc(hidden)]
-    pub fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+    pub fn limit_pages(&mut self, pages: u32) -> Result<(), StoreError> {
+        self.log.limit(u64::from(pages) * 4096);
         self.connection
             .query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(()))
             .map_err(|error| failure::of_reading(&self.path, &error))
@@ -124,10 +142,7 @@ impl SqliteStore {
         if is_final {
             return self.close(error);
         }
-        // Some failures end the transaction by themselves.
-        if !self.connection.is_autocommit()
-            && let Err(rollback) = self.connection.execute_batch("ROLLBACK")
-        {
+        if let Err(rollback) = self.roll_back() {
             let reason = format!("{error}, and what was begun could not be undone: {rollback}");
             return self.close(StoreError::Failed { path: self.path.clone(), reason });
         }
@@ -139,13 +154,71 @@ impl SqliteStore {
         Ok(())
     }
 
-    fn write(&self, commit: &mut Commit<'_>) -> rusqlite::Result<()> {
-        self.run("BEGIN IMMEDIATE")?;
-        commit.write()
+    /// Carries out a commit that was checked.
+    fn carry_out(&mut self, mut commit: Commit<'_>) -> Result<(), Failed> {
+        // A new file of the log is told to the database, so that it is missed if it is lost.
+        let needs_transaction =
+            commit.needs_transaction() || (self.log.begins_file() && commit.has_appends());
+        if needs_transaction {
+            self.run("BEGIN IMMEDIATE")?;
+        }
+        commit.write(&self.connection)?;
+        let row =
+            commit.row().map_err(|error| Failed::Log(NotWritten { error, is_final: false }))?;
+        let written = row.map(|row| self.log.append(&row)).transpose().map_err(Failed::Log)?;
+        if !needs_transaction {
+            commit.apply(&mut self.index.lock(), written);
+            return Ok(());
+        }
+        let is_in_log = written.is_some();
+        self.end(commit, written).map_err(|error| Failed::AfterLog { error, is_in_log })
+    }
+
+    /// Commits the transaction of a commit, whose row is in the log.
+    fn end(&mut self, commit: Commit<'_>, written: Option<Written>) -> rusqlite::Result<()> {
+        if written.is_some()
+            && let Some(standing) = Standing::read(&self.connection)?
+        {
+            Standing { newest: commit.position, ..standing }.write(&self.connection)?;
+        }
+        // No reader may begin between the two, or it would see a database and an index that don't fit
+        // together.
+        let mut index = self.index.lock();
+        self.run("COMMIT")?;
+        let volume = commit.volume;
+        commit.apply(&mut index, written);
+        drop(index);
+        self.checkpointer.committed(volume);
+        Ok(())
+    }
+
+    /// Undoes what a failed commit has begun, and says what the failure means.
+    fn undo(&mut self, failed: Failed) -> StoreError {
+        let (sqlite, log, is_in_log) = match failed {
+            Failed::Sqlite(error) => (Some(error), None, false),
+            Failed::AfterLog { error, is_in_log } => (Some(error), None, is_in_log),
+            Failed::Log(not_written) => (None, Some(not_written), false),
+        };
+        if is_in_log && let Err(error) = self.log.take_back() {
+            let reason = format!("what was begun could not be undone: {error}");
+            return self.close(StoreError::Failed { path: self.path.clone(), reason });
+        }
+        if let Some(error) = sqlite {
+            return self.fail(&error);
+        }
+        let rolled_back = self.roll_back();
+        match (log, rolled_back) {
+            (Some(NotWritten { error, is_final: false }), Ok(())) => error,
+            (Some(NotWritten { error, .. }), _) => self.close(error),
+            (None, _) => StoreError::Closed { reason: "nothing has failed".into() },
+        }
     }
 
     /// One step, and whether it was one.
-    fn maintain_once(&self) -> rusqlite::Result<bool> {
+    fn maintain_once(&mut self) -> Result<bool, maintain::Failure> {
+        if self.remove_segment()? {
+            return Ok(true);
+        }
         self.run("BEGIN IMMEDIATE")?;
         // Nobody else changes the index.
         let step = maintain::step(&self.connection, &self.index.lock())?;
@@ -158,13 +231,98 @@ impl SqliteStore {
         step.apply(&mut index);
         Ok(true)
     }
+
+    /// Removes the oldest file of the log, if nothing in it is needed, and tells whether there was one.
+    fn remove_segment(&mut self) -> Result<bool, maintain::Failure> {
+        let mut index = self.index.lock();
+        index.drop_dead();
+        if index.oldest().is_none() && self.log.newest_bytes() > maintain::SMALL_LOG_BYTES {
+            self.log.end_file().map_err(maintain::Failure::Log)?;
+        }
+        let Some((segment, next)) = index.spare_segment(self.log.has_ended()) else {
+            return Ok(false);
+        };
+        drop(index);
+        self.run("BEGIN IMMEDIATE")?;
+        maintain::forget_before(&self.connection, next)?;
+        self.run("COMMIT")?;
+        if self.durability == Durability::Buffered {
+            // That it is not needed must be on the disk before it is gone from there.
+            self.flush_database().map_err(maintain::Failure::Log)?;
+        }
+        self.index.lock().drop_segment();
+        match fs::remove_file(&segment.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(maintain::Failure::Log(error))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Flushes what commits of the database have not.
+    fn flush_database(&self) -> io::Result<()> {
+        match fs::File::open(open::write_ahead_log(&self.path)) {
+            Ok(file) => file.sync_data(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Leaves all in order at the end: what is in the log is flushed, or the log is removed if nothing in
+    /// it is needed.
+    fn finish(&mut self) -> Result<(), maintain::Failure> {
+        let mut index = self.index.lock();
+        index.drop_dead();
+        let newest = index.next_position() - 1;
+        self.log.end_file().map_err(maintain::Failure::Log)?;
+        if index.oldest().is_some() && self.durability == Durability::Buffered {
+            index
+                .segments()
+                .try_for_each(|segment| segment.flush())
+                .map_err(maintain::Failure::Log)?;
+        }
+        drop(index);
+        while self.remove_segment()? {}
+        self.run("BEGIN IMMEDIATE")?;
+        if let Some(standing) = Standing::read(&self.connection)? {
+            Standing { newest, boot: String::new(), ..standing }.write(&self.connection)?;
+        }
+        self.run("COMMIT")?;
+        Ok(())
+    }
+
+    /// Undoes the transaction that is open, if one is.
+    fn roll_back(&mut self) -> rusqlite::Result<()> {
+        // Some failures end the transaction by themselves.
+        if self.connection.is_autocommit() {
+            Ok(())
+        } else {
+            self.connection.execute_batch("ROLLBACK")
+        }
+    }
+}
+
+/// Why a commit was not carried out.
+enum Failed {
+    /// The database could not be changed.
+    Sqlite(rusqlite::Error),
+    /// The same, after the row of the log was written, if there was one.
+    AfterLog { error: rusqlite::Error, is_in_log: bool },
+    /// The row of the log could not be written.
+    Log(NotWritten),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
 }
 
 impl Store for SqliteStore {
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         self.check_open()?;
-        let checked = Commit::check(&self.connection, &self.index.lock(), writes);
-        let mut commit = match checked {
+        let checked = Commit::check(&self.connection, &self.index.lock(), self.durability, writes);
+        let commit = match checked {
             Ok(commit) => commit,
             Err(CheckError::Store(error)) => return Err(error),
             Err(CheckError::Sqlite(error)) => return Err(failure::of_reading(&self.path, &error)),
@@ -172,25 +330,7 @@ impl Store for SqliteStore {
         if writes.is_empty() {
             return Ok(());
         }
-        let volume = match self.write(&mut commit) {
-            Err(error) => return Err(self.fail(&error)),
-            Ok(()) => {
-                // No reader may begin between the two, or it would see a file and an index that
-                // don't fit together.
-                let mut index = self.index.lock();
-                let volume = commit.volume;
-                match self.run("COMMIT") {
-                    Ok(()) => commit.apply(&mut index),
-                    Err(error) => {
-                        drop((index, commit));
-                        return Err(self.fail(&error));
-                    }
-                }
-                volume
-            }
-        };
-        self.checkpointer.committed(volume);
-        Ok(())
+        self.carry_out(commit).map_err(|failed| self.undo(failed))
     }
 
     fn maintain(&mut self) -> Result<bool, StoreError> {
@@ -202,12 +342,29 @@ impl Store for SqliteStore {
                 }
                 Ok(more)
             }
-            Err(error) => Err(self.fail(&error)),
+            Err(maintain::Failure::Sqlite(error)) => Err(self.fail(&error)),
+            Err(maintain::Failure::Log(error)) => {
+                let failed = self.roll_back();
+                let reason = error.to_string();
+                let error = StoreError::Unreadable { path: self.path.clone(), reason };
+                Err(if failed.is_err() { self.close(error) } else { error })
+            }
         }
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(SqliteReader::live(&self.path, self.index.clone())?))
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // A store that has failed is left as it is. If this fails, all is as after a kill.
+        if self.closed.is_none() {
+            let _ = self.finish();
+        }
+        // Else the end of the connection would leave it open.
+        let _ = self.roll_back();
     }
 }
 

@@ -1,8 +1,14 @@
 //! Opens the file of a store: takes the lock, checks what the file is, makes a fresh one.
 
-use super::{failure, schema, write_ahead_log};
+use super::{
+    failure,
+    index::Index,
+    scan::{Leftovers, Scanned},
+    schema,
+    standing::{self, Standing},
+};
 use crate::{Durability, StoreError};
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write as _},
@@ -18,6 +24,13 @@ const MARK: &[u8] = b"A store of Stateroom is kept in this folder.\n";
 /// The database of the store in `folder`.
 pub(crate) fn database_path(folder: &Path) -> PathBuf {
     folder.join("rooms.db")
+}
+
+/// The write-ahead log of the database at `path`.
+pub(crate) fn write_ahead_log(path: &Path) -> PathBuf {
+    let mut path = path.to_owned().into_os_string();
+    path.push("-wal");
+    path.into()
 }
 
 /// The store of a folder, for the one who writes.
@@ -95,8 +108,8 @@ pub(crate) fn leave_as_it_is(connection: &Connection, as_it_is: bool) -> rusqlit
 /// An error if what was committed last is damaged in a way that SQLite would pass over. Where commits
 /// are not flushed, a power cut may leave such holes rightly.
 fn look_for_holes(folder: &Path) -> Result<(), StoreError> {
-    let path = folder.join("rooms.db-wal");
-    match write_ahead_log::has_a_hole(&path) {
+    let path = write_ahead_log(&database_path(folder));
+    match super::write_ahead_log::has_a_hole(&path) {
         Ok(false) => Ok(()),
         Ok(true) => {
             let what = "commits follow one that cannot be read (to go on without all that was \
@@ -147,15 +160,80 @@ pub(crate) fn check_format(connection: &Connection, path: &Path) -> Result<bool,
         0 if number("SELECT count(*) FROM sqlite_schema")? == 0 => return Ok(true),
         _ => return Err(StoreError::NotAStore { path: path.to_owned() }),
     }
-    let found = number("PRAGMA user_version")?;
-    if found > schema::FORMAT {
-        return Err(StoreError::NewerFormat {
-            path: path.to_owned(),
-            found: found.cast_unsigned(),
-            known: schema::FORMAT.cast_unsigned(),
-        });
+    let path = path.to_owned();
+    match number("PRAGMA user_version")? {
+        schema::FORMAT => Ok(false),
+        found if found > schema::FORMAT => {
+            let (found, known) = (found.cast_unsigned(), schema::FORMAT.cast_unsigned());
+            Err(StoreError::NewerFormat { path, found, known })
+        }
+        found => Err(StoreError::OlderFormat { path, found: found.cast_unsigned() }),
     }
-    Ok(false)
+}
+
+/// Clears away what was left behind in a store that is to be written to, and notes how its commits will
+/// be from now on.
+pub(crate) fn settle(
+    connection: &Connection,
+    path: &Path,
+    durability: Durability,
+    scanned: Scanned,
+) -> Result<Index, StoreError> {
+    let of_opening = |error| failure::of_opening(path, error);
+    let Scanned { index, standing, greatest, leftovers } = scanned;
+    leave_as_it_is(connection, false).map_err(of_opening)?;
+    clear_away(&leftovers)?;
+    let boot = match durability {
+        Durability::Synced => String::new(),
+        Durability::Buffered => standing::this_boot(),
+    };
+    let newest = index.next_position() - 1;
+    let now = Standing { newest, boot, ..standing.clone() };
+    let is_last = has_been_given(connection, greatest).map_err(of_opening)?;
+    if now == standing && is_last {
+        return Ok(index);
+    }
+    if durability == Durability::Synced && !standing.boot.is_empty() {
+        // What was written before was not flushed.
+        for segment in index.segments() {
+            segment.flush().map_err(|error| cannot_open(&segment.path, error))?;
+        }
+    }
+    let noted = connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .and_then(|()| now.write(connection))
+        .and_then(|()| if is_last { Ok(()) } else { give_numbers_after(connection, greatest) })
+        .and_then(|()| connection.execute_batch("COMMIT"))
+        .and_then(|()| checkpoint(connection));
+    noted.map_err(of_opening)?;
+    Ok(index)
+}
+
+fn clear_away(leftovers: &Leftovers) -> Result<(), StoreError> {
+    if let Some((path, end)) = &leftovers.torn {
+        let cut = OpenOptions::new().write(true).open(path).and_then(|file| {
+            file.set_len(*end)?;
+            file.sync_all()
+        });
+        cut.map_err(|error| cannot_open(path, error))?;
+    }
+    for path in &leftovers.files {
+        fs::remove_file(path).map_err(|error| cannot_open(path, error))?;
+    }
+    Ok(())
+}
+
+/// Whether rooms will have greater numbers from now on. Else the log has something of a room that was
+/// never committed, which another one must not take for its own.
+fn has_been_given(connection: &Connection, number: i64) -> rusqlite::Result<bool> {
+    let sql = "SELECT coalesce(max(seq), 0) >= ?1 FROM sqlite_sequence WHERE name = 'rooms'";
+    connection.query_row(sql, [number], |row| row.get(0))
+}
+
+fn give_numbers_after(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'rooms'", ())?;
+    let sql = "INSERT INTO sqlite_sequence (name, seq) VALUES ('rooms', ?1)";
+    connection.execute(sql, params![number]).map(|_| ())
 }
 
 fn set_up(connection: &Connection, path: &Path, durability: Durability) -> Result<(), StoreError> {
@@ -204,7 +282,7 @@ fn make_folder(folder: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes what was created in `folder` survive power loss.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     // Other systems don't let a folder be opened, and don't need it.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -4,8 +4,9 @@ use super::{
     failure,
     index::{Index, Journal, SharedIndex},
     open,
-    reading::{self, ReadError},
+    reading::{self, ReadError, Whereabouts},
     scan,
+    standing::Standing,
 };
 use crate::{ModuleHash, Quarantined, Reader, RoomSummary, StoreError, StoredRoom, Vitals};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -73,18 +74,25 @@ impl SqliteReader {
                 read(&transaction, taken).map_err(told)
             }
             Source::Elsewhere => loop {
-                let quiet = !write_ahead_log(path).exists();
-                let result = (|| {
-                    let mut connection = connect_elsewhere(path, quiet)?;
-                    if open::check_format(&connection, path)? {
-                        return Err(StoreError::NotAStore { path: path.clone() });
-                    }
-                    let transaction = connection.transaction().map_err(of_reading)?;
-                    let index = scan::scan(&transaction, path)?;
-                    read(&transaction, take(&index)).map_err(told)
-                })();
-                // If somebody has begun to write meanwhile, what was read may be of no moment.
-                if !(quiet && write_ahead_log(path).exists()) {
+                let quiet = !open::write_ahead_log(path).exists();
+                let first = |connection: &Connection| {
+                    let standing = Standing::read(connection).map_err(of_reading)?;
+                    Ok(standing.map(|standing| standing.first))
+                };
+                let mut connection = connect_elsewhere(path, quiet)?;
+                if open::check_format(&connection, path)? {
+                    return Err(StoreError::NotAStore { path: path.clone() });
+                }
+                let transaction = connection.transaction().map_err(of_reading)?;
+                let before = first(&transaction)?;
+                let result = scan::scan(&transaction, path)
+                    .and_then(|scanned| read(&transaction, take(&scanned.index)).map_err(told));
+                drop(transaction);
+                // If somebody has begun to write meanwhile, or has removed files of the log, what was
+                // read may be of no moment.
+                let is_of_one = !(quiet && open::write_ahead_log(path).exists())
+                    && before == first(&connection)?;
+                if is_of_one {
                     return result;
                 }
             },
@@ -120,16 +128,10 @@ fn connect_elsewhere(path: &Path, quiet: bool) -> Result<Connection, StoreError>
     )
 }
 
-fn write_ahead_log(path: &Path) -> PathBuf {
-    let mut path = path.to_owned().into_os_string();
-    path.push("-wal");
-    path.into()
-}
-
 impl Reader for SqliteReader {
     fn load(&mut self, room: &str) -> Result<Option<StoredRoom>, StoreError> {
         self.at_one_moment(
-            |index| index.journal(room).cloned(),
+            |index| Whereabouts::of(room, index),
             |connection, journal| reading::load(connection, room, journal),
         )
     }

@@ -3,15 +3,17 @@
 
 use super::{
     checksum,
-    index::{Brief, CARRIED, Journal, Span},
+    index::{Brief, Index, Journal, RowPlace, Span},
+    log::Segment,
     room_row::{self, RoomRow, columns},
+    segment,
 };
 use crate::{
     ModuleHash, Quarantined, RoomSummary, StoreError, StoredRecords, StoredRoom, StoredSnapshot,
     Vitals,
 };
-use rusqlite::{Connection, OptionalExtension, Row, blob::Blob, params};
-use std::{collections::HashMap, sync::Arc};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::{collections::HashMap, io, sync::Arc};
 
 /// Why something could not be read.
 pub(crate) enum ReadError {
@@ -25,15 +27,29 @@ impl From<rusqlite::Error> for ReadError {
     }
 }
 
+/// A room's journal, and where each of its spans lies in the log; `None` for those that are carried.
+pub(crate) struct Whereabouts {
+    journal: Journal,
+    places: Vec<Option<(Arc<Segment>, RowPlace)>>,
+}
+
+impl Whereabouts {
+    pub(crate) fn of(room: &str, index: &Index) -> Option<Self> {
+        let journal = index.journal(room)?.clone();
+        let places = journal.spans.iter().map(|span| index.row_place(span.position)).collect();
+        Some(Self { journal, places })
+    }
+}
+
 fn damaged(room: &str, what: impl Into<String>) -> ReadError {
     ReadError::Store(StoreError::Damaged { room: room.into(), what: what.into() })
 }
 
-/// The room with all that its journal holds. `journal` is what the index knows of it.
+/// The room with all that its journal holds, which is what the index knows of it.
 pub(crate) fn load(
     connection: &Connection,
     room: &str,
-    journal: Option<Journal>,
+    journal: Option<Whereabouts>,
 ) -> Result<Option<StoredRoom>, ReadError> {
     let Some(number) = room_row::number(connection, room)? else {
         return match journal {
@@ -55,11 +71,12 @@ pub(crate) fn load(
     }
     let snapshot = StoredSnapshot { at: row.at, module: row.module, state };
     let mut stored = StoredRoom { snapshot, tail: Vec::new(), vitals: row.vitals };
-    if let Some(Journal { spans, vitals, damage, .. }) = journal {
+    if let Some(Whereabouts { journal, places }) = journal {
+        let Journal { spans, vitals, damage, .. } = journal;
         if let Some(what) = damage {
             return Err(damaged(room, what));
         }
-        stored.tail = tail(connection, room, number, spans)?;
+        stored.tail = tail(connection, room, number, spans.into_iter().zip(places))?;
         stored.vitals = vitals;
     }
     if stored.events() < row.events {
@@ -72,31 +89,23 @@ fn tail(
     connection: &Connection,
     room: &str,
     number: i64,
-    spans: impl IntoIterator<Item = Span>,
+    spans: impl IntoIterator<Item = (Span, Option<(Arc<Segment>, RowPlace)>)>,
 ) -> Result<Vec<StoredRecords>, ReadError> {
-    let mut bodies: Option<Blob<'_>> = None;
     let mut tail = Vec::new();
-    for span in spans {
-        let Span { follows, events, position, offset, length, check } = span;
-        let (offset, length) = (offset as usize, length as usize);
-        let records = if position == CARRIED {
-            let sql = "SELECT records FROM carried WHERE number = ?1 AND follows = ?2";
-            let mut statement = connection.prepare_cached(sql)?;
-            statement.query_row(params![number, follows.cast_signed()], |row| row.get(0))?
-        } else {
-            let blob = match &mut bodies {
-                Some(blob) => {
-                    blob.reopen(position)?;
-                    blob
-                }
-                none => none.insert(connection.blob_open("main", "log", "bodies", position, true)?),
-            };
-            if offset.checked_add(length).is_none_or(|end| end > blob.len()) {
-                return Err(damaged(room, "a part of its journal is cut off"));
+    for (span, place) in spans {
+        let Span { follows, events, offset, length, check, .. } = span;
+        let records = match place {
+            None => {
+                let sql = "SELECT records FROM carried WHERE number = ?1 AND follows = ?2";
+                let mut statement = connection.prepare_cached(sql)?;
+                statement.query_row(params![number, follows.cast_signed()], |row| row.get(0))?
             }
-            let mut records = vec![0; length];
-            blob.read_at_exact(&mut records, offset)?;
-            records
+            Some((segment, row)) => {
+                let mut records = vec![0; length as usize];
+                let at = row.bodies_at + u64::from(offset);
+                read(&segment, &mut records, at, room)?;
+                records
+            }
         };
         if check != checksum::records(number, room, follows, events, &records) {
             let what = format!("the checksum of the events after the first {follows} is wrong");
@@ -105,6 +114,17 @@ fn tail(
         tail.push(StoredRecords { follows, events, records });
     }
     Ok(tail)
+}
+
+/// Reads from a file of the log.
+fn read(segment: &Segment, bytes: &mut [u8], at: u64, room: &str) -> Result<(), ReadError> {
+    segment::read_at(&segment.file, bytes, at).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => damaged(room, "a part of its journal is cut off"),
+        _ => {
+            let (path, reason) = (segment.path.clone(), error.to_string());
+            ReadError::Store(StoreError::Unreadable { path, reason })
+        }
+    })
 }
 
 const QUARANTINED: &str =

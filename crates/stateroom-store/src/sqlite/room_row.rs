@@ -34,7 +34,7 @@ pub(crate) fn number(connection: &Connection, room: &str) -> rusqlite::Result<Op
     connection.prepare_cached(sql)?.query_row([room], |row| row.get(0)).optional()
 }
 
-/// Notes in `newest.names`, the sum of the checksums of all names, that a room was added or removed.
+/// Notes in `log.names`, the sum of the checksums of all names, that a room was added or removed.
 /// By it, a name that is missing from SQLite's index is noticed when the store is opened.
 pub(crate) fn count_name(
     connection: &Connection,
@@ -43,7 +43,7 @@ pub(crate) fn count_name(
     added: bool,
 ) -> rusqlite::Result<()> {
     let check = i64::from(checksum::name(number, room.as_bytes()));
-    let sql = "UPDATE newest SET names = names + ?1";
+    let sql = "UPDATE log SET names = names + ?1";
     let mut statement = connection.prepare_cached(sql)?;
     statement.execute([if added { check } else { -check }])?;
     Ok(())
@@ -59,7 +59,7 @@ pub(crate) fn has_all_names(connection: &Connection) -> rusqlite::Result<bool> {
         let room = row.get_ref(1)?.as_bytes().unwrap_or_default();
         sum = sum.wrapping_add(checksum::name(row.get(0)?, room).into());
     }
-    let sql = "SELECT names FROM newest";
+    let sql = "SELECT names FROM log";
     let names: Option<i64> = connection.query_row(sql, (), |row| row.get(0)).optional()?;
     Ok(names == Some(sum))
 }

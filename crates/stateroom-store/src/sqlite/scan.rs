@@ -3,16 +3,38 @@
 use super::{
     checksum, failure,
     index::{CARRIED, Index, Journal, Span},
+    log::{self, Segment},
     room_row::{self, RoomRow},
-    table_of_contents::{self, Entry},
+    segment::{Row, Rows},
+    standing::Standing,
 };
 use crate::{StoreError, Vitals};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use std::{
     collections::{HashMap, VecDeque},
-    path::Path,
+    io,
+    path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// What was found.
+pub(crate) struct Scanned {
+    pub(crate) index: Index,
+    /// What the database knew of the log.
+    pub(crate) standing: Standing,
+    /// The greatest number of a room in the log.
+    pub(crate) greatest: i64,
+    pub(crate) leftovers: Leftovers,
+}
+
+/// What lies about that is not needed: whoever writes clears it away.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leftovers {
+    /// Files of which nothing is needed.
+    pub(crate) files: Vec<PathBuf>,
+    /// A file, and where the last whole row in it ends.
+    pub(crate) torn: Option<(PathBuf, u64)>,
+}
 
 /// What was found of a room, in the order it was written.
 #[derive(Default)]
@@ -22,16 +44,23 @@ struct Found {
     damage: Option<&'static str>,
 }
 
-/// Reads where everything lies. Sees one moment if a transaction is open on `connection`.
-pub(crate) fn scan(connection: &Connection, path: &Path) -> Result<Index, StoreError> {
+/// Reads where everything lies. Sees one moment if a transaction is open on `connection`, which is that
+/// of the database at `path`.
+pub(crate) fn scan(connection: &Connection, path: &Path) -> Result<Scanned, StoreError> {
     let of_reading = |error| failure::of_reading(path, &error);
+    let damaged = |what: &str| StoreError::DamagedFile { path: path.to_owned(), what: what.into() };
     if !room_row::has_all_names(connection).map_err(of_reading)? {
-        let what = "its index of names is wrong (`sqlite3 rooms.db 'REINDEX rooms'` may repair it)";
-        return Err(StoreError::DamagedFile { path: path.to_owned(), what: what.into() });
+        return Err(damaged(
+            "its index of names is wrong (`sqlite3 rooms.db 'REINDEX rooms'` may repair it)",
+        ));
     }
+    let standing = Standing::read(connection).map_err(of_reading)?;
+    let standing = standing.ok_or_else(|| damaged("what it knows of its log is wrong"))?;
     let mut found: HashMap<i64, Found> = HashMap::new();
     scan_carried(connection, &mut found).map_err(of_reading)?;
-    let mut index = scan_log(connection, path, &mut found)?;
+    let folder = log::folder_of(path.parent().unwrap_or(Path::new("")));
+    let (mut index, leftovers) = scan_log(&folder, &standing, &mut found)?;
+    let greatest = found.keys().copied().max().unwrap_or(0);
     for (number, found) in found {
         let row = RoomRow::read_by_number(connection, number).optional().map_err(of_reading)?;
         // A room that is gone has left it behind.
@@ -41,7 +70,7 @@ pub(crate) fn scan(connection: &Connection, path: &Path) -> Result<Index, StoreE
             index.insert(room, journal);
         }
     }
-    Ok(index)
+    Ok(Scanned { index, standing, greatest, leftovers })
 }
 
 /// What is left of `found` after the snapshot in `row`, and whether that is all there should be.
@@ -95,82 +124,103 @@ fn scan_carried(connection: &Connection, found: &mut HashMap<i64, Found>) -> rus
     Ok(())
 }
 
+/// Reads the files of the log, in order.
 fn scan_log(
-    connection: &Connection,
-    path: &Path,
+    folder: &Path,
+    standing: &Standing,
     found: &mut HashMap<i64, Found>,
-) -> Result<Index, StoreError> {
-    let of_reading = |error| failure::of_reading(path, &error);
-    let damaged = |what| StoreError::DamagedFile { path: path.to_owned(), what };
-    let sql = "SELECT position, contents, length(bodies) FROM log ORDER BY position";
-    let mut statement = connection.prepare(sql).map_err(of_reading)?;
-    let mut rows = statement.query(()).map_err(of_reading)?;
-    let mut index = Index::new(1);
-    let mut is_first = true;
-    while let Some(row) = rows.next().map_err(of_reading)? {
-        let position: i64 = row.get(0).map_err(of_reading)?;
-        if is_first {
-            is_first = false;
-            index = Index::new(position);
+) -> Result<(Index, Leftovers), StoreError> {
+    let of_reading = |error: io::Error| StoreError::Unreadable {
+        path: folder.to_owned(),
+        reason: error.to_string(),
+    };
+    let missing = |row: i64| StoreError::DamagedFile {
+        path: folder.to_owned(),
+        what: format!("row {row} of the log is missing"),
+    };
+    let may_lack_commits = standing.may_lack_commits();
+    let mut index = Index::new(standing.first);
+    let mut leftovers = Leftovers::default();
+    let mut files: VecDeque<_> = log::files(folder).map_err(of_reading)?.into();
+    while let Some((first, path)) = files.pop_front() {
+        let is_gone = first < standing.first;
+        if is_gone {
+            // It was about to be removed.
+            leftovers.files.push(path);
+            continue;
         }
-        if position != index.next_position() || position <= CARRIED {
-            return Err(damaged(format!("row {} of the log is missing", index.next_position())));
-        }
-        let contents = row.get_ref(1).map_err(of_reading)?;
-        let contents =
-            contents.as_blob().ok().and_then(|it| table_of_contents::decode(position, it));
-        let entries = match contents {
-            Some(entries) => entries,
-            None => read_again(connection, position).map_err(of_reading)?.ok_or_else(|| {
-                damaged(format!("both tables of contents of row {position} of the log are wrong"))
-            })?,
+        let rows = Rows::open(&path).map_err(of_reading)?;
+        let next = index.next_position();
+        let Some(mut rows) = rows.filter(|rows| rows.header.first == first && first == next) else {
+            // The newest may have been about to be made.
+            if may_lack_commits || (files.is_empty() && next > standing.newest) {
+                leftovers.files.push(path);
+                leftovers.files.extend(files.drain(..).map(|(_, path)| path));
+                break;
+            }
+            return Err(missing(next));
         };
-        let length: i64 = row.get(2).map_err(of_reading)?;
-        if !note(found, position, &entries, length.cast_unsigned()) {
-            return Err(damaged(format!("the bodies of row {position} of the log are cut off")));
+        let segment = Segment::open(&path, first).map_err(of_reading)?;
+        index.push_segment(segment);
+        let end = scan_file(&mut rows, may_lack_commits, standing.newest, |row| {
+            note(found, row);
+            index.push_row(row.place());
+        });
+        let end = end.map_err(of_reading)?;
+        if end == rows.length {
+            continue;
         }
-        index.push_row(length.cast_unsigned());
+        let is_torn = files.is_empty() && !rows.has_more().map_err(of_reading)?;
+        if !may_lack_commits && !is_torn {
+            let what = format!("row {} of the log cannot be read", index.next_position());
+            return Err(StoreError::DamagedFile { path, what });
+        }
+        leftovers.torn = Some((path, end));
+        leftovers.files.extend(files.drain(..).map(|(_, path)| path));
     }
-    // Rows have checksums; that the newest are there at all, nothing else would tell.
-    let newest = newest(connection).map_err(of_reading)?;
-    match newest {
-        Some(newest) if newest == index.next_position() - 1 => Ok(index),
-        Some(newest) => Err(damaged(format!("row {newest} of the log is missing"))),
-        None => Err(damaged("the position of its newest row is wrong".to_owned())),
+    if !may_lack_commits && index.next_position() <= standing.newest {
+        return Err(missing(index.next_position()));
+    }
+    Ok((index, leftovers))
+}
+
+/// Notes the rows of a file that are whole, up to the first that is not, and tells where they end.
+///
+/// Whole are rows with a table of contents, since damage to one body hurts one room. Where bodies may
+/// not have come to the disk at all, it takes them too: in the last row, if nobody can have been told
+/// that it is durable; and where commits were not flushed, in all.
+fn scan_file(
+    rows: &mut Rows,
+    may_lack_commits: bool,
+    known: i64,
+    mut note: impl FnMut(&Row),
+) -> io::Result<u64> {
+    let mut before: Option<Row> = None;
+    loop {
+        let row = rows.next()?;
+        if let Some(before) = before.take() {
+            let is_sure = !may_lack_commits && (row.is_some() || before.head.position <= known);
+            if !is_sure && !rows.has_bodies(&before)? {
+                return Ok(before.at);
+            }
+            note(&before);
+        }
+        match row {
+            Some(row) => before = Some(row),
+            None => return Ok(rows.at),
+        }
     }
 }
 
-/// The position of the newest row of the log, 0 if there was none yet; `None` if it is damaged.
-fn newest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT position, check_row FROM newest";
-    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-    let newest = connection.query_row(sql, (), read).optional()?;
-    let intact = newest.filter(|(position, check)| *check == checksum::newest(*position).into());
-    Ok(intact.map(|(position, _)| position))
-}
-
-/// The entries of a row of the log by its second table of contents.
-pub(crate) fn read_again(
-    connection: &Connection,
-    position: i64,
-) -> rusqlite::Result<Option<Vec<Entry>>> {
-    let sql = "SELECT contents_again FROM log WHERE position = ?1";
-    connection.prepare_cached(sql)?.query_row([position], |row| {
-        let contents = row.get_ref(0)?.as_blob().ok();
-        Ok(contents.and_then(|contents| table_of_contents::decode(position, contents)))
-    })
-}
-
-/// Adds the entries of a row; `false` if they don't fit into its `length`.
-fn note(found: &mut HashMap<i64, Found>, position: i64, entries: &[Entry], length: u64) -> bool {
+/// Adds the entries of a row.
+fn note(found: &mut HashMap<i64, Found>, row: &Row) {
     let mut offset: u32 = 0;
-    for entry in entries {
-        let Entry { number, follows, events, length, check, .. } = *entry;
+    for entry in &row.entries {
+        let (number, vitals) = (entry.number, entry.vitals());
         let room = found.entry(number).or_default();
-        room.spans.push_back(Span { follows, events, position, offset, length, check });
-        room.vitals = entry.vitals();
-        let Some(end) = offset.checked_add(length) else { return false };
-        offset = end;
+        room.spans.push_back(entry.span(row.head.position, offset));
+        room.vitals = vitals;
+        // That they fit was seen when the row was read.
+        offset = offset.saturating_add(entry.length);
     }
-    u64::from(offset) == length
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"SRst");
 
 /// The version of the tables below. A file of a greater one is refused.
-pub(crate) const FORMAT: i32 = 1;
+pub(crate) const FORMAT: i32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE rooms (
@@ -25,13 +25,9 @@ CREATE TABLE rooms (
 CREATE INDEX rooms_needing_attention ON rooms (number) WHERE wake_at IS NOT NULL OR clients > 0;
 CREATE INDEX rooms_of_module ON rooms (module);
 CREATE TABLE log (
-    position       INTEGER PRIMARY KEY,
-    contents       BLOB NOT NULL,
-    bodies         BLOB NOT NULL,
-    contents_again BLOB NOT NULL
-) STRICT;
-CREATE TABLE newest (
-    position  INTEGER NOT NULL,
+    first     INTEGER NOT NULL,
+    newest    INTEGER NOT NULL,
+    boot      TEXT NOT NULL,
     check_row INTEGER NOT NULL,
     names     INTEGER NOT NULL
 ) STRICT;
@@ -66,9 +62,9 @@ CREATE TABLE modules (
 
 /// Makes a store of an empty file, in one transaction.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
-    let check = checksum::newest(0);
+    let check = checksum::standing(1, 0, "");
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} INSERT INTO newest VALUES (0, {check}, 0); \
+        "BEGIN IMMEDIATE; {TABLES} INSERT INTO log VALUES (1, 0, '', {check}, 0); \
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
     ))
 }

@@ -2,7 +2,7 @@
 //! holds all appends of one commit. Its table is kept twice, each with a checksum of its own, since
 //! without it nobody could tell what is lost.
 
-use super::checksum;
+use super::{checksum, index::Span};
 use crate::Vitals;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// What the index keeps of it, where it is in the row of `position` and its body begins there.
+    pub(crate) fn span(&self, position: i64, offset: u32) -> Span {
+        let Self { follows, events, length, check, .. } = *self;
+        Span { follows, events, position, offset, length, check }
+    }
+
     pub(crate) fn vitals(&self) -> Vitals {
         Vitals { wake_at: self.wake_at, clients: self.clients }
     }

@@ -3,7 +3,11 @@
 #![allow(dead_code)]
 
 use stateroom_store::{ModuleHash, Reader, Store, Vitals, Write};
-use std::{path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub(crate) const MODULE: ModuleHash = ModuleHash([7; 32]);
 
@@ -55,4 +59,53 @@ pub(crate) fn maintain_all(store: &mut dyn Store) {
         }
     }
     panic!("there is no end to the maintenance");
+}
+
+/// The files of the log, in order.
+pub(crate) fn log_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder.join("log")) else { return Vec::new() };
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+/// How many bytes the log takes.
+pub(crate) fn log_bytes(folder: &Path) -> u64 {
+    let files = log_files(folder);
+    files.iter().map(|file| fs::metadata(file).expect("a file").len()).sum()
+}
+
+/// Copies a store as it is at this moment, which its process must not change meanwhile.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to.join("log")).expect("a folder");
+    let names = ["rooms.db", "rooms.db-wal", "lock"].map(PathBuf::from);
+    let log = log_files(from).into_iter().map(|file| file.strip_prefix(from).unwrap().to_owned());
+    for name in names.into_iter().chain(log) {
+        if from.join(&name).exists() {
+            fs::copy(from.join(&name), to.join(&name)).expect("copied");
+        }
+    }
+}
+
+/// Makes a file of a closed store what it was.
+pub(crate) fn restore(path: &Path, bytes: &[u8]) {
+    for end in ["-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        let _ = fs::remove_file(file);
+    }
+    fs::write(path, bytes).expect("written");
+}
+
+/// The checksum of the row of the table `log`, as FORMAT.md has it.
+pub(crate) fn standing_check(first: i64, newest: i64, boot: &str) -> u32 {
+    let mut check = crc32fast::Hasher::new();
+    let mut add = |bytes: &[u8]| check.update(bytes);
+    add(&1_u64.to_le_bytes());
+    add(b"N");
+    add(&first.to_le_bytes());
+    add(&newest.to_le_bytes());
+    add(&(boot.len() as u64).to_le_bytes());
+    add(boot.as_bytes());
+    check.finalize()
 }
