@@ -10,7 +10,7 @@ use crate::{
 };
 use stateroom::{Birth, CodeVersion};
 use stateroom_room::{ReturnFailure, Room};
-use stateroom_store::{ModuleHash, Reader, StoreError, StoredRoom, Vitals, Write};
+use stateroom_store::{Durability, ModuleHash, Reader, StoreError, StoredRoom, Vitals, Write};
 use std::{
     collections::HashMap,
     io,
@@ -23,7 +23,7 @@ const BUSY_AFTER: Duration = Duration::from_millis(2);
 
 /// Everything that rooms which are kept have in common.
 pub(crate) struct Archive<F: RoomFactory> {
-    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) keeper: Arc<Keeper<F>>,
     pub(crate) survives: Survives,
     pub(crate) starts_anew: bool,
     clock: Clock,
@@ -82,10 +82,11 @@ impl<F: RoomFactory> Archive<F> {
         shards: Arc<[Arc<Mailbox<F>>]>,
     ) -> io::Result<Self> {
         let Keeping { store, survives, load_code, starts_anew } = keeping;
+        let at_once = survives.durability() == Durability::Buffered;
         let readers = (0..readers.max(1)).map(|_| store.reader()).collect::<Result<Vec<_>, _>>();
         Ok(Archive {
             readers: Mutex::new(Some(readers.map_err(io::Error::other)?)),
-            keeper: Arc::new(Keeper::start(store, shards)?),
+            keeper: Arc::new(Keeper::start(store, at_once, shards)?),
             survives,
             starts_anew,
             clock,

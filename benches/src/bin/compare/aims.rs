@@ -114,6 +114,12 @@ pub(crate) const DURABILITY: &[Goal] = &[
         Aim::Throughput(0.85, StateroomNothing),
     ),
     goal(
+        "echo, 1,000 rooms, 1 at a time: survives crash",
+        "durable-echo-1",
+        StateroomCrash,
+        Aim::Throughput(0.85, StateroomNothing),
+    ),
+    goal(
         "broadcast, 1 × 1000, 1 at a time: survives crash",
         "durable-broadcast-1",
         StateroomCrash,

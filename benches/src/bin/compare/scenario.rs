@@ -215,6 +215,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         figures: THROUGHPUT,
     },
     Scenario {
+        name: "durable-echo-1",
+        title: "kept rooms: echo, 1,000 rooms × 1 client, 1 message at a time in each",
+        mode: Mode::Echo,
+        work: Work::Messages { rooms: 1000, clients: 1, pace: Pace::Window(1) },
+        peers: KEPT,
+        figures: THROUGHPUT,
+    },
+    Scenario {
         name: "durable-broadcast-1",
         title: "kept rooms: broadcast, 1 room × 1000 clients, 1 message at a time",
         mode: Mode::Broadcast,

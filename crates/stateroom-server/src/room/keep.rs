@@ -118,7 +118,12 @@ impl<F: RoomFactory> Keep<F> {
 
     fn request(&self, writes: Vec<Write>, then: Answer) {
         let then = Some((self.address, then));
-        self.archive.keeper.request(Request { writes, then });
+        self.archive.keeper.gather(self.address.shard, Request { writes, then });
+    }
+
+    /// Has something kept that the room doesn't wait for.
+    pub(super) fn request_without_answer(&self, writes: Vec<Write>) {
+        self.archive.keeper.gather(self.address.shard, Request { writes, then: None });
     }
 
     /// Whether nothing of the room is on its way to the store, nor has to be.
@@ -189,7 +194,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     (Vec::new(), Answer::NotSaved)
                 }
             };
-            keeper.request(Request { writes, then: Some((from, answer)) });
+            keeper.request_after(from.shard, Request { writes, then: Some((from, answer)) });
         };
         self.shared.compressor.compress(Compression::new(save));
     }

@@ -2,7 +2,7 @@
 //! moment before it, and only the one who caused it hears of it.
 
 use super::{DrivenRoom, End, Leaving, RoomFactory, Turn, keep::not_back};
-use crate::{keeper::Request, websocket::CloseCode};
+use crate::websocket::CloseCode;
 use stateroom::ClientId;
 use stateroom_room::{Event, Record, RoomEnded, Timestamp, describe};
 use stateroom_store::Write;
@@ -151,7 +151,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             reason: format!("{description}: {}", ended.failure),
             event,
         }];
-        keep.archive.keeper.request(Request { writes, then: None });
+        keep.request_without_answer(writes);
         if let Some(pause) = keep.setback.count(now) {
             tracing::error!(
                 room = &*self.id,

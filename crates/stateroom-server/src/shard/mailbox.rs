@@ -1,10 +1,7 @@
 //! How a shard is told things by other threads.
 
-use super::{
-    guests::Guest,
-    rooms::{Returned, RoomKey},
-};
-use crate::{keeper::Answer, room::RoomFactory};
+use super::{guests::Guest, rooms::Returned};
+use crate::{keeper::Answers, room::RoomFactory};
 use std::{
     io,
     sync::{
@@ -23,7 +20,7 @@ pub(crate) enum Letter<F: RoomFactory> {
     /// Every room is to run the services of another factory.
     Swap(Arc<F>),
     /// What became of what rooms wanted to be kept.
-    Answers(Vec<(RoomKey, Answer)>),
+    Answers(Answers),
     /// Have these rooms attend then, though they are not in memory.
     Alarms(Vec<(Instant, Arc<str>)>),
     /// Close everybody, and end.

@@ -19,7 +19,7 @@ use crate::{
     busy::{self, Work},
     heartbeat::Heartbeats,
     http::HttpClient,
-    keeper::Address,
+    keeper::{Address, Answers},
     room::{DrivenRoom, End, Leaving, Opener, Order, RoomFactory, Turn, discard},
     shared::Shared,
     websocket::CloseCode,
@@ -181,6 +181,10 @@ impl<F: RoomFactory> Shard<F> {
             if self.has_ended(now) {
                 return;
             }
+            if let Some((archive, _)) = &self.kept {
+                let answers = archive.keeper.pass_on(self.number);
+                self.tell(answers);
+            }
             if let Err(error) = self.take_news(now) {
                 tracing::error!(%error, "a thread of the server cannot wait for its sockets");
                 return;
@@ -271,11 +275,7 @@ impl<F: RoomFactory> Shard<F> {
             Letter::Returned(returned) => {
                 self.take_back(*returned);
             }
-            Letter::Answers(answers) => {
-                for (room, answer) in answers {
-                    self.rooms.order(room, Order::Answer(answer));
-                }
-            }
+            Letter::Answers(answers) => self.tell(answers),
             Letter::Alarms(alarms) => {
                 alarms.into_iter().for_each(|(when, room)| self.alarms.add(when, room));
             }
@@ -289,6 +289,13 @@ impl<F: RoomFactory> Shard<F> {
                 self.rooms.order_all(|| Order::Swap(factory.clone()));
             }
             Letter::ShutDown => self.shut_down(now),
+        }
+    }
+
+    /// Tells rooms what became of what they wanted to be kept.
+    fn tell(&mut self, answers: Answers) {
+        for (room, answer) in answers {
+            self.rooms.order(room, Order::Answer(answer));
         }
     }
 

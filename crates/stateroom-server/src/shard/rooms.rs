@@ -18,6 +18,14 @@ pub(crate) struct RoomKey {
     pub(super) birth: u32,
 }
 
+#[cfg(test)]
+impl RoomKey {
+    /// That of a shard's first room.
+    pub(crate) const fn first() -> Self {
+        RoomKey { index: 0, birth: 1 }
+    }
+}
+
 /// All rooms of a shard.
 pub(crate) struct RoomSlots<F: RoomFactory> {
     slots: Slab<Slot<F>>,

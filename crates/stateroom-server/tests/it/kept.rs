@@ -125,7 +125,8 @@ impl KeptServer {
         server.config.shards = 1;
         let keeping = Keeping {
             store: Box::new(Held { store: MemoryStore::new(), begun: begin, go_on: going_on }),
-            survives: Survives::Crash,
+            // So that rooms wait for the store.
+            survives: Survives::PowerLoss,
             load_code: Arc::new(|_| Err("there is one code".to_owned())),
             starts_anew: false,
         };

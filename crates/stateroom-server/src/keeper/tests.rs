@@ -1,0 +1,67 @@
+//! What rooms have to keep arrives in order, whichever way it takes.
+
+use super::*;
+use crate::shard::Plan;
+use stateroom::{SimpleServiceFactory, SimpleStateroomService, StateroomContext};
+use stateroom_store::{MemoryStore, ModuleHash, Vitals};
+
+struct Silent;
+
+impl SimpleStateroomService for Silent {
+    fn new(_: &str, _: &impl StateroomContext) -> Self {
+        Silent
+    }
+}
+
+const EVENTS: u64 = 20_000;
+
+fn request(write: Write) -> Request {
+    let room = RoomKey::first();
+    Request { writes: vec![write], then: Some((Address { shard: 0, room }, Answer::Records)) }
+}
+
+fn event(follows: u64) -> Request {
+    let (room, records, vitals) = ("lobby".into(), vec![1], Vitals::default());
+    request(Write::Append { room, follows, events: 1, records, vitals })
+}
+
+fn state(at: u64) -> Request {
+    let (room, module) = ("lobby".into(), ModuleHash([7; 32]));
+    request(Write::Snapshot { room, at, module, state: Vec::new(), vitals: Vitals::default() })
+}
+
+#[test]
+fn a_state_that_another_thread_has_saved_overtakes_no_event_before_it() {
+    for at_once in [true, false] {
+        let store = MemoryStore::new();
+        let mut reader = store.reader().unwrap();
+        let plan = Plan::<SimpleServiceFactory<Silent>>::new().unwrap();
+        let shards = Arc::new([plan.mailbox.clone()]);
+        let keeper = Keeper::start(Box::new(store), at_once, shards).unwrap();
+        keeper.request(state(0));
+        while reader.load("lobby").unwrap().is_none() {
+            thread::yield_now();
+        }
+        let (heard, hears) = channel();
+        let keeper = &keeper;
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for at in hears {
+                    keeper.request_after(0, state(at));
+                }
+            });
+            for follows in 0..EVENTS {
+                keeper.gather(0, event(follows));
+                if follows % 8 == 0 {
+                    heard.send(follows + 1).unwrap();
+                }
+                if follows % 3 == 0 {
+                    keeper.pass_on(0);
+                }
+            }
+            drop(heard);
+        });
+        keeper.finish();
+        assert_eq!(reader.load("lobby").unwrap().unwrap().events(), EVENTS);
+    }
+}
