@@ -8,6 +8,9 @@ use crate::{
 };
 use stateroom::Birth;
 
+/// How much space is taken at most for records that are yet to come, in bytes.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
 /// The journal of one room, as far as nobody has taken it yet.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -82,10 +85,12 @@ impl Journal {
     pub(crate) fn submit(&mut self, end: Mark) -> Records {
         let events = std::mem::take(&mut self.recorded);
         self.submitted = Some(end);
+        // As many again are likely to come, and growing step by step would copy them over and over.
+        let next = Vec::with_capacity(self.records.len().min(KEPT_CAPACITY));
         Records {
             follows: self.events - u64::from(events),
             events,
-            bytes: std::mem::take(&mut self.records),
+            bytes: std::mem::replace(&mut self.records, next),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One event as it is written in a room's journal.
 
 use crate::Event;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 /// What a journal tells of one event: enough to let a room hear it again, and to notice when it does
@@ -15,7 +16,8 @@ pub struct Record<'a> {
     /// What was heard.
     #[serde(borrow)]
     pub event: Event<'a>,
-    /// Of the commands that it caused and of the deadline after it: the lower half of a 64-bit XXH3.
+    /// Of the commands that it caused and of the deadline after it: the lower half of a 64-bit XXH3 of
+    /// what they say, whose seed tells the rest.
     pub digest: u32,
 }
 
@@ -27,9 +29,9 @@ pub struct NoRecord;
 impl<'a> Record<'a> {
     /// Adds its bytes to `journal`.
     pub fn write(&self, journal: &mut Vec<u8>) {
-        let bytes = std::mem::take(journal);
         // A vector takes whatever it is given, and the types above can all be written.
-        *journal = postcard::to_extend(self, bytes).unwrap_or_default();
+        let written = postcard::serialize_with_flavor(self, AtTheEnd(journal));
+        debug_assert!(written.is_ok(), "{written:?}");
     }
 
     /// Takes one from the start of `journal`, and gives back what follows it.
@@ -38,6 +40,27 @@ impl<'a> Record<'a> {
     /// When there is none.
     pub fn read(journal: &'a [u8]) -> Result<(Self, &'a [u8]), NoRecord> {
         postcard::take_from_bytes(journal).map_err(|_| NoRecord)
+    }
+}
+
+/// Has postcard write at the end of a journal.
+struct AtTheEnd<'a>(&'a mut Vec<u8>);
+
+impl Flavor for AtTheEnd<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 

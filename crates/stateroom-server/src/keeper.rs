@@ -31,8 +31,12 @@ const REQUESTS_PER_COMMIT: usize = 8 * 1024;
 /// How many bytes one commit takes at most, more or less.
 const BYTES_PER_COMMIT: usize = 8 << 20;
 
-/// How many requests of one shard gather at most before they are passed on.
-const REQUESTS_AT_ONCE: usize = 256;
+/// How many requests of one shard gather before they are passed on to the thread.
+const REQUESTS_ON_THEIR_WAY: usize = 256;
+
+/// And how many where the shard commits them itself: few enough for what they have heard and said to be
+/// in the processor's cache still when they are answered.
+const REQUESTS_AT_ONCE: usize = 32;
 
 /// A group of so many requests says that the server is busy.
 const REQUESTS_WHEN_BUSY: usize = 64;
@@ -128,19 +132,23 @@ impl<F: RoomFactory> Keeper<F> {
     /// Has something of a room kept, when the room's shard next calls [`Keeper::pass_on`]. To be called in
     /// a turn of the room.
     pub(crate) fn gather(&self, shard: usize, request: Request) {
-        let Some(gathered) = self.gathered.get(shard) else { return };
-        let mut gathered = lock(gathered);
-        gathered.push(request);
-        if gathered.len() >= REQUESTS_AT_ONCE {
-            let answers = self.take(&mut gathered);
-            drop(gathered);
-            self.tell(shard, answers);
+        if let Some(gathered) = self.gathered.get(shard) {
+            lock(gathered).push(request);
         }
     }
 
     /// Has kept what the rooms of a shard have submitted. Gives back the answers that there are already.
     pub(crate) fn pass_on(&self, shard: usize) -> Answers {
         self.gathered.get(shard).map_or(Answers::new(), |gathered| self.take(&mut lock(gathered)))
+    }
+
+    /// The same in the midst of a round, if many have.
+    pub(crate) fn pass_on_many(&self, shard: usize) -> Answers {
+        let many = if self.at_once { REQUESTS_AT_ONCE } else { REQUESTS_ON_THEIR_WAY };
+        match self.gathered.get(shard).map(lock) {
+            Some(mut gathered) if gathered.len() >= many => self.take(&mut gathered),
+            _ => Answers::new(),
+        }
     }
 
     /// Has something of a room kept after all that the room has submitted, from any thread.

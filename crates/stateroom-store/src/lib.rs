@@ -42,6 +42,7 @@ mod order;
 mod sqlite;
 mod store;
 mod stored;
+mod table;
 mod write;
 
 pub use error::StoreError;

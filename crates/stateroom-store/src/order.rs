@@ -1,8 +1,11 @@
 //! Checks the writes of a commit against where their rooms stand, before anything is written. Shared
 //! by all stores, so that they refuse the same.
 
-use crate::{MAX_WRITE_BYTES, StoreError, Write};
-use std::{collections::HashMap, sync::Arc};
+use crate::{
+    MAX_WRITE_BYTES, StoreError, Write,
+    table::{self, Table},
+};
+use std::sync::Arc;
 
 /// Where a room stands: after how many events it is, and was at its last snapshot.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub(crate) fn check(
     writes: &[Write],
     mut look_up: impl FnMut(&str) -> Result<Option<Standing>, StoreError>,
 ) -> Result<(), StoreError> {
-    let mut rooms: HashMap<&str, Option<Standing>> = HashMap::new();
+    let mut rooms: Table<&str, Option<Standing>> = table::with_capacity(writes.len());
     for write in writes {
         check_size(write)?;
         let Some(room) = write.room() else { continue };

@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Instant};
 
 /// A room's state is saved when its journal since the last time has this many bytes: some thousand
 /// small events, which are heard again in a few milliseconds.
-const JOURNAL_BYTES: usize = 256 * 1024;
+const JOURNAL_BYTES: usize = 512 * 1024;
 
 /// What a room that is kept has besides itself.
 pub(super) struct Keep<F: RoomFactory> {

@@ -195,6 +195,10 @@ impl<F: RoomFactory> Shard<F> {
                     Some(shard) => self = shard,
                     None => return,
                 }
+                if let Some((archive, _)) = &self.kept {
+                    let answers = archive.keeper.pass_on_many(self.number);
+                    self.tell(answers);
+                }
             }
         }
     }
@@ -294,8 +298,9 @@ impl<F: RoomFactory> Shard<F> {
 
     /// Tells rooms what became of what they wanted to be kept.
     fn tell(&mut self, answers: Answers) {
-        for (room, answer) in answers {
-            self.rooms.order(room, Order::Answer(answer));
+        // Before those who wait for their turn: they have had the first half of theirs.
+        for (room, answer) in answers.into_iter().rev() {
+            self.rooms.order_next(room, Order::Answer(answer));
         }
     }
 

@@ -211,6 +211,16 @@ impl<F: RoomFactory> RoomSlots<F> {
         }
     }
 
+    /// Asks something of a room that is to have its turn before others.
+    pub(crate) fn order_next(&mut self, key: RoomKey, order: Order<F>) {
+        let Some(slot) = self.slot(key) else { return };
+        slot.orders.push(order);
+        if !slot.is_queued {
+            slot.is_queued = true;
+            self.queue.push_front(key);
+        }
+    }
+
     /// Asks something of every room.
     pub(crate) fn order_all(&mut self, order: impl Fn() -> Order<F>) {
         let keys: Vec<RoomKey> = self.by_id.values().copied().collect();

@@ -89,9 +89,11 @@ pub(crate) fn row_head(salt: u64, position: i64, contents: u32, bodies: u32, che
     checksum.number(contents.into()).number(bodies.into()).number(check.into()).end()
 }
 
-/// Of all bodies of a row of the log.
-pub(crate) fn bodies(bodies: &[u8]) -> u32 {
-    Checksum::new(b'A').bytes(bodies).end()
+/// Of all bodies of a row of the log, one after the other.
+pub(crate) fn bodies<'a>(bodies: impl IntoIterator<Item = &'a [u8]>) -> u32 {
+    let mut checksum = Checksum::new(b'A');
+    bodies.into_iter().for_each(|body| checksum.0.update(body));
+    checksum.end()
 }
 
 /// Of the row of the table `log`.

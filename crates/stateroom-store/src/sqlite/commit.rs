@@ -11,9 +11,10 @@ use super::{
 use crate::{
     Durability, StoreError, Vitals, Write,
     order::{self, Standing},
+    table::{self, Table},
 };
 use rusqlite::{Connection, OptionalExtension};
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::hash_map::Entry as Place, sync::Arc};
 
 /// How many bytes the appends of one commit may have, since a row tells where they lie in 32 bits.
 const MOST_BYTES: usize = 2 << 30;
@@ -58,18 +59,20 @@ pub(crate) struct Row<'a> {
     pub(crate) position: i64,
     /// The table of contents.
     pub(crate) contents: Vec<u8>,
-    pub(crate) bodies: &'a [u8],
+    pub(crate) bodies: &'a [&'a [u8]],
 }
 
 /// The rooms of a commit, as they stand before or in the midst of it.
 pub(crate) struct Commit<'a> {
     durability: Durability,
     writes: &'a [Write],
-    rooms: HashMap<&'a str, Option<Room>>,
+    rooms: Table<&'a str, Option<Room>>,
     /// That of the row of the log, if there is one.
     pub(crate) position: i64,
     entries: Vec<Entry>,
-    bodies: Vec<u8>,
+    bodies: Vec<&'a [u8]>,
+    /// How many bytes they have.
+    bytes: usize,
     appended: Vec<Appended>,
     /// About how many bytes of the database were changed.
     pub(crate) volume: u64,
@@ -89,12 +92,10 @@ impl<'a> Commit<'a> {
         durability: Durability,
         writes: &'a [Write],
     ) -> Result<Self, CheckError> {
-        let mut rooms = HashMap::with_capacity(writes.len());
+        let mut rooms: Table<&str, _> = table::with_capacity(writes.len());
         for write in writes {
             let Some(id) = write.room() else { continue };
-            if rooms.contains_key(&**id) {
-                continue;
-            }
+            let Place::Vacant(place) = rooms.entry(&**id) else { continue };
             let room = match look_up(connection, index, id) {
                 // Even a damaged room can be deleted.
                 Err(CheckError::Store(_)) if matches!(write, Write::Delete { .. }) => {
@@ -103,7 +104,7 @@ impl<'a> Commit<'a> {
                 }
                 room => room?,
             };
-            rooms.insert(&**id, room);
+            place.insert(room);
         }
         order::check(writes, |id| {
             let room = rooms.get(id).copied().flatten();
@@ -127,7 +128,8 @@ impl<'a> Commit<'a> {
             rooms,
             position: index.next_position(),
             entries: Vec::new(),
-            bodies: Vec::with_capacity(bytes),
+            bodies: Vec::new(),
+            bytes: 0,
             appended: Vec::new(),
             volume: 0,
         })
@@ -224,7 +226,7 @@ impl<'a> Commit<'a> {
         id: &'a Arc<str>,
         follows: u64,
         events: u32,
-        records: &[u8],
+        records: &'a [u8],
         vitals: Vitals,
     ) {
         let Some(Some(room)) = self.rooms.get_mut(&**id) else { return };
@@ -233,8 +235,9 @@ impl<'a> Commit<'a> {
         let Room { number, snapshot_at, .. } = *room;
         let check = checksum::records(number, id, follows, events, records);
         // Both fit, as was checked.
-        let (offset, length) = (self.bodies.len() as u32, records.len() as u32);
-        self.bodies.extend_from_slice(records);
+        let (offset, length) = (self.bytes as u32, records.len() as u32);
+        self.bodies.push(records);
+        self.bytes += records.len();
         let Vitals { wake_at, clients } = vitals;
         let entry = Entry { number, follows, events, wake_at, clients, length, check };
         self.entries.push(entry);

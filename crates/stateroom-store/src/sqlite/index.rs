@@ -2,7 +2,7 @@
 //! not in it and take no memory.
 
 use super::log::Segment;
-use crate::Vitals;
+use crate::{Vitals, table::Table};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -113,9 +113,9 @@ impl SharedIndex {
 /// Where everything lies.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    journals: HashMap<Arc<str>, Journal>,
+    journals: Table<Arc<str>, Journal>,
     /// The rooms of `journals` by their numbers.
-    names: HashMap<i64, Arc<str>>,
+    names: Table<i64, Arc<str>>,
     /// The files of the log, the oldest first.
     segments: VecDeque<Arc<Segment>>,
     /// The rows of the log, a queue: positions have no gaps, and rows go at the front.

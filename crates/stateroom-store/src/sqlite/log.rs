@@ -13,7 +13,7 @@ use crate::{Durability, StoreError};
 use std::{
     fs::{self, File, OpenOptions},
     hash::{BuildHasher as _, RandomState},
-    io::{self, Seek as _, SeekFrom, Write as _},
+    io::{self, IoSlice, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -24,9 +24,6 @@ const SEGMENT_BYTES: u64 = 32 << 20;
 /// Where commits are flushed, the disk is asked for so many bytes of a file at a time: a flush is half as
 /// long when the file doesn't grow.
 const ALLOCATED_BYTES: u64 = 4 << 20;
-
-/// Past this, in bytes, the buffer of a row is given back instead of kept for the next one.
-const KEPT_CAPACITY: usize = 1 << 20;
 
 /// The folder of the log of the store in `folder`.
 pub(crate) fn folder_of(folder: &Path) -> PathBuf {
@@ -95,7 +92,6 @@ pub(crate) struct Log {
     before: u64,
     /// How many bytes all files may have; for tests.
     most_bytes: Option<u64>,
-    row: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -157,7 +153,7 @@ pub(crate) struct NotWritten {
 impl Log {
     pub(crate) fn new(folder: &Path, durability: Durability) -> Self {
         let folder = folder_of(folder);
-        Self { folder, durability, newest: None, before: 0, most_bytes: None, row: Vec::new() }
+        Self { folder, durability, newest: None, before: 0, most_bytes: None }
     }
 
     /// Makes the disk seem full once the newest file has so many bytes.
@@ -197,38 +193,35 @@ impl Log {
         let Some(newest) = &mut self.newest else {
             return Err(failed(&self.folder, &io::ErrorKind::NotFound.into()));
         };
+        let bytes = bodies.iter().map(|body| body.len()).sum();
         let (Ok(contents_bytes), Ok(bodies_bytes)) =
-            (u32::try_from(contents.len()), u32::try_from(bodies.len()))
+            (u32::try_from(contents.len()), u32::try_from(bytes))
         else {
-            let of = "one commit".to_owned();
-            let error = StoreError::TooLarge { of, bytes: bodies.len() };
+            let error = StoreError::TooLarge { of: "one commit".to_owned(), bytes };
             return Err(NotWritten { error, is_final: false });
         };
         let head = Head {
             position,
             contents: contents_bytes,
             bodies: bodies_bytes,
-            check_bodies: checksum::bodies(bodies),
+            check_bodies: checksum::bodies(bodies.iter().copied()),
         };
-        self.row.clear();
-        self.row.reserve(head.row_bytes() as usize);
-        for part in [&head.to_bytes(newest.salt)[..], contents, bodies, contents] {
-            self.row.extend_from_slice(part);
-        }
-        let end = newest.end + self.row.len() as u64;
+        let end = newest.end + head.row_bytes();
         if self.durability == Durability::Synced
             && self.most_bytes.is_none()
             && end > newest.allocated
         {
-            newest.allocate(self.row.len() as u64);
+            newest.allocate(head.row_bytes());
         }
         let path = &newest.segment.path;
         self.before = newest.end;
+        let head = head.to_bytes(newest.salt);
+        let (before, behind) = ([&head[..], contents], [contents]);
+        let parts = before.iter().chain(*bodies).chain(&behind);
         let written = match self.most_bytes {
             Some(most) if end > most => Err(io::ErrorKind::StorageFull.into()),
-            _ => newest.file.write_all(&self.row),
+            _ => write_all(&mut newest.file, parts.map(|part| IoSlice::new(part)).collect()),
         };
-        self.row.shrink_to(KEPT_CAPACITY);
         if let Err(error) = written {
             let failure = failed(path, &error);
             return Err(self.after(failure));
@@ -306,6 +299,22 @@ impl Log {
         let end = HEADER_BYTES as u64;
         Ok(Newest { segment, file, salt, end, allocated: end })
     }
+}
+
+/// Writes all of `parts`, as they lie in memory.
+fn write_all(file: &mut File, mut parts: Vec<IoSlice<'_>>) -> io::Result<()> {
+    let mut parts = parts.as_mut_slice();
+    // Those without bytes at the beginning would look like the end.
+    IoSlice::advance_slices(&mut parts, 0);
+    while !parts.is_empty() {
+        match file.write_vectored(parts) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut parts, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// What a failure to write to `path` means.

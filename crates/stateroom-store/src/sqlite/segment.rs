@@ -196,7 +196,7 @@ impl Rows {
         self.file.seek(SeekFrom::Start(row.place().bodies_at))?;
         self.file.read_exact(&mut bodies)?;
         self.file.seek(SeekFrom::Start(self.at))?;
-        Ok(checksum::bodies(&bodies) == row.head.check_bodies)
+        Ok(checksum::bodies([&bodies[..]]) == row.head.check_bodies)
     }
 
     /// Whether there is a later row behind what cannot be read here.
