@@ -94,6 +94,11 @@ impl Journal {
         }
     }
 
+    /// Gives back what is kept for later records.
+    pub(crate) fn shrink(&mut self) {
+        self.records.shrink_to_fit();
+    }
+
     /// Lets go of the commands that waited for what was submitted.
     pub(crate) fn release(&mut self) {
         if let Some(mark) = self.submitted.take() {

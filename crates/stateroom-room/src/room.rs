@@ -231,6 +231,9 @@ impl<S: StateroomService> Room<S> {
         let sleep = self.service.sleep();
         if matches!(sleep, Sleep::Asleep(_)) {
             self.context.outbox().shrink();
+            if let Some(journal) = &mut self.journal {
+                journal.shrink();
+            }
         }
         sleep
     }
