@@ -248,7 +248,7 @@ impl SqliteStore {
         self.run("COMMIT")?;
         if self.durability == Durability::Buffered {
             // That it is not needed must be on the disk before it is gone from there.
-            self.flush_database().map_err(maintain::Failure::Log)?;
+            open::flush_write_ahead_log(&self.path).map_err(maintain::Failure::Log)?;
         }
         self.index.lock().drop_segment();
         match fs::remove_file(&segment.path) {
@@ -256,15 +256,6 @@ impl SqliteStore {
                 Err(maintain::Failure::Log(error))
             }
             _ => Ok(true),
-        }
-    }
-
-    /// Flushes what commits of the database have not.
-    fn flush_database(&self) -> io::Result<()> {
-        match fs::File::open(open::write_ahead_log(&self.path)) {
-            Ok(file) => file.sync_data(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
         }
     }
 

@@ -190,23 +190,32 @@ pub(crate) fn settle(
     let newest = index.next_position() - 1;
     let now = Standing { newest, boot, ..standing.clone() };
     let is_last = has_been_given(connection, greatest).map_err(of_opening)?;
-    if now == standing && is_last {
-        return Ok(index);
-    }
-    if durability == Durability::Synced && !standing.boot.is_empty() {
-        // What was written before was not flushed.
+    if durability == Durability::Synced {
+        // A process that was killed may have written what it had yet to flush, and an earlier one may
+        // have flushed nothing. Nobody is told of it before it is sure.
         for segment in index.segments() {
             segment.flush().map_err(|error| cannot_open(&segment.path, error))?;
         }
     }
-    let noted = connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .and_then(|()| now.write(connection))
-        .and_then(|()| if is_last { Ok(()) } else { give_numbers_after(connection, greatest) })
-        .and_then(|()| connection.execute_batch("COMMIT"))
-        .and_then(|()| checkpoint(connection));
-    noted.map_err(of_opening)?;
+    if now != standing || !is_last {
+        let noted = connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .and_then(|()| now.write(connection))
+            .and_then(|()| if is_last { Ok(()) } else { give_numbers_after(connection, greatest) })
+            .and_then(|()| connection.execute_batch("COMMIT"));
+        noted.map_err(of_opening)?;
+    }
+    flush_write_ahead_log(path).map_err(|error| cannot_open(path, error))?;
     Ok(index)
+}
+
+/// Flushes what commits of the database at `path` have not.
+pub(crate) fn flush_write_ahead_log(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).open(write_ahead_log(path)) {
+        Ok(file) => file.sync_data(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn clear_away(leftovers: &Leftovers) -> Result<(), StoreError> {
