@@ -6,6 +6,7 @@ use crate::{
     clock::Clock,
     keeper::{Keeper, Request},
     keeping::LoadCode,
+    lock::lock,
     shard::Mailbox,
 };
 use stateroom::{Birth, CodeVersion};
@@ -14,7 +15,7 @@ use stateroom_store::{Durability, ModuleHash, Reader, StoreError, StoredRoom, Vi
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -229,9 +230,4 @@ pub(crate) fn birth(clock: Clock, now: Instant) -> Birth {
         seed[..16].copy_from_slice(&time.as_nanos().to_le_bytes());
     }
     Birth { time, seed }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What is in it is whole at every point.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,6 +9,7 @@
 //! thread, so the shard commits it itself. What else there is to keep, such as states, is the thread's.
 
 use crate::{
+    lock::lock,
     room::RoomFactory,
     shard::{Letter, Mailbox, RoomKey},
 };
@@ -17,7 +18,7 @@ use std::{
     collections::HashSet,
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
@@ -353,11 +354,6 @@ fn gather(
         group.append(&mut more);
     }
     (group, false)
-}
-
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it is locked, but for a bug in a store; then its commits are refused.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn bytes_of(request: &Request) -> usize {

@@ -17,6 +17,7 @@ mod heartbeat;
 mod http;
 mod keeper;
 mod keeping;
+mod lock;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod ring;

@@ -1,7 +1,8 @@
 //! Lets a line into the log once a second at most, however often there is reason for it.
 
+use crate::lock::lock;
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -22,8 +23,7 @@ impl Sometimes {
     /// Something has happened that would be worth a line. `Some` if there may be one: with how many
     /// times it has happened since the last line without one.
     pub(crate) fn may_tell(&self, now: Instant) -> Option<u64> {
-        // Nothing panics while it is locked.
-        let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = lock(&self.0);
         let last = count.last_line;
         if last.is_some_and(|last| now.saturating_duration_since(last) < BETWEEN_LINES) {
             count.untold += 1;

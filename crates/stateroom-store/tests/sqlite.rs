@@ -93,12 +93,17 @@ fn a_tool_says_that_there_is_no_store() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 
-#[test]
-fn a_newer_format_is_refused() {
+/// A store of that format, or so it says.
+fn of_format(format: u32) -> tempfile::TempDir {
     let folder = with_lobby();
     let connection = rusqlite::Connection::open(folder.path().join("rooms.db")).expect("it opens");
-    connection.pragma_update(None, "user_version", 3).expect("changed");
-    drop(connection);
+    connection.pragma_update(None, "user_version", format).expect("changed");
+    folder
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let folder = of_format(3);
     let newer =
         |error: &StoreError| matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. });
     let error = cannot_open(folder.path());
@@ -109,10 +114,7 @@ fn a_newer_format_is_refused() {
 
 #[test]
 fn a_format_that_was_given_up_is_refused() {
-    let folder = with_lobby();
-    let connection = rusqlite::Connection::open(folder.path().join("rooms.db")).expect("it opens");
-    connection.pragma_update(None, "user_version", 1).expect("changed");
-    drop(connection);
+    let folder = of_format(1);
     let error = cannot_open(folder.path());
     assert!(matches!(error, StoreError::OlderFormat { found: 1, .. }), "{error}");
 }

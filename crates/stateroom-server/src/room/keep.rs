@@ -116,14 +116,10 @@ impl<F: RoomFactory> Keep<F> {
         }
     }
 
-    fn request(&self, writes: Vec<Write>, then: Answer) {
-        let then = Some((self.address, then));
+    /// Has something of the room kept; `then` is what it is told when that is done.
+    pub(super) fn request(&self, writes: Vec<Write>, then: Option<Answer>) {
+        let then = then.map(|answer| (self.address, answer));
         self.archive.keeper.gather(self.address.shard, Request { writes, then });
-    }
-
-    /// Has something kept that the room doesn't wait for.
-    pub(super) fn request_without_answer(&self, writes: Vec<Write>) {
-        self.archive.keeper.gather(self.address.shard, Request { writes, then: None });
     }
 
     /// Whether nothing of the room is on its way to the store, nor has to be.
@@ -172,7 +168,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 vitals,
             });
         }
-        keep.request(writes, Answer::Records);
+        keep.request(writes, Some(Answer::Records));
         if keep.journal_bytes >= JOURNAL_BYTES && !keep.saving {
             self.save();
         }
@@ -209,7 +205,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let Some(state) = room.state() else { return };
         let at = state.at;
         match snapshot(&self.id, state, &keep.code, vitals(room)) {
-            Ok(write) => keep.request(vec![write], Answer::State { at }),
+            Ok(write) => keep.request(vec![write], Some(Answer::State { at })),
             Err(error) => tracing::error!(room = &*self.id, error, "the room is not saved"),
         }
     }

@@ -151,7 +151,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             reason: format!("{description}: {}", ended.failure),
             event,
         }];
-        keep.request_without_answer(writes);
+        keep.request(writes, None);
         if let Some(pause) = keep.setback.count(now) {
             tracing::error!(
                 room = &*self.id,

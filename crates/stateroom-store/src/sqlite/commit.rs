@@ -55,7 +55,7 @@ struct Appended {
 }
 
 /// What goes into a row of the log.
-pub(crate) struct Row<'a> {
+pub(crate) struct NewRow<'a> {
     pub(crate) position: i64,
     /// The table of contents.
     pub(crate) contents: Vec<u8>,
@@ -190,14 +190,14 @@ impl<'a> Commit<'a> {
     }
 
     /// The row of the log that it takes; `None` without appends.
-    pub(crate) fn row(&self) -> Result<Option<Row<'_>>, StoreError> {
+    pub(crate) fn row(&self) -> Result<Option<NewRow<'_>>, StoreError> {
         if self.entries.is_empty() {
             return Ok(None);
         }
         // Numbers can always be written.
         let contents = table_of_contents::encode(self.position, &self.entries)
             .map_err(|error| StoreError::Closed { reason: error.to_string().into() })?;
-        Ok(Some(Row { position: self.position, contents, bodies: &self.bodies }))
+        Ok(Some(NewRow { position: self.position, contents, bodies: &self.bodies }))
     }
 
     /// Notes in the index what was written and committed.

@@ -4,7 +4,7 @@
 
 use super::{
     checksum,
-    commit::Row,
+    commit::NewRow,
     index::RowPlace,
     open,
     segment::{HEAD_BYTES, HEADER_BYTES, Head, Header},
@@ -21,8 +21,8 @@ use std::{
 /// A file that has as many bytes is followed by another: only whole files are given back.
 const SEGMENT_BYTES: u64 = 32 << 20;
 
-/// Where commits are flushed, the disk is asked for so many bytes of a file at a time: a flush is half as
-/// long when the file doesn't grow.
+/// Where commits are flushed, the disk is asked for so many bytes of a file at a time: a flush is a
+/// third shorter when the file doesn't grow.
 const ALLOCATED_BYTES: u64 = 4 << 20;
 
 /// The folder of the log of the store in `folder`.
@@ -53,12 +53,12 @@ impl Segment {
 }
 
 /// The names of files, in their order: hexadecimal digits of the position of the first row.
-pub(crate) fn file_name(first: i64) -> String {
+fn file_name(first: i64) -> String {
     format!("{first:016x}.log")
 }
 
 /// The position of the first row of a file of that name.
-pub(crate) fn first_of(path: &Path) -> Option<i64> {
+fn first_of(path: &Path) -> Option<i64> {
     let digits = path.file_name()?.to_str()?.strip_suffix(".log")?;
     let first = i64::from_str_radix(digits, 16).ok()?;
     (file_name(first) == path.file_name()?.to_str()?).then_some(first)
@@ -90,7 +90,7 @@ pub(crate) struct Log {
     newest: Option<Newest>,
     /// Where the newest file ended before the last row.
     before: u64,
-    /// How many bytes all files may have; for tests.
+    /// How many bytes the newest file may have; for tests.
     most_bytes: Option<u64>,
 }
 
@@ -186,8 +186,8 @@ impl Log {
     }
 
     /// Writes a row, and flushes it where commits are flushed.
-    pub(crate) fn append(&mut self, row: &Row<'_>) -> Result<Written, NotWritten> {
-        let Row { position, contents, bodies } = row;
+    pub(crate) fn append(&mut self, row: &NewRow<'_>) -> Result<Written, NotWritten> {
+        let NewRow { position, contents, bodies } = row;
         let (position, contents) = (*position, contents.as_slice());
         let begun = if self.begins_file() { Some(self.begin(position)?) } else { None };
         let Some(newest) = &mut self.newest else {

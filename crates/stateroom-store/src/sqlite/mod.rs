@@ -170,8 +170,8 @@ impl SqliteStore {
             commit.apply(&mut self.index.lock(), written);
             return Ok(());
         }
-        let is_in_log = written.is_some();
-        self.end(commit, written).map_err(|error| Failed::AfterLog { error, is_in_log })
+        let failed = if written.is_some() { Failed::AfterLog } else { Failed::Sqlite };
+        self.end(commit, written).map_err(failed)
     }
 
     /// Commits the transaction of a commit, whose row is in the log.
@@ -194,23 +194,19 @@ impl SqliteStore {
 
     /// Undoes what a failed commit has begun, and says what the failure means.
     fn undo(&mut self, failed: Failed) -> StoreError {
-        let (sqlite, log, is_in_log) = match failed {
-            Failed::Sqlite(error) => (Some(error), None, false),
-            Failed::AfterLog { error, is_in_log } => (Some(error), None, is_in_log),
-            Failed::Log(not_written) => (None, Some(not_written), false),
-        };
-        if is_in_log && let Err(error) = self.log.take_back() {
-            let reason = format!("what was begun could not be undone: {error}");
-            return self.close(StoreError::Failed { path: self.path.clone(), reason });
-        }
-        if let Some(error) = sqlite {
-            return self.fail(&error);
-        }
-        let rolled_back = self.roll_back();
-        match (log, rolled_back) {
-            (Some(NotWritten { error, is_final: false }), Ok(())) => error,
-            (Some(NotWritten { error, .. }), _) => self.close(error),
-            (None, _) => StoreError::Closed { reason: "nothing has failed".into() },
+        match failed {
+            Failed::Sqlite(error) => self.fail(&error),
+            Failed::AfterLog(error) => match self.log.take_back() {
+                Ok(()) => self.fail(&error),
+                Err(error) => {
+                    let reason = format!("what was begun could not be undone: {error}");
+                    self.close(StoreError::Failed { path: self.path.clone(), reason })
+                }
+            },
+            Failed::Log(NotWritten { error, is_final }) => match self.roll_back() {
+                Ok(()) if !is_final => error,
+                _ => self.close(error),
+            },
         }
     }
 
@@ -297,8 +293,8 @@ impl SqliteStore {
 enum Failed {
     /// The database could not be changed.
     Sqlite(rusqlite::Error),
-    /// The same, after the row of the log was written, if there was one.
-    AfterLog { error: rusqlite::Error, is_in_log: bool },
+    /// The same, after the row of the log was written.
+    AfterLog(rusqlite::Error),
     /// The row of the log could not be written.
     Log(NotWritten),
 }

@@ -37,7 +37,7 @@ impl Standing {
         Ok(())
     }
 
-    pub(crate) fn check(&self) -> u32 {
+    fn check(&self) -> u32 {
         checksum::standing(self.first, self.newest, &self.boot)
     }
 
