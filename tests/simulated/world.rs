@@ -2,7 +2,7 @@
 
 use super::ledger::{Ledger, Ledgers, TRAP};
 use fastrand::Rng;
-use stateroom::{Birth, ClientId};
+use stateroom::{Birth, ClientId, MemoryLimits};
 use stateroom_room::{Command, Event, MessageKind, Room, RoomContext, RoomState, Timestamp};
 use stateroom_store::{
     Chances, Durability, FaultyDisk, FaultyStore, ModuleHash, Reader, Store, StoreError, Vitals,
@@ -315,7 +315,11 @@ impl World {
             let stored = self.reader().load(id).unwrap();
             let live = match stored {
                 None => {
-                    let birth = Birth { time: self.now, seed: [self.random.u8(..); 32] };
+                    let birth = Birth {
+                        time: self.now,
+                        seed: [self.random.u8(..); 32],
+                        limits: MemoryLimits::NONE,
+                    };
                     let mut room = Room::found(&Ledgers, id, &birth).unwrap();
                     let (clients, absent, first) = (Vec::new(), Vec::new(), room.state());
                     Live { room, clients, absent, first, failed: None }
@@ -374,7 +378,7 @@ impl World {
 
 fn vitals(room: &Room<Ledger<RoomContext>>) -> Vitals {
     let wake_at = room.deadline().map(Timestamp::nanoseconds);
-    Vitals { wake_at, clients: room.member_count() as u32 }
+    Vitals { wake_at, clients: room.member_count() as u32, heard_at: 0 }
 }
 
 fn snapshot(id: &str, state: RoomState, vitals: Vitals) -> Write {

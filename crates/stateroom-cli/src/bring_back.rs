@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use serde_json::Value;
-use stateroom::{Birth, StateroomService};
+use stateroom::{Birth, MemoryLimits, StateroomService};
 use stateroom_room::{ReturnFailure, Room, Timestamp};
 use stateroom_server::ServerConfig;
 use stateroom_store::{ExportedRoom, Vitals};
@@ -78,7 +78,8 @@ pub(crate) fn service_state(room: &mut Room<WasmHost>) -> anyhow::Result<Option<
 /// What the store is told of a room beside its state.
 pub(crate) fn vitals(room: &Room<WasmHost>) -> Vitals {
     let wake_at = room.deadline().map(Timestamp::nanoseconds);
-    Vitals { wake_at, clients: u32::try_from(room.member_count()).unwrap_or(u32::MAX) }
+    let clients = u32::try_from(room.member_count()).unwrap_or(u32::MAX);
+    Vitals { wake_at, clients, heard_at: room.heard_at().nanoseconds() }
 }
 
 /// What a service is born with now.
@@ -88,5 +89,5 @@ pub(crate) fn birth() -> anyhow::Result<Birth> {
         .map_err(|error| anyhow!("the system gives no randomness: {error}"))?;
     // A clock before 1970 is wrong, and a room's time never goes back anyway.
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(Birth { time, seed })
+    Ok(Birth { time, seed, limits: MemoryLimits::NONE })
 }

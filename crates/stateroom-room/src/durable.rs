@@ -106,8 +106,8 @@ impl<S: StateroomService> Room<S> {
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
         match Stored::read(state)? {
-            Stored::Begun { time, seed, digest } => {
-                let birth = Birth { time, seed };
+            Stored::Begun { time, seed, limits, digest } => {
+                let birth = Birth { time, seed, limits };
                 let mut room =
                     Room::found(factory, room_id, &birth).map_err(ReturnFailure::Start)?;
                 let again = room.journal.as_ref().and_then(|journal| journal.beginning);

@@ -11,7 +11,7 @@ use stateroom::ClientId;
 /// A look at a room by its state, and at what its journal adds to that.
 ///
 /// ```
-/// use stateroom::{Birth, ClientId, SimpleServiceFactory, SimpleStateroomService, StateroomContext};
+/// use stateroom::{Birth, ClientId, MemoryLimits, SimpleServiceFactory, SimpleStateroomService, StateroomContext};
 /// use stateroom_room::{Event, Glance, Room, Timestamp};
 /// use std::time::Duration;
 ///
@@ -22,7 +22,7 @@ use stateroom::ClientId;
 ///     }
 /// }
 ///
-/// let birth = Birth { time: Duration::from_secs(10), seed: [0; 32] };
+/// let birth = Birth { time: Duration::from_secs(10), seed: [0; 32], limits: MemoryLimits::NONE };
 /// let mut room = Room::found(&SimpleServiceFactory::<Silent>::new(), "lobby", &birth).unwrap();
 /// let state = room.state().unwrap().encode().unwrap();
 /// let now = Timestamp::from_origin(Duration::from_secs(12));

@@ -6,7 +6,7 @@ use crate::{
     members::Members,
 };
 use serde::{Deserialize, Serialize};
-use stateroom::{Birth, SaveFailure, SavedState};
+use stateroom::{Birth, MemoryLimits, SaveFailure, SavedState};
 use std::time::Duration;
 
 /// The first byte of a room's state. It changes when older programs could not read what follows.
@@ -25,7 +25,7 @@ pub struct RoomState {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Stored {
     /// A room that has heard nothing. It is brought back by starting it again.
-    Begun { time: Duration, seed: [u8; 32], digest: u32 },
+    Begun { time: Duration, seed: [u8; 32], limits: MemoryLimits, digest: u32 },
     /// Any other.
     Lived(Box<Lived>),
 }
@@ -77,9 +77,11 @@ impl RoomState {
     ) -> Option<Self> {
         let at = journal.events;
         Some(match journal.beginning {
-            Some(Beginning { birth: Birth { time, seed }, digest }) => {
-                RoomState { at, stored: Stored::Begun { time, seed, digest }, service: None }
-            }
+            Some(Beginning { birth: Birth { time, seed, limits }, digest }) => RoomState {
+                at,
+                stored: Stored::Begun { time, seed, limits, digest },
+                service: None,
+            },
             None => {
                 let (lived, service) = lived()?;
                 RoomState { at, stored: Stored::Lived(Box::new(lived)), service: Some(service) }

@@ -1,8 +1,8 @@
 //! Rooms that outlive their process: what waits for what, and how they come back.
 
 use stateroom::{
-    Birth, ClientId, CodeVersion, MessageRecipient, RestoreFailure, SavedState, ServiceFailure,
-    StateroomContext, StateroomService, StateroomServiceFactory,
+    Birth, ClientId, CodeVersion, MemoryLimits, MessageRecipient, RestoreFailure, SavedState,
+    ServiceFailure, StateroomContext, StateroomService, StateroomServiceFactory,
 };
 use stateroom_room::{
     Command, Event, NoState, Records, ReturnFailure, Room, RoomContext, TakeOverFailure, Timestamp,
@@ -124,7 +124,8 @@ type TallyRoom = Room<Tally>;
 type Return<T> = Result<T, ReturnFailure<Infallible>>;
 
 const ADA: ClientId = ClientId(1);
-const BIRTH: Birth = Birth { time: Duration::from_secs(1000), seed: [7; 32] };
+const BIRTH: Birth =
+    Birth { time: Duration::from_secs(1000), seed: [7; 32], limits: MemoryLimits::NONE };
 
 fn after(milliseconds: u64) -> Timestamp {
     Timestamp::from_origin(BIRTH.time + Duration::from_millis(milliseconds))

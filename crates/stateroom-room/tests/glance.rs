@@ -1,6 +1,8 @@
 //! A look at a room from its state and its journal sees what the room itself knows.
 
-use stateroom::{Birth, ClientId, SimpleServiceFactory, SimpleStateroomService, StateroomContext};
+use stateroom::{
+    Birth, ClientId, MemoryLimits, SimpleServiceFactory, SimpleStateroomService, StateroomContext,
+};
 use stateroom_room::{Event, Glance, NoState, Room, Timestamp};
 use std::time::Duration;
 
@@ -18,7 +20,11 @@ const FACTORY: SimpleServiceFactory<Silent> = SimpleServiceFactory::new();
 fn a_glance_sees_the_members_and_the_time_of_the_room() {
     for seed in 0..200 {
         let mut random = Random(seed);
-        let birth = Birth { time: Duration::from_nanos(1_234_567_890), seed: [0; 32] };
+        let birth = Birth {
+            time: Duration::from_nanos(1_234_567_890),
+            seed: [0; 32],
+            limits: MemoryLimits::NONE,
+        };
         let mut room = Room::found(&FACTORY, "lobby", &birth).unwrap();
         let mut glance = Glance::of(0, &room.state().unwrap().encode().unwrap()).unwrap();
         assert_eq!((glance.events(), glance.time()), (0, room.heard_at()));
@@ -54,7 +60,7 @@ fn what_is_no_state_or_no_journal_is_an_error() {
     assert_eq!(Glance::of(0, &[]).unwrap_err(), NoState::Damaged);
     assert_eq!(Glance::of(0, &[1, 9]).unwrap_err(), NoState::Damaged);
     assert_eq!(Glance::of(0, &[2]).unwrap_err(), NoState::OtherVersion { found: 2 });
-    let birth = Birth { time: Duration::ZERO, seed: [0; 32] };
+    let birth = Birth { time: Duration::ZERO, seed: [0; 32], limits: MemoryLimits::NONE };
     let mut room = Room::found(&FACTORY, "lobby", &birth).unwrap();
     let mut glance = Glance::of(0, &room.state().unwrap().encode().unwrap()).unwrap();
     assert!(glance.hear(0, &[0, 200]).is_err());

@@ -1,7 +1,7 @@
 //! What a room decides, seen from outside: events in, commands out.
 
 use stateroom::{
-    Birth, ClientId, MessageRecipient, SimpleServiceFactory, SimpleStateroomService,
+    Birth, ClientId, MemoryLimits, MessageRecipient, SimpleServiceFactory, SimpleStateroomService,
     StateroomContext, WrappedStateroomService,
 };
 use stateroom_room::{
@@ -50,7 +50,7 @@ fn start(room_id: &str) -> HeraldRoom {
 }
 
 /// With which a service starts anew.
-const BIRTH: Birth = Birth { time: Duration::ZERO, seed: [0; 32] };
+const BIRTH: Birth = Birth { time: Duration::ZERO, seed: [0; 32], limits: MemoryLimits::NONE };
 
 fn at(milliseconds: u64) -> Timestamp {
     Timestamp::from_origin(Duration::from_millis(milliseconds))

@@ -9,7 +9,7 @@ use crate::{
     lock::lock,
     shard::Mailbox,
 };
-use stateroom::{Birth, CodeVersion};
+use stateroom::{Birth, CodeVersion, MemoryLimits};
 use stateroom_room::{ReturnFailure, Room};
 use stateroom_store::{Durability, ModuleHash, Reader, StoreError, StoredRoom, Vitals, Write};
 use std::{
@@ -229,5 +229,5 @@ pub(crate) fn birth(clock: Clock, now: Instant) -> Birth {
         tracing::error!(%error, "the system gives no randomness; a room starts with little of it");
         seed[..16].copy_from_slice(&time.as_nanos().to_le_bytes());
     }
-    Birth { time, seed }
+    Birth { time, seed, limits: MemoryLimits::NONE }
 }

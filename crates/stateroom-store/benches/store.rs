@@ -63,7 +63,7 @@ impl Load {
                 follows: *at,
                 events: 1,
                 records: vec![2; RECORD],
-                vitals: Vitals { wake_at: None, clients: 1 },
+                vitals: Vitals { wake_at: None, clients: 1, heard_at: 0 },
             });
             *at += 1;
             // Each at another time.
@@ -153,7 +153,7 @@ fn find_ten_thousand_rooms_that_need_attention(bencher: Bencher<'_, '_>) {
     let mut load = Load::new(folder.path(), 200_000, Durability::Buffered);
     let rooms: Vec<Arc<str>> =
         load.rooms.iter().step_by(20).map(|(room, _)| room.clone()).collect();
-    let vitals = Vitals { wake_at: Some(1), clients: 1 };
+    let vitals = Vitals { wake_at: Some(1), clients: 1, heard_at: 0 };
     let (module, state) = (ModuleHash([7; 32]), vec![1; 1500]);
     let wake = rooms.into_iter().map(|room| {
         let state = state.clone();

@@ -136,6 +136,16 @@ impl Contents {
         }
     }
 
+    /// Rooms that nobody has heard of since, and that need no attention.
+    pub(crate) fn forgettable(&self, before: u64, most: usize) -> Vec<Arc<str>> {
+        let is_forgettable = |room: &Room| {
+            let vitals = &room.stored.vitals;
+            !vitals.need_attention() && vitals.heard_at < before
+        };
+        let rooms = self.rooms.iter().filter(|(_, room)| is_forgettable(room));
+        rooms.take(most).map(|(id, _)| id.clone()).collect()
+    }
+
     pub(crate) fn load(&self, id: &str) -> Result<Option<StoredRoom>, StoreError> {
         let Some((id, room)) = self.rooms.get_key_value(id) else { return Ok(None) };
         room.intact(id)?;

@@ -240,7 +240,7 @@ impl ExportedRoom {
                     state: body.state.to_vec(),
                 },
                 tail,
-                vitals: Vitals { wake_at: body.wake_at, clients: body.clients },
+                vitals: Vitals { wake_at: body.wake_at, clients: body.clients, heard_at: 0 },
             },
             quarantined: body.quarantined.iter().map(set_aside).collect(),
         })
@@ -271,7 +271,7 @@ mod tests {
                     state: b"state".to_vec(),
                 },
                 tail: vec![part(299, 2, b"two"), part(301, 1, b"one")],
-                vitals: Vitals { wake_at: Some(5), clients: 2 },
+                vitals: Vitals { wake_at: Some(5), clients: 2, heard_at: 0 },
             },
             quarantined: vec![Quarantined {
                 at: 290,

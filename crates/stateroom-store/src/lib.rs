@@ -12,7 +12,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let folder = folder.path();
 //! let mut store = SqliteStore::open(folder, Durability::Synced)?;
-//! let vitals = Vitals { wake_at: None, clients: 1 };
+//! let vitals = Vitals { wake_at: None, clients: 1, heard_at: 0 };
 //! let module = ModuleHash([7; 32]);
 //! let state = b"an empty lobby".to_vec();
 //! store.commit(&[Write::Snapshot { room: "lobby".into(), at: 0, module, state, vitals }])?;
@@ -50,7 +50,7 @@ pub use exported::{ExportedRoom, NotExported};
 pub use faulty::{Chances, Fault, FaultyDisk, FaultyStore};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteReader, SqliteStore};
-pub use store::{Reader, Store};
+pub use store::{Figures, Monitor, Outcome, Reader, Store, Ticket};
 pub use stored::{Quarantined, RoomSummary, StoredRecords, StoredRoom, StoredSnapshot};
 pub use write::{
     Durability, MAX_QUARANTINED, MAX_WRITE_BYTES, ModuleHash, UNUSED_MODULES_KEPT, Vitals, Write,

@@ -1,8 +1,10 @@
 //! A store that keeps nothing beyond the process: for rooms that need not survive, and for tests.
 
 use crate::{
-    ModuleHash, Quarantined, Reader, RoomSummary, Store, StoreError, StoredRoom, Vitals, Write,
+    ModuleHash, Monitor, Outcome, Quarantined, Reader, RoomSummary, Store, StoreError, StoredRoom,
+    Ticket, Vitals, Write,
     contents::Contents,
+    store::{Harmless, Settled},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///         follows: 0,
 ///         events: 2,
 ///         records: b"hello, world".to_vec(),
-///         vitals: Vitals { wake_at: None, clients: 1 },
+///         vitals: Vitals { wake_at: None, clients: 1, heard_at: 0 },
 ///     },
 /// ])?;
 /// let lobby = store.reader()?.load("lobby")?.expect("it was just written");
@@ -33,8 +35,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// assert_eq!(lobby.vitals.clients, 1);
 /// # Ok::<(), stateroom_store::StoreError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<Mutex<Contents>>);
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    contents: Arc<Mutex<Contents>>,
+    settled: Settled,
+}
+
+impl Clone for MemoryStore {
+    fn clone(&self) -> Self {
+        MemoryStore { contents: self.contents.clone(), settled: Settled::default() }
+    }
+}
 
 impl MemoryStore {
     /// An empty store.
@@ -45,21 +56,39 @@ impl MemoryStore {
 
     /// Contents are changed by infallible code only, so even a panic elsewhere leaves them whole.
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Store for MemoryStore {
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn append(&mut self, record: Vec<Write>) -> Ticket {
         let mut contents = self.contents();
-        contents.check(writes)?;
-        contents.apply(writes);
-        Ok(())
+        let outcome = match contents.check(&record) {
+            Ok(()) => {
+                contents.apply(&record);
+                Outcome::Durable
+            }
+            Err(error) => Outcome::Refused(error),
+        };
+        drop(contents);
+        self.settled.note(outcome)
+    }
+
+    fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
+        self.settled.take()
     }
 
     fn maintain(&mut self) -> Result<bool, StoreError> {
         self.contents().drop_unused_modules();
         Ok(false)
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn monitor(&self) -> Arc<dyn Monitor> {
+        Arc::new(Harmless)
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
@@ -82,6 +111,10 @@ impl Reader for MemoryStore {
 
     fn needing_attention(&mut self) -> Result<Vec<(Arc<str>, Vitals)>, StoreError> {
         Ok(self.contents().needing_attention())
+    }
+
+    fn forgettable(&mut self, before: u64, most: usize) -> Result<Vec<Arc<str>>, StoreError> {
+        Ok(self.contents().forgettable(before, most))
     }
 
     fn quarantined(&mut self, room: &str) -> Result<Vec<Quarantined>, StoreError> {

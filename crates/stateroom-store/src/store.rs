@@ -3,18 +3,107 @@
 use crate::{ModuleHash, Quarantined, RoomSummary, StoreError, StoredRoom, Vitals, Write};
 use std::sync::Arc;
 
-/// The one who writes; on a thread of its own, since a commit waits for the disk.
-pub trait Store: Send {
-    /// Carries out all of `writes`, in order, or none of them. When it returns, they are as durable
-    /// as the store was opened for.
+/// Names a record that was [appended](Store::append), until its [outcome](Store::settle) is told.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What became of a record. It is no other record's.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// All of it is as durable as the store was opened for.
+    Durable,
+    /// Nothing of it was written, and the store goes on. The error tells why:
+    /// [`Full`](StoreError::Full), [`TooLarge`](StoreError::TooLarge), [`Busy`](StoreError::Busy),
+    /// [`OutOfOrder`](StoreError::OutOfOrder), [`EmptyAppend`](StoreError::EmptyAppend),
+    /// [`Damaged`](StoreError::Damaged), and others of before anything was handed over.
+    Refused(StoreError),
+    /// Somebody else writes now, who has claimed the store since. Nothing of the record was written, and
+    /// nothing ever will be through this handle.
+    Fenced,
+    /// Whether it is there is not known: what was handed over could not be flushed. Nothing ever will be
+    /// written through this handle.
+    Unknown(StoreError),
+}
+
+impl Outcome {
+    /// As a result, for whoever asks for no more than whether it worked.
     ///
     /// # Errors
-    /// Of the writes: [`OutOfOrder`](StoreError::OutOfOrder), [`EmptyAppend`](StoreError::EmptyAppend),
-    /// [`TooLarge`](StoreError::TooLarge), [`Damaged`](StoreError::Damaged). Of the disk:
-    /// [`Full`](StoreError::Full), [`Busy`](StoreError::Busy). After these nothing is written, and the store goes on. After
-    /// [`Failed`](StoreError::Failed) it is not known whether the writes are there, and every later
-    /// commit is [`Closed`](StoreError::Closed).
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError>;
+    /// All but [`Durable`](Outcome::Durable).
+    pub fn into_result(self) -> Result<(), StoreError> {
+        match self {
+            Outcome::Durable => Ok(()),
+            Outcome::Refused(error) | Outcome::Unknown(error) => Err(error),
+            Outcome::Fenced => {
+                Err(StoreError::Closed { reason: "somebody else writes now".into() })
+            }
+        }
+    }
+}
+
+/// The outcomes of a store that knows them at once.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    last: Ticket,
+    outcomes: Vec<(Ticket, Outcome)>,
+}
+
+impl Settled {
+    pub(crate) fn note(&mut self, outcome: Outcome) -> Ticket {
+        self.last.0 += 1;
+        self.outcomes.push((self.last, outcome));
+        self.last
+    }
+
+    pub(crate) fn note_result(&mut self, result: Result<(), StoreError>) -> Ticket {
+        self.note(match result {
+            Ok(()) => Outcome::Durable,
+            Err(error @ (StoreError::Failed { .. } | StoreError::Closed { .. })) => {
+                Outcome::Unknown(error)
+            }
+            Err(error) => Outcome::Refused(error),
+        })
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<(Ticket, Outcome)> {
+        std::mem::take(&mut self.outcomes)
+    }
+}
+
+/// Of a store that nothing can happen to.
+#[derive(Debug)]
+pub(crate) struct Harmless;
+
+impl Monitor for Harmless {
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
+}
+
+/// The one who writes; on a thread of its own, since to settle waits for the disk.
+pub trait Store: Send {
+    /// Hands over a record: the changes of one group commit, in order, of which all are carried out or
+    /// none. Returns at once; several may be on their way. What becomes of it is told by
+    /// [`settle`](Self::settle).
+    fn append(&mut self, record: Vec<Write>) -> Ticket;
+
+    /// Waits until the outcome of every record that was handed over is known, and tells it, in their
+    /// order.
+    fn settle(&mut self) -> Vec<(Ticket, Outcome)>;
+
+    /// Hands over one record and waits for its outcome.
+    ///
+    /// # Errors
+    /// See [`Outcome`].
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        let ticket = self.append(writes.to_vec());
+        let settled = self.settle().into_iter().find(|(settled, _)| *settled == ticket);
+        settled.map_or(Ok(()), |(_, outcome)| outcome.into_result())
+    }
 
     /// Does a step, of a few milliseconds, of the work that can wait for a quiet moment: dropping
     /// what nobody needs any more, giving space back. Returns whether there is more to do. Even a
@@ -24,11 +113,51 @@ pub trait Store: Send {
     /// Those of the disk, as for [`commit`](Self::commit).
     fn maintain(&mut self) -> Result<bool, StoreError>;
 
-    /// A reader, for another thread. It sees every commit that has returned.
+    /// Leaves all in order: whatever was handed over is settled, and the store can be opened quickly.
+    /// Nothing can be written from then on.
+    ///
+    /// # Errors
+    /// Those of the disk. What was told to be durable is all the same.
+    fn finish(&mut self) -> Result<(), StoreError>;
+
+    /// What tells how the store does, from any thread.
+    fn monitor(&self) -> Arc<dyn Monitor>;
+
+    /// A reader, for another thread. It sees every record whose outcome was told.
     ///
     /// # Errors
     /// [`CannotOpen`](StoreError::CannotOpen), when the system lacks the means.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+}
+
+/// Tells how a store does, at any time and from any thread, also once the store is gone.
+pub trait Monitor: Send + Sync {
+    /// Looks whether what is written would be kept: the store has not failed, and its folder is where it
+    /// was, with its files in it. Cheap enough to be asked every second.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check(&self) -> Result<(), StoreError>;
+
+    /// How large everything is.
+    fn figures(&self) -> Figures;
+}
+
+/// How large everything in a store is. All 0 for a store without files.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// How many records were appended in the store's life.
+    pub records: u64,
+    /// How many of them the checkpoint has.
+    pub checkpointed: u64,
+    /// How many files the log has.
+    pub log_files: u64,
+    /// How many bytes they have, with the next one that is made ahead.
+    pub log_bytes: u64,
+    /// How many bytes the checkpoint has, with its write-ahead log.
+    pub checkpoint_bytes: u64,
+    /// How many bytes the states and modules in files of their own have.
+    pub large_bytes: u64,
 }
 
 /// One who reads. Each call sees the store as it is at one moment.
@@ -60,6 +189,14 @@ pub trait Reader: Send {
     /// # Errors
     /// Those of the trait.
     fn needing_attention(&mut self) -> Result<Vec<(Arc<str>, Vitals)>, StoreError>;
+
+    /// At most `most` rooms that nothing has happened in since `before` (nanoseconds since the Unix
+    /// epoch; see [`Vitals::heard_at`]), and that do not [need attention](Vitals::need_attention). In no
+    /// particular order. Quick even with very many other rooms.
+    ///
+    /// # Errors
+    /// Those of the trait.
+    fn forgettable(&mut self, before: u64, most: usize) -> Result<Vec<Arc<str>>, StoreError>;
 
     /// The events of `room` that were set aside, the oldest first. Empty if there is no such room.
     ///

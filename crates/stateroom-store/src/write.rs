@@ -41,6 +41,9 @@ pub struct Vitals {
     pub wake_at: Option<u64>,
     /// How many clients were connected.
     pub clients: u32,
+    /// When it last heard something, in nanoseconds since the Unix epoch, as the room counts time: if the
+    /// clock was ahead, this may be in the future, and `wake_at` as far behind it as it was to be.
+    pub heard_at: u64,
 }
 
 impl Vitals {

@@ -15,7 +15,7 @@ fn random_write(random: &mut Rng, memory: &MemoryStore) -> Write {
     let summary = reader(memory).summary(&room).expect("read");
     let had = summary.as_ref().map_or(0, |summary| summary.events);
     let wake_at = random.bool().then(|| random.u64(..));
-    let vitals = Vitals { wake_at, clients: random.u32(..3) };
+    let vitals = Vitals { wake_at, clients: random.u32(..3), heard_at: 0 };
     let module = ModuleHash([random.u8(..4); 32]);
     let mut bytes = vec![random.u8(..); random.usize(..300)];
     if random.u8(..40) == 0 {

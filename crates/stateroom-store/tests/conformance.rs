@@ -159,7 +159,7 @@ fn an_append_without_events_is_refused(store: &mut dyn Store) {
 
 fn the_vitals_told_last_count(store: &mut dyn Store) {
     let room: Arc<str> = "a".into();
-    let told = |wake_at: u64, clients| Vitals { wake_at: Some(wake_at), clients };
+    let told = |wake_at: u64, clients| Vitals { wake_at: Some(wake_at), clients, heard_at: 0 };
     let append = |follows, vitals| {
         let records = b"x".to_vec();
         Write::Append { room: room.clone(), follows, events: 1, records, vitals }
@@ -196,7 +196,7 @@ fn only_rooms_with_timer_or_clients_need_attention(store: &mut dyn Store) {
         state: Vec::new(),
         vitals,
     };
-    let timer = Vitals { wake_at: Some(u64::MAX), clients: 0 };
+    let timer = Vitals { wake_at: Some(u64::MAX), clients: 0, heard_at: 0 };
     let writes =
         [state("timer", timer), state("clients", clients(3)), state("quiet", Vitals::default())];
     commit(store, &writes);
@@ -315,7 +315,7 @@ fn any_name_and_any_bytes_are_kept(store: &mut dyn Store) {
 
 fn the_largest_numbers_are_kept(store: &mut dyn Store) {
     let at = i64::MAX as u64 - u64::from(u32::MAX);
-    let vitals = Vitals { wake_at: Some(u64::MAX), clients: u32::MAX };
+    let vitals = Vitals { wake_at: Some(u64::MAX), clients: u32::MAX, heard_at: 0 };
     let room: Arc<str> = "a".into();
     commit(store, &[snapshot("a", at, b"")]);
     let (events, records) = (u32::MAX, b"many".to_vec());

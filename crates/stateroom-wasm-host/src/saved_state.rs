@@ -27,7 +27,7 @@ use crate::{
     source::Source,
 };
 use sha2::{Digest, Sha256};
-use stateroom::{Birth, CodeVersion, SaveFailure, SavedState};
+use stateroom::{Birth, CodeVersion, MemoryLimits, SaveFailure, SavedState};
 use std::time::Duration;
 
 /// Of what this file writes; to be raised when it changes, or the encoding of a snapshot, or which
@@ -135,7 +135,7 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
 type Parts = (Source, [Line; 2], SleepingState);
 
 fn read_parts(rest: &mut Encoded<'_>, wanted: &Wanted<'_>) -> Option<Parts> {
-    let birth = Birth { time: read_time(rest)?, seed: rest.bytes()? };
+    let birth = Birth { time: read_time(rest)?, seed: rest.bytes()?, limits: MemoryLimits::NONE };
     let now = read_time(rest)?;
     let told = match rest.bytes()? {
         [0] => false,

@@ -5,7 +5,7 @@ use chacha20::{
     ChaCha20Rng,
     rand_core::{Rng, SeedableRng},
 };
-use stateroom::Birth;
+use stateroom::{Birth, MemoryLimits};
 use std::time::{Duration, SystemTime};
 
 /// The clock and the randomness of one room.
@@ -34,7 +34,7 @@ impl Source {
     pub(crate) fn of_the_system() -> Result<Source, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
-        let birth = Birth { time: system_time(), seed };
+        let birth = Birth { time: system_time(), seed, limits: MemoryLimits::NONE };
         Ok(Source { told: false, ..Source::born(&birth) })
     }
 
@@ -77,7 +77,8 @@ pub(crate) fn system_time() -> Duration {
 mod tests {
     use super::*;
 
-    const BIRTH: Birth = Birth { time: Duration::from_secs(100), seed: [7; 32] };
+    const BIRTH: Birth =
+        Birth { time: Duration::from_secs(100), seed: [7; 32], limits: MemoryLimits::NONE };
 
     #[test]
     fn a_clock_shows_what_it_was_told_and_never_goes_back() {

@@ -13,7 +13,7 @@ use crate::{
     snapshot,
     source::{Source, system_time},
 };
-use stateroom::{Birth, MessageRecipient};
+use stateroom::{Birth, MemoryLimits, MessageRecipient};
 use std::sync::PoisonError;
 use wasmtime::{Instance, Store};
 
@@ -22,7 +22,7 @@ impl LoadedModule {
     /// reads its version.
     pub(crate) fn try_out(&mut self, engine: &WasmEngine, name: &str) -> Result<(), LoadError> {
         let _one_at_a_time = engine.inner.trial.lock().unwrap_or_else(PoisonError::into_inner);
-        let birth = Birth { time: system_time(), seed: [0; 32] };
+        let birth = Birth { time: system_time(), seed: [0; 32], limits: MemoryLimits::NONE };
         let host = HostState::new(engine, "(trial)", Box::new(NoContext), Source::born(&birth));
         let mut store = instance::new_store(engine, host);
         let instance = self.try_start(&mut store).map_err(|error| LoadError::FailsAtStart {

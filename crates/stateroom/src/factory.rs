@@ -1,8 +1,8 @@
 //! How rooms are started: a factory builds one service per room.
 
 use crate::{
-    Birth, CodeVersion, RestoreFailure, SimpleStateroomService, StateroomContext, StateroomService,
-    WrappedStateroomService,
+    Birth, CodeVersion, MemoryLimits, RestoreFailure, SimpleStateroomService, StateroomContext,
+    StateroomService, WrappedStateroomService,
 };
 use std::{convert::Infallible, fmt, marker::PhantomData, sync::Arc};
 
@@ -32,6 +32,12 @@ pub trait StateroomServiceFactory<C: StateroomContext> {
     ) -> Result<Self::Service, Self::Error> {
         let _ = birth;
         self.build(room_id, context)
+    }
+
+    /// What services that are born now may use. One that is brought back has what it had, until it is
+    /// [told](StateroomService::set_limits) otherwise.
+    fn limits(&self) -> MemoryLimits {
+        MemoryLimits::NONE
     }
 
     /// Which code the services run.

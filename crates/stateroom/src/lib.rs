@@ -44,7 +44,7 @@ pub use context::StateroomContext;
 pub use factory::{SimpleServiceFactory, StateroomServiceFactory};
 pub use message_recipient::MessageRecipient;
 pub use messages::{MessageFromProcess, MessagePayload, MessageToProcess};
-pub use saved::{Birth, CodeVersion, RestoreFailure, SaveFailure, SavedState};
+pub use saved::{Birth, CodeVersion, MemoryLimits, RestoreFailure, SaveFailure, SavedState};
 pub use service::{
     ServiceFailure, SimpleStateroomService, StateroomService, WrappedStateroomService,
 };

@@ -12,6 +12,32 @@ pub struct Birth {
     pub time: Duration,
     /// What its randomness follows from. It must be hard to guess, as randomness is.
     pub seed: [u8; 32],
+    /// What it may use, as far as it can see that.
+    pub limits: MemoryLimits,
+}
+
+/// The limits that a service can see, since it is told when it has reached them: how much memory and
+/// table it may have. They are part of what it is, so they go wherever its state goes, and change by an
+/// event of their own: see [`StateroomService::set_limits`](crate::StateroomService::set_limits).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct MemoryLimits {
+    /// Linear memory, in bytes.
+    pub memory_bytes: u64,
+    /// Elements of the table of what can be called indirectly.
+    pub table_elements: u64,
+}
+
+impl MemoryLimits {
+    /// No limits at all, as for services that are native code.
+    pub const NONE: MemoryLimits =
+        MemoryLimits { memory_bytes: u64::MAX, table_elements: u64::MAX };
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        MemoryLimits::NONE
+    }
 }
 
 /// Names the code of a service: the SHA-256 of its module.

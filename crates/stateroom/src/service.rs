@@ -1,6 +1,6 @@
 //! What a room hears: the trait a service author implements, and the one a host calls.
 
-use crate::{ClientId, SavedState, Sleep, StateroomContext};
+use crate::{ClientId, MemoryLimits, SavedState, Sleep, StateroomContext};
 use std::time::Duration;
 
 /// A realtime room, as its author writes it.
@@ -89,6 +89,14 @@ pub trait StateroomService {
     /// event, and the service's clock stands still in between, so that an event heard again at the
     /// same time does the same again. It never goes backwards.
     fn set_time(&mut self, now: Duration) {}
+
+    /// Tells the service what it may use from now on. What it has beyond that already, it keeps. The
+    /// host tells it as an event: after the same events it is refused the same.
+    fn set_limits(&mut self, limits: MemoryLimits) {}
+
+    /// Whether the events that follow have been heard before, and passed then: nothing that a limit on
+    /// computing, commands or bytes could end is ended now. Until told, they are new.
+    fn set_replaying(&mut self, replaying: bool) {}
 
     /// The state of the service as it is now, awake or asleep; `None` if it is of a kind that can't
     /// be saved, or has failed. Whoever has it can have

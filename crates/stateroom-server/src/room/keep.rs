@@ -350,7 +350,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
 /// What the store is told of a room each time.
 fn vitals<S: stateroom::StateroomService>(room: &Room<S>) -> Vitals {
     let wake_at = room.deadline().map(Timestamp::nanoseconds);
-    Vitals { wake_at, clients: u32::try_from(room.member_count()).unwrap_or(u32::MAX) }
+    let clients = u32::try_from(room.member_count()).unwrap_or(u32::MAX);
+    Vitals { wake_at, clients, heard_at: room.heard_at().nanoseconds() }
 }
 
 fn snapshot<F>(

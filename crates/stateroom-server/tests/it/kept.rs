@@ -8,7 +8,7 @@ use stateroom::{
 };
 use stateroom_room::RoomContext;
 use stateroom_server::{Keeping, Server, ServerHandle, Survives};
-use stateroom_store::{MemoryStore, Reader, Store, StoreError, Write};
+use stateroom_store::{MemoryStore, Monitor, Outcome, Reader, Store, StoreError, Ticket, Write};
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -92,10 +92,22 @@ struct Held {
 }
 
 impl Store for Held {
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn append(&mut self, record: Vec<Write>) -> Ticket {
         let _ = self.begun.send(());
         let _ = self.go_on.recv();
-        self.store.commit(writes)
+        self.store.append(record)
+    }
+
+    fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
+        self.store.settle()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        self.store.finish()
+    }
+
+    fn monitor(&self) -> Arc<dyn Monitor> {
+        self.store.monitor()
     }
 
     fn maintain(&mut self) -> Result<bool, StoreError> {

@@ -8,6 +8,7 @@ pub use store::FaultyStore;
 use crate::{
     Durability, StoreError, Write,
     contents::{Contents, Part},
+    store::Settled,
 };
 use fastrand::Rng;
 use std::{
@@ -122,7 +123,13 @@ impl FaultyDisk {
         }
         let process = disk.process;
         drop(disk);
-        Ok(FaultyStore { disk: self.clone(), durability, process, closed: None })
+        Ok(FaultyStore {
+            disk: self.clone(),
+            durability,
+            process,
+            closed: None,
+            settled: Settled::default(),
+        })
     }
 
     /// Orders `fault` for the next commit that would succeed; for a later one if some are already

@@ -2,8 +2,10 @@
 
 use super::{Fault, FaultyDisk, path};
 use crate::{
-    Durability, ModuleHash, Quarantined, Reader, RoomSummary, Store, StoreError, StoredRoom,
-    Vitals, Write, contents::Contents,
+    Durability, ModuleHash, Monitor, Outcome, Quarantined, Reader, RoomSummary, Store, StoreError,
+    StoredRoom, Ticket, Vitals, Write,
+    contents::Contents,
+    store::{Harmless, Settled},
 };
 use std::sync::Arc;
 
@@ -14,10 +16,11 @@ pub struct FaultyStore {
     pub(super) durability: Durability,
     pub(super) process: u64,
     pub(super) closed: Option<Arc<str>>,
+    pub(super) settled: Settled,
 }
 
-impl Store for FaultyStore {
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+impl FaultyStore {
+    fn commit_now(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         let mut disk = self.disk.disk();
         if let Some(reason) = &self.closed {
             return Err(StoreError::Closed { reason: reason.clone() });
@@ -53,9 +56,28 @@ impl Store for FaultyStore {
         }
         Ok(())
     }
+}
+
+impl Store for FaultyStore {
+    fn append(&mut self, record: Vec<Write>) -> Ticket {
+        let result = self.commit_now(&record);
+        self.settled.note_result(result)
+    }
+
+    fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
+        self.settled.take()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn monitor(&self) -> Arc<dyn Monitor> {
+        Arc::new(Harmless)
+    }
 
     fn maintain(&mut self) -> Result<bool, StoreError> {
-        self.commit(&[])?;
+        self.commit_now(&[])?;
         let mut disk = self.disk.disk();
         disk.seen.drop_unused_modules();
         if disk.unsynced.is_empty() {
@@ -113,6 +135,10 @@ impl Reader for FaultyReader {
 
     fn needing_attention(&mut self) -> Result<Vec<(Arc<str>, Vitals)>, StoreError> {
         self.read(Contents::needing_attention)
+    }
+
+    fn forgettable(&mut self, before: u64, most: usize) -> Result<Vec<Arc<str>>, StoreError> {
+        self.read(|contents| contents.forgettable(before, most))
     }
 
     fn quarantined(&mut self, room: &str) -> Result<Vec<Quarantined>, StoreError> {

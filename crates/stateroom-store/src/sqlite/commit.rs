@@ -238,7 +238,7 @@ impl<'a> Commit<'a> {
         let (offset, length) = (self.bytes as u32, records.len() as u32);
         self.bodies.push(records);
         self.bytes += records.len();
-        let Vitals { wake_at, clients } = vitals;
+        let Vitals { wake_at, clients, .. } = vitals;
         let entry = Entry { number, follows, events, wake_at, clients, length, check };
         self.entries.push(entry);
         let span = entry.span(self.position, offset);

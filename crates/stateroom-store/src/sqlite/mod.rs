@@ -21,7 +21,10 @@ mod write_ahead_log;
 
 pub use reader::SqliteReader;
 
-use crate::{Durability, Reader, Store, StoreError, Write};
+use crate::{
+    Durability, Monitor, Outcome, Reader, Store, StoreError, Ticket, Write,
+    store::{Harmless, Settled},
+};
 use checkpoint::Checkpointer;
 use commit::{CheckError, Commit};
 use index::SharedIndex;
@@ -68,6 +71,7 @@ pub struct SqliteStore {
     durability: Durability,
     /// The text of a failure that was final.
     closed: Option<Arc<str>>,
+    settled: Settled,
     /// Released last of all.
     _lock: Lock,
 }
@@ -97,6 +101,7 @@ impl SqliteStore {
             path,
             durability,
             closed: None,
+            settled: Settled::default(),
             _lock: lock,
         })
     }
@@ -257,7 +262,7 @@ impl SqliteStore {
 
     /// Leaves all in order at the end: what is in the log is flushed, or the log is removed if nothing in
     /// it is needed.
-    fn finish(&mut self) -> Result<(), maintain::Failure> {
+    fn leave_in_order(&mut self) -> Result<(), maintain::Failure> {
         let mut index = self.index.lock();
         index.drop_dead();
         let newest = index.next_position() - 1;
@@ -305,8 +310,8 @@ impl From<rusqlite::Error> for Failed {
     }
 }
 
-impl Store for SqliteStore {
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+impl SqliteStore {
+    fn commit_now(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         self.check_open()?;
         let checked = Commit::check(&self.connection, &self.index.lock(), self.durability, writes);
         let commit = match checked {
@@ -318,6 +323,25 @@ impl Store for SqliteStore {
             return Ok(());
         }
         self.carry_out(commit).map_err(|failed| self.undo(failed))
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&mut self, record: Vec<Write>) -> Ticket {
+        let result = self.commit_now(&record);
+        self.settled.note_result(result)
+    }
+
+    fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
+        self.settled.take()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn monitor(&self) -> Arc<dyn Monitor> {
+        Arc::new(Harmless)
     }
 
     fn maintain(&mut self) -> Result<bool, StoreError> {
@@ -348,7 +372,7 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         // A store that has failed is left as it is. If this fails, all is as after a kill.
         if self.closed.is_none() {
-            let _ = self.finish();
+            let _ = self.leave_in_order();
         }
         // Else the end of the connection would leave it open.
         let _ = self.roll_back();

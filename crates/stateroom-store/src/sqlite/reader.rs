@@ -153,6 +153,11 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn forgettable(&mut self, _: u64, _: usize) -> Result<Vec<Arc<str>>, StoreError> {
+        // This format does not tell when a room heard something last.
+        Ok(Vec::new())
+    }
+
     fn quarantined(&mut self, room: &str) -> Result<Vec<Quarantined>, StoreError> {
         self.at_one_moment(|_| (), |connection, ()| reading::quarantined(connection, room))
     }

@@ -75,6 +75,7 @@ impl RoomRow {
         let vitals = Vitals {
             wake_at: wake_at.map(i64::cast_unsigned),
             clients: row.get::<_, i64>(6)? as u32,
+            heard_at: 0,
         };
         // Likewise a hash of another length.
         let module = row.get_ref(4)?.as_blob().ok().and_then(|hash| hash.try_into().ok());

@@ -108,6 +108,7 @@ fn scan_carried(connection: &Connection, found: &mut HashMap<i64, Found>) -> rus
         let vitals = Vitals {
             wake_at: wake_at.map(i64::cast_unsigned),
             clients: row.get::<_, i64>(4)? as u32,
+            heard_at: 0,
         };
         let (check_row, check) = (row.get::<_, i64>(5)?, row.get::<_, i64>(6)? as u32);
         let (follows, events) = (follows.cast_unsigned(), events as u32);

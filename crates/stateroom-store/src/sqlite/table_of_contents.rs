@@ -29,7 +29,7 @@ impl Entry {
     }
 
     pub(crate) fn vitals(&self) -> Vitals {
-        Vitals { wake_at: self.wake_at, clients: self.clients }
+        Vitals { wake_at: self.wake_at, clients: self.clients, heard_at: 0 }
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 pub(crate) const MODULE: ModuleHash = ModuleHash([7; 32]);
 
 pub(crate) fn clients(clients: u32) -> Vitals {
-    Vitals { wake_at: None, clients }
+    Vitals { wake_at: None, clients, heard_at: 0 }
 }
 
 pub(crate) fn append(room: &str, follows: u64, events: u32, records: &[u8]) -> Write {

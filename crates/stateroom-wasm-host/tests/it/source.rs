@@ -1,12 +1,15 @@
 //! A guest's clock and randomness follow from its birth and from what the host tells it.
 
 use crate::support::{Asked, Recorder, Room, binary, config, engine, load};
-use stateroom::{Birth, MessageRecipient::Broadcast, StateroomService, StateroomServiceFactory};
+use stateroom::{
+    Birth, MemoryLimits, MessageRecipient::Broadcast, StateroomService, StateroomServiceFactory,
+};
 use stateroom_wasm_host::{HostConfig, Limits, WasmEngine};
 use std::time::{Duration, SystemTime};
 
 /// A second after the birth of a room is 1.7 thousand million seconds and one after 1970.
-const BIRTH: Birth = Birth { time: Duration::from_secs(1_700_000_000), seed: [7; 32] };
+const BIRTH: Birth =
+    Birth { time: Duration::from_secs(1_700_000_000), seed: [7; 32], limits: MemoryLimits::NONE };
 
 const IMPORTS: &str = r#"
     (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))

@@ -93,7 +93,7 @@ fn telling_its_state_leaves_a_room_as_it_is() {
 fn a_room_that_was_taken_over_can_be_saved_and_lives_the_same_life_again() {
     let (_, state) = tally();
     let factory = engine(2).load(guest("examples/tally_grown")).unwrap();
-    let birth = Birth { time: BIRTH.time + Duration::from_secs(5), seed: [9; 32] };
+    let birth = Birth { time: BIRTH.time + Duration::from_secs(5), seed: [9; 32], ..BIRTH };
     let taken = || {
         let asked = Recorder::default();
         factory.take_over("lobby", asked, &birth, state.as_bytes()).unwrap()

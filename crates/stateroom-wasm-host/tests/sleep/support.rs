@@ -1,12 +1,13 @@
 //! Rooms whose clock and randomness are the same in every run, and which note what they ask for.
 
 pub(crate) use crate::recorder::{Asked, Recorder};
-use stateroom::{Birth, Sleep, StateroomService, StateroomServiceFactory};
+use stateroom::{Birth, MemoryLimits, Sleep, StateroomService, StateroomServiceFactory};
 use stateroom_wasm_host::{HostConfig, Snapshot, WasmEngine, WasmHost, WasmHostFactory};
 use std::{path::PathBuf, process::Command, sync::OnceLock, time::Duration};
 
 /// How every room here is born.
-pub(crate) const BIRTH: Birth = Birth { time: Duration::from_secs(1_700_000_000), seed: [7; 32] };
+pub(crate) const BIRTH: Birth =
+    Birth { time: Duration::from_secs(1_700_000_000), seed: [7; 32], limits: MemoryLimits::NONE };
 
 /// The least a module needs, in WebAssembly's text form, around what a test is about.
 pub(crate) fn module(imports: &str, items: &str) -> String {
