@@ -1,0 +1,2 @@
+//! todo
+#[derive(Debug)] pub struct SimFiles; #[derive(Debug)] pub struct Chances;
