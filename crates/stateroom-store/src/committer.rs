@@ -182,10 +182,6 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).settle()
     }
 
-    fn maintain(&mut self) -> Result<bool, StoreError> {
-        (**self).maintain()
-    }
-
     fn finish(&mut self) -> Result<(), StoreError> {
         (**self).finish()
     }

@@ -110,10 +110,6 @@ impl Store for Held {
         self.store.monitor()
     }
 
-    fn maintain(&mut self) -> Result<bool, StoreError> {
-        self.store.maintain()
-    }
-
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
     }

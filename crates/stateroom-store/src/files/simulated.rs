@@ -1,0 +1,5 @@
+//! todo
+#[derive(Debug)]
+pub struct SimFiles;
+#[derive(Debug)]
+pub struct Chances;
