@@ -114,7 +114,7 @@ impl FileReader {
                     }
                 }
             }
-            if self.files.connections_are_live() {
+            if self.files.database_age().is_none() {
                 thread::sleep(Duration::from_millis(2));
             }
         }
