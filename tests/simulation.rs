@@ -61,7 +61,10 @@ fn whoever_drives_rooms_wrongly_is_noticed() {
     });
     let _ = std::panic::take_hook();
     for (misdeed, seed) in noticed {
-        println!("{misdeed:?}: {}", seed.map_or("not noticed".into(), |seed| (seed + 1).to_string()));
+        println!(
+            "{misdeed:?}: {}",
+            seed.map_or("not noticed".into(), |seed| (seed + 1).to_string())
+        );
     }
     assert!(noticed.iter().all(|(_, seed)| seed.is_some()), "{noticed:?}");
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use stateroom::{
-    Birth, ClientId, CodeVersion, MemoryLimits, MessageRecipient, RestoreFailure, SavedState, ServiceFailure,
-    StateroomContext, StateroomService, StateroomServiceFactory,
+    Birth, ClientId, CodeVersion, MemoryLimits, MessageRecipient, RestoreFailure, SavedState,
+    ServiceFailure, StateroomContext, StateroomService, StateroomServiceFactory,
 };
 use std::{convert::Infallible, time::Duration};
 

@@ -5,16 +5,17 @@ use super::ledger::{Ledger, Ledgers, TRAP};
 use fastrand::Rng;
 use stateroom::{Birth, ClientId, MemoryLimits};
 use stateroom_room::{
-    Command, Consequence, Event, Keep, KeptRoom, MessageKind, Room, RoomContext, RoomState, SetAside,
-    Timestamp,
+    Command, Consequence, Event, Keep, KeptRoom, MessageKind, Room, RoomContext, RoomState,
+    SetAside, Timestamp,
 };
 use stateroom_store::{
-    Committer, Durability, Fate, FileStore, ModuleHash, Options, Reader, Request, SimFiles, Store,
+    Committer, Durability, Fate, FileStore, ModuleHash, Options, Reader, Request, Store,
     StoreError, StoredRoom, Vitals, Write,
+    files::{Chances, SimFiles},
 };
 use std::{
     collections::{HashMap, VecDeque},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -109,8 +110,8 @@ pub(crate) struct World {
     files: SimFiles,
     durability: Durability,
     misdeed: Option<Misdeed>,
-    committer: Committer<u64, FileStore>,
-    reader: Box<dyn Reader>,
+    /// `None` only while another process begins.
+    process: Option<Process>,
     /// The time of day, which may jump when the process ends.
     now: Duration,
     code: Ledgers,
@@ -124,6 +125,12 @@ pub(crate) struct World {
     trapped: Vec<u64>,
     last_number: u64,
     pub(crate) counts: Counts,
+}
+
+/// What ends with the process, beside the rooms.
+struct Process {
+    committer: Committer<u64, FileStore>,
+    reader: Box<dyn Reader>,
 }
 
 struct Live {
@@ -141,24 +148,19 @@ enum Answer {
     StateKept { at: u64 },
 }
 
-fn folder() -> PathBuf {
-    PathBuf::from("/rooms")
-}
-
 impl World {
     pub(crate) fn new(seed: u64, misdeed: Option<Misdeed>) -> World {
         let mut random = Rng::with_seed(seed);
         let files = SimFiles::new(seed);
         let durability = if random.bool() { Durability::Synced } else { Durability::Buffered };
-        let (committer, reader) = open(&files, durability);
+        let process = Some(Process::begin(&files, durability));
         let limits = MemoryLimits { memory_bytes: 1 << 20, table_elements: 10 };
         let mut world = World {
             random,
             files,
             durability,
             misdeed,
-            committer,
-            reader,
+            process,
             now: Duration::from_secs(1_000_000),
             code: Ledgers { version: 1, limits },
             rooms: HashMap::new(),
@@ -199,7 +201,7 @@ impl World {
             94 => self.part_with_the_absent(id),
             95 => self.leave(id),
             96 => self.deploy(id),
-            97 => self.files.set_full(self.random.bool()),
+            97 => self.have_accidents(),
             98 => self.stop(false),
             _ => self.stop(true),
         }
@@ -278,12 +280,17 @@ impl World {
         if group.is_empty() {
             return;
         }
-        let fates = self.committer.commit(group);
-        if self.committer.failure().is_some() {
-            self.counts.failed_flushes += 1;
+        self.may_die();
+        let committer = &mut self.process().committer;
+        let fates = committer.commit(group);
+        let has_failed = committer.failure().is_some();
+        if has_failed || self.files.is_dead() {
+            // Nobody was told what became of it.
+            self.counts.failed_flushes += u64::from(has_failed);
             let power_cut = self.random.bool();
             return self.stop(power_cut);
         }
+        self.files.die_after(None);
         for (life, fate) in fates {
             let Some(id) = self.room_of(life) else { continue };
             match fate {
@@ -384,14 +391,37 @@ impl World {
     }
 
     fn checkpoint(&mut self) {
-        match self.committer.store_mut().checkpoint_step() {
-            Ok(_) => self.counts.checkpoints += 1,
-            Err(StoreError::Full { .. }) => {}
-            Err(_) => {
-                let power_cut = self.random.bool();
-                self.stop(power_cut);
-            }
+        self.may_die();
+        let result = self.process().committer.store_mut().checkpoint_step();
+        let is_final = matches!(result, Err(StoreError::Failed { .. } | StoreError::Closed { .. }));
+        if is_final || self.files.is_dead() {
+            let power_cut = self.random.bool();
+            return self.stop(power_cut);
         }
+        self.files.die_after(None);
+        self.counts.checkpoints += u64::from(result.is_ok());
+    }
+
+    fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("a process runs")
+    }
+
+    /// Has the process perhaps die in the midst of what comes next.
+    fn may_die(&mut self) {
+        if self.random.u32(..30) == 0 {
+            self.files.die_after(Some(self.random.u64(1..12)));
+        }
+    }
+
+    /// From now on accidents happen to the disk, or no more.
+    fn have_accidents(&mut self) {
+        let chance = |is: bool, chance| if is { chance } else { 0.0 };
+        self.files.set_chances(Chances {
+            failed_flush: chance(self.random.u32(..3) == 0, 0.05),
+            full: chance(self.random.bool(), 0.1),
+            short_write: chance(self.random.bool(), 0.1),
+            no_descriptor: chance(self.random.bool(), 0.1),
+        });
     }
 
     fn part_with_the_absent(&mut self, id: &'static str) {
@@ -443,14 +473,14 @@ impl World {
     fn stop(&mut self, power_cut: bool) {
         self.rooms.clear();
         self.waiting.clear();
+        self.process = None;
         if power_cut {
             self.counts.power_cuts += 1;
-            self.files.power_cut();
+            self.files.cut_power();
         } else {
             self.counts.kills += 1;
             self.files.kill();
         }
-        self.files.set_full(false);
         // The clock may be set while the machine is off.
         if self.random.u32(..4) == 0 {
             let hour = Duration::from_secs(3600);
@@ -459,7 +489,7 @@ impl World {
         if self.random.u32(..4) == 0 {
             self.code.limits.memory_bytes = 1 << self.random.u32(16..20);
         }
-        (self.committer, self.reader) = open(&self.files, self.durability);
+        self.process = Some(Process::begin(&self.files, self.durability));
         self.keep_code();
         let may_lack = power_cut && self.durability == Durability::Buffered;
         for id in ROOMS {
@@ -470,7 +500,7 @@ impl World {
     /// The room, brought back or founded where it has to be.
     fn live(&mut self, id: &'static str) -> Option<&mut Live> {
         if !self.rooms.contains_key(id) {
-            let stored = self.reader.load(id).unwrap();
+            let stored = self.process().reader.load(id).unwrap();
             let (kept, code) = match stored {
                 None => {
                     let birth = self.birth();
@@ -515,7 +545,7 @@ impl World {
 
     fn made_again(&mut self, id: &str, code: Ledgers) -> Room<Ledger<RoomContext>> {
         self.counts.brought_back += 1;
-        let stored = self.reader.load(id).unwrap().expect("it is kept");
+        let stored = self.process().reader.load(id).unwrap().expect("it is kept");
         self.again(id, &stored, code)
     }
 
@@ -582,18 +612,20 @@ impl World {
     }
 }
 
-fn open(files: &SimFiles, durability: Durability) -> (Committer<u64, FileStore>, Box<dyn Reader>) {
-    let options = Options {
-        segment_bytes: 4 << 10,
-        large_bytes: 512,
-        thread: false,
-        rooms_at_once: 2,
-        files: Arc::new(files.clone()),
-    };
-    let store = FileStore::open_with(Path::new(&folder()), durability, options)
-        .expect("it can always be opened");
-    let reader = store.reader().expect("it can be read");
-    (Committer::new(store), reader)
+impl Process {
+    fn begin(files: &SimFiles, durability: Durability) -> Process {
+        let options = Options {
+            segment_bytes: 4 << 10,
+            large_bytes: 512,
+            thread: false,
+            rooms_at_once: 2,
+            files: Arc::new(files.clone()),
+        };
+        let store = FileStore::open_with(Path::new("/rooms"), durability, options)
+            .expect("it can always be opened");
+        let reader = store.reader().expect("it can be read");
+        Process { committer: Committer::new(store), reader }
+    }
 }
 
 fn vitals(kept: &KeptRoom<Ledger<RoomContext>>) -> Vitals {

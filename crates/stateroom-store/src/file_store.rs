@@ -62,6 +62,7 @@ pub struct FileStore {
     thread: Option<JoinHandle<()>>,
     /// To look up rooms that the index does not have.
     connection: Option<Connection>,
+    age: Option<u64>,
     monitor: Arc<FileMonitor>,
     last_ticket: Ticket,
     /// Records that were handed over, and the outcomes that are known already.
@@ -114,6 +115,7 @@ impl FileStore {
             checkpoint: Arc::new(Mutex::new(Some(checkpoint))),
             thread: None,
             connection: None,
+            age: None,
             monitor,
             last_ticket: Ticket(0),
             waiting: Vec::new(),
@@ -196,7 +198,9 @@ impl FileStore {
 
     /// A connection to look up rooms with.
     fn connect(&mut self) -> Result<(), StoreError> {
-        if self.connection.is_none() || !self.shared.files.connections_are_live() {
+        let age = self.shared.files.database_age();
+        if self.connection.is_none() || self.age != age {
+            self.age = age;
             let path = self.shared.database();
             let connection = self.shared.files.read_database(&path);
             self.connection = connection.map_err(|error| failure::of_database(&path, error))?;

@@ -18,6 +18,7 @@ pub(crate) struct LiveReader {
     shared: Arc<Shared>,
     /// Opened when it is first needed, and again where that is a copy.
     connection: Option<Connection>,
+    age: Option<u64>,
 }
 
 impl fmt::Debug for LiveReader {
@@ -28,13 +29,15 @@ impl fmt::Debug for LiveReader {
 
 impl LiveReader {
     pub(crate) fn new(shared: Arc<Shared>) -> Result<Self, StoreError> {
-        let mut reader = LiveReader { shared, connection: None };
+        let mut reader = LiveReader { shared, connection: None, age: None };
         reader.connect()?;
         Ok(reader)
     }
 
     fn connect(&mut self) -> Result<(), StoreError> {
-        if self.connection.is_none() || !self.shared.files.connections_are_live() {
+        let age = self.shared.files.database_age();
+        if self.connection.is_none() || self.age != age {
+            self.age = age;
             let path = self.shared.database();
             let connection = self.shared.files.read_database(&path);
             self.connection = connection.map_err(|error| failure::of_database(&path, error))?;

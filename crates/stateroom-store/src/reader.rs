@@ -30,14 +30,15 @@ use std::{
 /// How often something is looked at that changes meanwhile.
 const LOOKS: u32 = 50;
 
-/// How often something has to look damaged.
-const DAMAGED_LOOKS: u32 = 3;
-
 /// Reads the store in a folder, also while a server has it. Each call looks at the folder anew.
 pub struct FileReader {
     folder: PathBuf,
     files: Arc<dyn Files>,
+    /// What the last look saw: the names in the log's folder, and up to where the checkpoint was.
+    seen: Seen,
 }
+
+type Seen = (Vec<String>, u64);
 
 impl fmt::Debug for FileReader {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +69,7 @@ struct Moment {
 
 impl FileReader {
     pub(crate) fn open(folder: &Path, files: Arc<dyn Files>) -> Result<Self, StoreError> {
-        let mut reader = FileReader { folder: folder.to_owned(), files };
+        let mut reader = FileReader { folder: folder.to_owned(), files, seen: Seen::default() };
         // Says now what is wrong with it.
         reader.at_one_moment(|_, _| Ok(()))?;
         Ok(reader)
@@ -78,7 +79,7 @@ impl FileReader {
         &mut self,
         read: impl Fn(&View<'_>, &Index) -> Result<T, ReadError>,
     ) -> Result<T, StoreError> {
-        let mut damaged = 0;
+        let mut damaged: Option<(String, Seen)> = None;
         for look in 1.. {
             let database = self.folder.join("rooms.db");
             let was_quiet = self.files.database_log_bytes(&database) == 0;
@@ -96,25 +97,27 @@ impl FileReader {
             let result = if was_quiet && !is_quiet { Err(Missed::Changed) } else { result };
             match result {
                 Ok(result) => return Ok(result),
-                Err(Missed::Changed) if look < LOOKS => {}
-                Err(Missed::Changed) => break,
+                Err(_) if look >= LOOKS => break,
+                Err(Missed::Changed) => damaged = None,
                 Err(Missed::Error(error)) => {
-                    damaged += 1;
                     let is_damage = matches!(
                         error,
                         StoreError::Damaged { .. }
                             | StoreError::DamagedFile { .. }
                             | StoreError::DamagedModule { .. }
                     );
+                    // It is so if a second look sees the same.
+                    let now = (error.to_string(), self.seen.clone());
                     if !is_damage
-                        || damaged >= DAMAGED_LOOKS
+                        || damaged.as_ref() == Some(&now)
                         || is_on(Deliberate::ReaderWithoutSecondLook)
                     {
                         return Err(error);
                     }
+                    damaged = Some(now);
                 }
             }
-            if self.files.connections_are_live() {
+            if self.files.database_age().is_none() {
                 thread::sleep(Duration::from_millis(2));
             }
         }
@@ -130,7 +133,8 @@ impl FileReader {
         }
     }
 
-    fn moment(&self) -> Result<Moment, Missed> {
+    fn moment(&mut self) -> Result<Moment, Missed> {
+        self.seen = Seen::default();
         if folder::look(&*self.files, &self.folder, None)? == There::Nothing {
             let path = self.folder.join("log");
             return Err(StoreError::NotAStore { path }.into());
@@ -142,6 +146,7 @@ impl FileReader {
             None => (None, 0),
             Some(connection) => {
                 let mark = database::mark(connection, &self.folder.join("rooms.db"))?;
+                self.seen.1 = mark.0.applied;
                 (Some(mark.0), mark.1)
             }
         };
@@ -155,12 +160,13 @@ impl FileReader {
         Ok(Moment { index, segments: segments.into(), connection })
     }
 
-    fn read_log(&self) -> Result<Vec<LogFile>, Missed> {
+    fn read_log(&mut self) -> Result<Vec<LogFile>, Missed> {
         let log = self.folder.join("log");
         let listed = match self.files.list(&log) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Missed::Changed),
             listed => listed.map_err(|error| failure::of_reading(&log, &error))?,
         };
+        self.seen.0.clone_from(&listed);
         let mut numbers: Vec<u64> =
             listed.iter().filter_map(|name| folder::log_number(name)).collect();
         numbers.sort_unstable_by(|one, other| other.cmp(one));

@@ -154,13 +154,8 @@ impl Checkpoint {
     fn make_next(&mut self) {
         let made = make_next(&self.shared);
         let mut state = self.shared.lock();
-        // Whoever writes may have needed one sooner: then this one would come too late in their order.
-        let is_next = |number: u64| {
-            state.next.is_none()
-                && state.segments.back().is_none_or(|newest| newest.header.number < number)
-        };
         match made {
-            Ok(next) if is_next(next.number) => {
+            Ok(next) if state.next.is_none() => {
                 (state.next, state.no_next) = (Some(next), None);
             }
             Ok(next) => {

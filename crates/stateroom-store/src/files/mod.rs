@@ -98,8 +98,9 @@ pub trait Files: Send + Sync + Debug {
     /// Those of the database.
     fn read_database(&self, path: &Path) -> Result<Option<Connection>, DatabaseError>;
 
-    /// Whether a connection sees what is committed later, and time passes by itself. Else each is a copy.
-    fn connections_are_live(&self) -> bool;
+    /// `None` where a connection sees what is committed later, and time passes by itself. Else each is a
+    /// copy, of this age of the database.
+    fn database_age(&self) -> Option<u64>;
 
     /// Commits the transaction that is open, and flushes it.
     ///

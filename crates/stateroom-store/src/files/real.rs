@@ -148,8 +148,8 @@ impl Files for RealFiles {
         Ok(Some(connect(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI)?))
     }
 
-    fn connections_are_live(&self) -> bool {
-        true
+    fn database_age(&self) -> Option<u64> {
+        None
     }
 
     fn commit_database(&self, _: &Path, connection: &Connection) -> rusqlite::Result<()> {

@@ -122,10 +122,14 @@ impl Writer {
         if !is_full {
             return Ok(None);
         }
-        if let Some(next) = state.next.take() {
-            return Ok(Some(next));
-        }
+        let next = state.next.take();
         drop(state);
+        match next {
+            Some(next) if next.number > self.current.header.number => return Ok(Some(next)),
+            // One was needed sooner; this one came too late in their order.
+            Some(late) => drop(self.shared.files.remove(&late.path)),
+            None => {}
+        }
         self.shared.wake.notify_all();
         let too_much = self.current.end.load(Relaxed) + bytes > 2 * segment_bytes;
         if self.shared.options.thread && !too_much {
@@ -167,6 +171,7 @@ impl Writer {
             return Ok(());
         }
         let next = self.shared.lock().next.take();
+        let next = next.filter(|next| next.number > self.current.header.number);
         let next = next.map_or_else(|| make_next(&self.shared), Ok)?;
         let header = self.header(next.number, self.shared.flushed.load(Relaxed));
         let written = write_all(&*next.file, &mut [IoSlice::new(&header.to_bytes())], 0)
