@@ -21,7 +21,7 @@ const SEEDS: u64 = 2_000;
 const SEEDS_TO_NOTICE: u64 = 1_000;
 
 /// How many things happen for each.
-const STEPS: usize = 200;
+const STEPS: usize = 300;
 
 fn run(seed: u64, misdeed: Option<Misdeed>) -> Counts {
     let mut world = World::new(seed, misdeed);
