@@ -146,7 +146,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 }
                 Incoming::Pong => return Appetite::Continue(()),
                 Incoming::Close(code) => {
-                    closed = Some(code.unwrap_or(CloseCode::NORMAL));
+                    closed = Some(code);
                     return Appetite::Continue(());
                 }
             };

@@ -102,7 +102,7 @@ impl<F: RoomFactory> Shard<F> {
                 // Once the server has stopped, nobody is served any more.
                 let _ = self.http.send(HttpClient { stream: stream.into(), read: bytes });
             }
-            Head::WebSocket { join: Err(rejection), .. } => {
+            Head::Refused(rejection) | Head::WebSocket { join: Err(rejection), .. } => {
                 self.reject(stream, &rejection, socket);
             }
             Head::WebSocket { join: Ok(join), length } => {

@@ -11,8 +11,8 @@ pub(crate) enum Incoming<'a> {
     Binary(&'a [u8]),
     Ping(&'a [u8]),
     Pong,
-    /// The client closes; nothing that follows is read.
-    Close(Option<CloseCode>),
+    /// The client closes, with [`CloseCode::NONE`] where it gives no code; nothing that follows is read.
+    Close(CloseCode),
 }
 
 /// How a client broke the protocol.
@@ -266,15 +266,15 @@ fn message(kind: MessageKind, payload: &[u8]) -> Result<Incoming<'_>, ProtocolEr
     })
 }
 
-fn read_close(payload: &[u8]) -> Result<Option<CloseCode>, ProtocolError> {
+fn read_close(payload: &[u8]) -> Result<CloseCode, ProtocolError> {
     match payload {
-        [] => Ok(None),
+        [] => Ok(CloseCode::NONE),
         [_] => Err(ProtocolError::Malformed("a close frame with half a code")),
         [high, low, reason @ ..] => {
             let code = CloseCode::from_wire(u16::from_be_bytes([*high, *low]))
                 .ok_or(ProtocolError::Malformed("a close code that must not be sent"))?;
             str::from_utf8(reason).map_err(|_| ProtocolError::InvalidText)?;
-            Ok(Some(code))
+            Ok(code)
         }
     }
 }
