@@ -2,6 +2,7 @@
 
 use crate::{
     ring::Write,
+    unfinished::{Held, Unfinished},
     websocket::{Appetite, Decoder, Incoming, ProtocolError},
 };
 use bytes::{Buf as _, Bytes};
@@ -12,6 +13,8 @@ use std::{
     collections::VecDeque,
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
     ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// How many pieces one system call writes at most; Linux takes 1,024.
@@ -26,6 +29,8 @@ pub(crate) struct Connection {
     /// Which client this is; `None` once the room has closed it.
     pub(crate) client: Option<ClientId>,
     decoder: Decoder,
+    /// What of a message that has not come whole is held.
+    held: Option<Box<Held>>,
     /// Whether to read until there is nothing more: the system tells only of what is new, and a
     /// short read may stand between the last bytes and the end.
     drain: bool,
@@ -48,10 +53,32 @@ impl Piece {
     }
 }
 
-#[derive(Debug, Default)]
+/// How much clients may send.
+#[derive(Debug)]
+pub(crate) struct ReadLimits {
+    /// The largest message, in bytes.
+    pub(crate) message_bytes: usize,
+    /// What all of them together have the server hold.
+    pub(crate) unfinished: Arc<Unfinished>,
+}
+
+/// How much may wait for a client, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLimits {
+    /// In bytes, beside one message that is larger than this by itself.
+    pub(crate) bytes: usize,
+    /// How long it may read nothing.
+    pub(crate) stall: Duration,
+}
+
+#[derive(Debug)]
 struct Queue {
     frames: VecDeque<Bytes>,
     bytes: usize,
+    /// The most bytes that one of the frames has, or had.
+    largest: usize,
+    /// When something of it was last written, or the first of it came.
+    progressed: Instant,
 }
 
 /// How a look at a socket ended.
@@ -74,6 +101,7 @@ impl Connection {
             socket,
             client: Some(client),
             decoder: Decoder::default(),
+            held: None,
             drain: false,
             batch: SmallVec::new(),
             queue: None,
@@ -89,11 +117,11 @@ impl Connection {
     pub(crate) fn read(
         &mut self,
         scratch: &mut [u8],
-        limit: usize,
+        limits: &ReadLimits,
         hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
         if self.decoder.is_paused() {
-            return self.decode(&mut [], limit, hear);
+            return self.decode(&mut [], limits, hear);
         }
         let length = match self.stream.read(scratch) {
             Ok(0) => return Reading::Gone,
@@ -106,7 +134,7 @@ impl Connection {
             Err(_) => return Reading::Gone,
         };
         let filled = scratch.get_mut(..length).unwrap_or_default();
-        match self.decode(filled, limit, hear) {
+        match self.decode(filled, limits, hear) {
             broken @ Reading::Broken(_) => broken,
             _ if self.drain || length == scratch.len() || self.decoder.is_paused() => Reading::More,
             // A short read has emptied the socket.
@@ -119,18 +147,36 @@ impl Connection {
     pub(crate) fn decode(
         &mut self,
         bytes: &mut [u8],
-        limit: usize,
+        limits: &ReadLimits,
         hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
-        match self.decoder.decode(bytes, limit, hear) {
-            Ok(()) => Reading::More,
-            Err(error) => Reading::Broken(error),
+        if let Err(error) = self.decoder.decode(bytes, limits.message_bytes, hear) {
+            return Reading::Broken(error);
         }
+        let holds = self.decoder.unfinished_bytes();
+        if (holds > 0 || self.held.is_some()) && !limits.unfinished.hold(&mut self.held, holds) {
+            return Reading::Broken(ProtocolError::TooMuchUnfinished);
+        }
+        Reading::More
     }
 
     /// How many bytes wait for this client to read.
+    #[cfg(test)]
     pub(crate) fn queued_bytes(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.bytes)
+    }
+
+    /// Whether more than `limit` bytes wait for this client, beside one message larger than that.
+    pub(crate) fn has_too_much_queued(&self, limit: usize) -> bool {
+        self.queue.as_ref().is_some_and(|queue| {
+            let large = if queue.largest > limit { queue.largest } else { 0 };
+            queue.bytes.saturating_sub(large) > limit
+        })
+    }
+
+    /// When this client will have read nothing for `time`, if something waits for it.
+    pub(crate) fn stalls_at(&self, time: Duration) -> Option<Instant> {
+        Some(self.queue.as_ref()?.progressed + time)
     }
 
     /// The write that [`Connection::write_batch`] begins with, to be made by somebody else.
@@ -159,7 +205,7 @@ impl Connection {
             return Ok(());
         }
         let shared = shared.get_or_insert_with(|| Bytes::copy_from_slice(batch));
-        let queue = self.queue.get_or_insert_default();
+        let queue = self.queue.get_or_insert_with(Queue::new);
         for piece in self.batch.drain(..) {
             queue.push(shared.slice(piece.range()));
         }
@@ -214,16 +260,18 @@ impl Connection {
 
     /// Queues a frame for this client alone.
     pub(crate) fn queue(&mut self, frame: Vec<u8>) {
-        self.queue.get_or_insert_default().push(Bytes::from(frame));
+        self.queue.get_or_insert_with(Queue::new).push(Bytes::from(frame));
     }
 
     /// Writes what waits, as far as the socket takes it.
     pub(crate) fn write_queue(&mut self) -> io::Result<()> {
         let Some(queue) = &mut self.queue else { return Ok(()) };
-        if write_frames(&mut self.stream, &mut queue.frames)? {
+        let written = write_frames(&mut self.stream, &mut queue.frames)?;
+        if queue.frames.is_empty() {
             self.queue = None;
-        } else {
-            queue.bytes = queue.frames.iter().map(Bytes::len).sum();
+        } else if written > 0 {
+            queue.bytes -= written;
+            queue.progressed = Instant::now();
         }
         Ok(())
     }
@@ -235,17 +283,24 @@ impl Connection {
 }
 
 impl Queue {
+    fn new() -> Box<Self> {
+        let progressed = Instant::now();
+        Box::new(Queue { frames: VecDeque::new(), bytes: 0, largest: 0, progressed })
+    }
+
     fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
+        self.largest = self.largest.max(frame.len());
         self.frames.push_back(frame);
     }
 }
 
-/// Writes frames until there are none left (`true`) or the socket is full.
+/// Writes frames until there are none left, or the socket is full, and tells how many bytes that were.
 pub(crate) fn write_frames(
     stream: &mut TcpStream,
     frames: &mut VecDeque<Bytes>,
-) -> io::Result<bool> {
+) -> io::Result<usize> {
+    let mut all = 0;
     while !frames.is_empty() {
         let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
         let mut count = 0;
@@ -255,10 +310,11 @@ pub(crate) fn write_frames(
         }
         let mut written = match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
             Ok(written) => written,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(all),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        all += written;
         while let Some(first) = frames.front_mut() {
             if written < first.len() {
                 first.advance(written);
@@ -268,5 +324,5 @@ pub(crate) fn write_frames(
             frames.pop_front();
         }
     }
-    Ok(true)
+    Ok(all)
 }

@@ -12,12 +12,15 @@ mod clock;
 mod compressor;
 mod config;
 mod connection;
+mod connections;
 mod descriptors;
+mod health;
 mod heartbeat;
 mod http;
 mod keeper;
 mod keeping;
 mod lock;
+mod priority;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod ring;
@@ -30,6 +33,7 @@ mod shard;
 mod shared;
 mod sockets;
 mod sometimes;
+mod unfinished;
 mod websocket;
 
 #[doc(hidden)]
@@ -39,4 +43,4 @@ pub use busy::lend_thread;
 pub use config::ServerConfig;
 pub use keeping::{Keeping, LoadCode, Survives};
 pub use room::RoomFactory;
-pub use server::{RunningServer, Server, ServerHandle};
+pub use server::{RunError, RunningServer, Server, ServerHandle};

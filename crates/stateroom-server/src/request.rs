@@ -75,6 +75,8 @@ pub(crate) enum Rejection {
     NotKept,
     #[error("the server has as many clients as it takes; try again later")]
     ServerFull,
+    #[error("the server has as many connections as it takes; try again later")]
+    TooManyConnections,
     #[error("the server has as many rooms as it takes; try again later")]
     TooManyRooms,
     #[error("the room has as many clients as it takes; try again later")]
@@ -96,6 +98,7 @@ impl Rejection {
             Rejection::Stopping
             | Rejection::NotKept
             | Rejection::ServerFull
+            | Rejection::TooManyConnections
             | Rejection::TooManyRooms
             | Rejection::RoomFull => ("503 Service Unavailable", "retry-after: 5\r\n"),
         };

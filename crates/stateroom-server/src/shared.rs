@@ -1,11 +1,21 @@
 //! What the shards of a server have in common: its settings, its clock, its counts.
 
 use crate::{
-    ServerConfig, census::Census, clock::Clock, compressor::Compressor, descriptors,
-    sometimes::Sometimes,
+    ServerConfig,
+    census::Census,
+    clock::Clock,
+    compressor::Compressor,
+    connection::{QueueLimits, ReadLimits},
+    connections::Connections,
+    descriptors,
+    health::{Failure, Health},
+    sometimes::ClientLines,
+    unfinished::Unfinished,
+    websocket::CloseCode,
 };
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,34 +30,72 @@ pub(crate) struct Shared {
     /// When the server began.
     pub(crate) started: Instant,
     pub(crate) census: Census,
+    pub(crate) health: Arc<Health>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) read_limits: ReadLimits,
+    pub(crate) queue_limits: QueueLimits,
     pub(crate) compressor: Compressor,
-    /// When to tell of clients that were turned away.
-    pub(crate) turned_away: Sometimes,
+    pub(crate) client_lines: ClientLines,
 }
 
 impl Shared {
-    /// Takes the settings, lowered to what the machine can hold and its clock can tell.
-    pub(crate) fn new(mut config: ServerConfig) -> io::Result<Self> {
-        config.max_clients = config.max_clients.min(descriptors::room_for_clients());
+    /// Takes the settings, lowered to what the machine can hold and its clock can tell, for a server of so
+    /// many threads.
+    pub(crate) fn new(mut config: ServerConfig, threads: usize) -> io::Result<Self> {
+        config.max_connections = config.max_connections.min(descriptors::for_connections(threads));
+        let connections = Connections::new(config.max_connections);
+        config.max_clients = config.max_clients.min(connections.most_admitted());
         for time in [
             &mut config.empty_room_timeout,
             &mut config.flush_window,
             &mut config.sleep_after,
             &mut config.hibernate_after,
             &mut config.reconnect_timeout,
+            &mut config.slow_reader_timeout,
+            &mut config.closing_timeout,
+            &mut config.http_stall_timeout,
             &mut config.shutdown_timeout,
             &mut config.log_rooms_every,
         ] {
             *time = (*time).min(FOR_EVER);
         }
-        let compressor = Compressor::start()?;
+        let health = Arc::new(Health::default());
+        let compressor = Compressor::start(&health)?;
+        let read_limits = ReadLimits {
+            message_bytes: config.max_message_bytes,
+            unfinished: Arc::new(Unfinished::new(config.max_unfinished_bytes)),
+        };
+        let queue_limits =
+            QueueLimits { bytes: config.max_queue_bytes, stall: config.slow_reader_timeout };
         Ok(Shared {
             config,
             clock: Clock::start(),
             started: Instant::now(),
             census: Census::new(),
+            health,
+            connections: Arc::new(connections),
+            read_limits,
+            queue_limits,
             compressor,
-            turned_away: Sometimes::default(),
+            client_lines: ClientLines::default(),
         })
+    }
+
+    /// Has the server end, because it cannot go on. May be called on any thread.
+    pub(crate) fn fail(&self, failure: Failure) {
+        self.health.fail(failure);
+    }
+
+    /// What clients are told when the server ends.
+    pub(crate) fn closing(&self) -> (CloseCode, &'static str) {
+        match self.health.failure() {
+            None => (CloseCode::GOING_AWAY, "the server is shutting down"),
+            Some(Failure::Store(_)) => {
+                (CloseCode::SERVICE_RESTART, "the server restarts: its disk has failed")
+            }
+            Some(Failure::Panicked { .. } | Failure::Ended { .. }) => {
+                (CloseCode::SERVICE_RESTART, "the server restarts")
+            }
+        }
     }
 }

@@ -1,7 +1,9 @@
-//! Lets a line into the log once a second at most, however often there is reason for it.
+//! Lets a line into the log once a second at most, however often clients give reason for it.
 
 use crate::lock::lock;
+use stateroom::ClientId;
 use std::{
+    fmt::Display,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -31,6 +33,53 @@ impl Sometimes {
         }
         count.last_line = Some(now);
         Some(std::mem::take(&mut count.untold))
+    }
+}
+
+/// The lines that clients cause, each of which says how often there was reason for it without a line.
+#[derive(Debug, Default)]
+pub(crate) struct ClientLines {
+    turned_away: Sometimes,
+    slow: Sometimes,
+    silent: Sometimes,
+    broken: Sometimes,
+    failed: Sometimes,
+}
+
+impl ClientLines {
+    /// A client does not get into the room it asked for.
+    pub(crate) fn turned_away(&self, room: &str, reason: &dyn Display) {
+        if let Some(as_well) = self.turned_away.may_tell(Instant::now()) {
+            tracing::warn!(room, %reason, as_well, "a client was turned away");
+        }
+    }
+
+    /// A client is closed because it does not read what is sent to it.
+    pub(crate) fn slow(&self, room: &str) {
+        if let Some(as_well) = self.slow.may_tell(Instant::now()) {
+            tracing::warn!(room, as_well, "a client reads too slowly and is closed");
+        }
+    }
+
+    /// A client is let go because nothing was heard of it.
+    pub(crate) fn silent(&self, room: &str, client: Option<ClientId>) {
+        if let Some(as_well) = self.silent.may_tell(Instant::now()) {
+            tracing::info!(room, ?client, as_well, "the client has been silent for too long");
+        }
+    }
+
+    /// A client is closed because of what it sent.
+    pub(crate) fn broken(&self, room: &str, client: ClientId, error: &dyn Display) {
+        if let Some(as_well) = self.broken.may_tell(Instant::now()) {
+            tracing::info!(room, %client, %error, as_well, "the client is closed");
+        }
+    }
+
+    /// A room failed at what a client sent.
+    pub(crate) fn room_failed(&self, room: &str, error: &dyn Display) {
+        if let Some(as_well) = self.failed.may_tell(Instant::now()) {
+            tracing::error!(room, %error, as_well, "the room failed");
+        }
     }
 }
 

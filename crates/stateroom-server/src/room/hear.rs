@@ -5,7 +5,7 @@ use super::{
     handle, leave::too_slow,
 };
 use crate::{
-    connection::{Connection, Reading},
+    connection::{Connection, ReadLimits, Reading},
     sockets::Sockets,
     websocket::{Appetite, CloseCode, Incoming, encode_ping, encode_pong},
 };
@@ -127,7 +127,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
         ready: Ready,
         turn: &mut Turn<F>,
         now: Instant,
-        input: impl FnOnce(&mut Connection, usize, &mut dyn FnMut(Incoming<'_>) -> Appetite) -> Reading,
+        input: impl FnOnce(
+            &mut Connection,
+            &ReadLimits,
+            &mut dyn FnMut(Incoming<'_>) -> Appetite,
+        ) -> Reading,
     ) -> Result<(), RoomEnded> {
         let key = ready.connection;
         let Self { room, keep, sockets, leaving, shared, id, .. } = self;
@@ -136,7 +140,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let mut outcome = Ok(());
         let mut pongs = Vec::new();
         let mut closed = None;
-        let reading = input(connection, shared.config.max_message_bytes, &mut |incoming| {
+        let reading = input(connection, &shared.read_limits, &mut |incoming| {
             let event = match incoming {
                 Incoming::Text(text) => Event::Text { client, text },
                 Incoming::Binary(bytes) => Event::Binary { client, bytes },
@@ -162,8 +166,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
             connection.queue(pongs);
             if connection.write_queue().is_err() {
                 leaving.push((key, Leaving::Gone));
-            } else if connection.queued_bytes() > shared.config.max_queue_bytes {
-                leaving.push((key, too_slow(id)));
+            } else if connection.has_too_much_queued(shared.queue_limits.bytes) {
+                leaving.push((key, too_slow(shared, id)));
+            } else {
+                sockets.watch_queue(key, shared.queue_limits);
             }
         }
         if let Some(code) = closed {
@@ -174,7 +180,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 Reading::More => turn.again.push(ready),
                 Reading::Gone => leaving.push((key, Leaving::Gone)),
                 Reading::Broken(error) => {
-                    tracing::info!(room = &**id, %client, %error, "the client is closed");
+                    shared.client_lines.broken(id, client, &error);
                     let reason = error.close_reason();
                     leaving.push((key, Leaving::Closed(error.close_code(), reason)));
                 }
@@ -197,7 +203,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(super) fn let_go_silent(&mut self, socket: Ready) {
         let Some(connection) = self.connection(socket) else { return };
         let client = connection.client;
-        tracing::info!(room = &*self.id, ?client, "the client has been silent for too long");
+        self.shared.client_lines.silent(&self.id, client);
         self.leaving.push((socket.connection, Leaving::Gone));
     }
 

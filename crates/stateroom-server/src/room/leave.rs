@@ -2,6 +2,7 @@
 
 use super::{BATCH_BYTES, Departure, DrivenRoom, End, Leaving, RoomFactory, TURN, Turn};
 use crate::{
+    shared::Shared,
     sockets::{Flushed, Trouble},
     websocket::CloseCode,
 };
@@ -15,10 +16,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
         if sockets.has_batch() {
             self.last_flush = now;
         }
-        let flushed = sockets.flush(shared.config.max_queue_bytes, |key, trouble| {
+        let flushed = sockets.flush(shared.queue_limits, |key, trouble| {
             leaving.push(match trouble {
                 Trouble::Gone => (key, Leaving::Gone),
-                Trouble::TooSlow => (key, too_slow(id)),
+                Trouble::TooSlow => (key, too_slow(shared, id)),
             });
         });
         self.flushing = flushed == Flushed::Some;
@@ -82,7 +83,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(crate) fn close_all(&mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
         let leaving = match end {
             End::Failed(ended) => {
-                tracing::error!(room = &*self.id, error = %ended, "the room failed");
+                self.shared.client_lines.room_failed(&self.id, ended);
                 Leaving::Closed(CloseCode::ROOM_FAILED, ended.failure.summary)
             }
             End::NotKept(reason) => {
@@ -92,7 +93,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
             }
             End::ShutDown => {
                 self.say_farewell(turn, now);
-                Leaving::Closed(CloseCode::GOING_AWAY, "the server is shutting down")
+                let (code, reason) = self.shared.closing();
+                Leaving::Closed(code, reason)
             }
         };
         for newcomer in std::mem::take(&mut self.newcomers) {
@@ -123,7 +125,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 }
 
 /// What happens to a client for whom more waits than may.
-pub(super) fn too_slow(room_id: &str) -> Leaving {
-    tracing::warn!(room = room_id, "a client reads too slowly and is closed: its queue is full");
+pub(super) fn too_slow(shared: &Shared, room_id: &str) -> Leaving {
+    shared.client_lines.slow(room_id);
     Leaving::Closed(CloseCode::TRY_AGAIN_LATER, "reading too slowly")
 }

@@ -342,7 +342,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let empty = self.is_empty().then(|| self.ends_when_empty_at());
         let empty = empty.filter(|_| !self.is_being_saved());
         let flush = self.sockets.has_batch().then(|| self.flushes_at());
-        [timer, empty, flush, self.leaves_memory_at(), self.absent_until()]
+        let stall = self.sockets.stalls_at();
+        [timer, empty, flush, stall, self.leaves_memory_at(), self.absent_until()]
             .into_iter()
             .flatten()
             .min()

@@ -17,6 +17,7 @@ mod tiers;
 use crate::{
     archive::{Archive, Code},
     busy::{self, Work},
+    health::ThreadGuard,
     heartbeat::Heartbeats,
     http::HttpClient,
     keeper::{Address, Answers},
@@ -27,7 +28,7 @@ use crate::{
 use agenda::Alarms;
 pub(crate) use guests::shard_of;
 pub(crate) use mailbox::{Letter, Mailbox};
-use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
+use mio::{Events, Interest, Poll, Token, net::TcpListener};
 use places::Place;
 pub(crate) use rooms::RoomKey;
 use rooms::{Awake, CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomSlots};
@@ -71,7 +72,6 @@ pub(crate) struct Shard<F: RoomFactory> {
     /// On one of the shards.
     listener: Option<TcpListener>,
     accepting: Accepting,
-    accepted: Vec<TcpStream>,
     places: Slab<Place>,
     rooms: RoomSlots<F>,
     /// When rooms that are not in memory have something to do.
@@ -90,6 +90,7 @@ pub(crate) struct Shard<F: RoomFactory> {
     ends_at: Option<Instant>,
     /// Dropped with the shard, which is how the server knows that it has ended.
     _running: UnboundedSender<()>,
+    _guard: ThreadGuard,
 }
 
 /// How it stands with the listener.
@@ -159,7 +160,6 @@ impl<F: RoomFactory> Shard<F> {
             http: surroundings.http.clone(),
             listener,
             accepting: Accepting::default(),
-            accepted: Vec::new(),
             places: Slab::new(),
             rooms: RoomSlots::new(),
             alarms: Alarms::default(),
@@ -171,6 +171,7 @@ impl<F: RoomFactory> Shard<F> {
             turn: None,
             ends_at: None,
             _running: surroundings.running.clone(),
+            _guard: surroundings.shared.health.guard(format!("stateroom-{number}")),
         }))
     }
 
@@ -460,8 +461,8 @@ impl<F: RoomFactory> Shard<F> {
     /// Whoever came too late for a room that is over gets a fresh one, unless the server ends.
     fn carry_over(&mut self, id: &str, old: RoomKey, orders: Vec<Order<F>>, end: &End) {
         if matches!(end, End::ShutDown) {
-            let reason = "the server is shutting down";
-            return self.refuse(old, orders, CloseCode::GOING_AWAY, reason);
+            let (code, reason) = self.shared.closing();
+            return self.refuse(old, orders, code, reason);
         }
         for order in orders {
             if let Order::Join(arrival) = order {
@@ -540,6 +541,10 @@ impl<F: RoomFactory> Shard<F> {
 impl<F: RoomFactory> Work for Shard<F> {
     fn go_on(self: Box<Self>) {
         self.run();
+    }
+
+    fn stack_bytes(&self) -> Option<usize> {
+        self.shared.config.thread_stack_bytes
     }
 }
 

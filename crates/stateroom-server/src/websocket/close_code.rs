@@ -5,8 +5,6 @@
 pub(crate) struct CloseCode(u16);
 
 impl CloseCode {
-    /// The client is done.
-    pub(crate) const NORMAL: Self = CloseCode(1000);
     /// The server is shutting down.
     pub(crate) const GOING_AWAY: Self = CloseCode(1001);
     /// The client broke the protocol.

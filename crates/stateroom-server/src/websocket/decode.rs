@@ -24,6 +24,8 @@ pub(crate) enum ProtocolError {
     InvalidText,
     #[error("a message was larger than {limit} bytes")]
     TooBig { limit: usize },
+    #[error("all clients together have sent too much of messages that have not come whole")]
+    TooMuchUnfinished,
 }
 
 impl ProtocolError {
@@ -33,6 +35,7 @@ impl ProtocolError {
             ProtocolError::Malformed(_) => CloseCode::PROTOCOL_ERROR,
             ProtocolError::InvalidText => CloseCode::INVALID_TEXT,
             ProtocolError::TooBig { .. } => CloseCode::TOO_BIG,
+            ProtocolError::TooMuchUnfinished => CloseCode::TRY_AGAIN_LATER,
         }
     }
 
@@ -42,6 +45,9 @@ impl ProtocolError {
             ProtocolError::Malformed(reason) => reason,
             ProtocolError::InvalidText => "a text message was not UTF-8",
             ProtocolError::TooBig { .. } => "the message is larger than this server takes",
+            ProtocolError::TooMuchUnfinished => {
+                "the server holds as many unfinished messages as it can; send it again later"
+            }
         }
     }
 }
@@ -84,6 +90,13 @@ impl Decoder {
     /// Whether the listener paused: the next bytes are then to be none at all.
     pub(crate) fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// How many bytes of memory are taken by a message that has not come whole.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        let fragments = self.fragments.as_ref().map_or(0, |fragments| fragments.payload.capacity());
+        // What a pause has left unread are whole messages, of one client of a room at a time.
+        fragments + if self.paused { 0 } else { self.partial.capacity() }
     }
 
     /// Reads `chunk`, the next bytes from the client, and tells `hear` of each message in it; none
