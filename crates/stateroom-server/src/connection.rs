@@ -1,6 +1,7 @@
 //! One client's socket: reads its messages, writes what is for it.
 
 use crate::{
+    counts,
     ring::Write,
     unfinished::{Held, Unfinished},
     websocket::{Appetite, Decoder, Incoming, ProtocolError},
@@ -133,6 +134,7 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Reading::More,
             Err(_) => return Reading::Gone,
         };
+        counts::add(|counts| counts.bytes_in += length as u64);
         let filled = scratch.get_mut(..length).unwrap_or_default();
         match self.decode(filled, limits, hear) {
             broken @ Reading::Broken(_) => broken,
@@ -270,15 +272,19 @@ impl Connection {
         if queue.frames.is_empty() {
             self.queue = None;
         } else if written > 0 {
-            queue.bytes -= written;
+            queue.bytes = queue.bytes.saturating_sub(written);
             queue.progressed = Instant::now();
+            counts::add(|counts| {
+                counts.queued_bytes = counts.queued_bytes.wrapping_sub(written as u64);
+            });
         }
         Ok(())
     }
 
     /// What is needed to take leave of this client.
     pub(crate) fn into_parts(self) -> (TcpStream, VecDeque<Bytes>) {
-        (self.stream, self.queue.map(|queue| queue.frames).unwrap_or_default())
+        let frames = |mut queue: Box<Queue>| std::mem::take(&mut queue.frames);
+        (self.stream, self.queue.map(frames).unwrap_or_default())
     }
 }
 
@@ -289,9 +295,20 @@ impl Queue {
     }
 
     fn push(&mut self, frame: Bytes) {
+        counts::add(|counts| {
+            counts.queued_bytes = counts.queued_bytes.wrapping_add(frame.len() as u64);
+        });
         self.bytes += frame.len();
         self.largest = self.largest.max(frame.len());
         self.frames.push_back(frame);
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        counts::add(|counts| {
+            counts.queued_bytes = counts.queued_bytes.wrapping_sub(self.bytes as u64);
+        });
     }
 }
 

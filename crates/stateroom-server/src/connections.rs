@@ -82,7 +82,6 @@ impl Connections {
     }
 
     /// How many there are of a kind.
-    #[cfg(test)]
     pub(crate) fn count(&self, kind: Kind) -> usize {
         self.of(kind).map_or(0, |count| count.load(Relaxed))
     }

@@ -4,7 +4,7 @@
 //! pass, such as a full disk, is only told, by `/healthz` and `/status`.
 
 use crate::lock::lock;
-use stateroom_store::{Monitor, StoreError};
+use stateroom_store::{Figures, Monitor, StoreError};
 use std::{
     io,
     sync::{
@@ -53,6 +53,7 @@ pub(crate) struct Health {
 struct Checked {
     at: Instant,
     problem: Option<String>,
+    figures: Figures,
 }
 
 impl Health {
@@ -93,6 +94,11 @@ impl Health {
         }
     }
 
+    /// How large the store was when it was last looked at; `None` if there is none.
+    pub(crate) fn figures(&self) -> Option<Figures> {
+        lock(&self.store).as_ref().map(|checked| checked.figures)
+    }
+
     /// From now on every thread that ends without being told to is a failure.
     pub(crate) fn begin(&self) {
         self.running.store(true, Relaxed);
@@ -131,7 +137,7 @@ impl Health {
             self.fail(Failure::Store(error.to_string().into()));
         }
         let problem = problem.map(|error| error.to_string());
-        let checked = Checked { at: Instant::now(), problem };
+        let checked = Checked { at: Instant::now(), problem, figures: monitor.figures() };
         let before = lock(&self.store).replace(checked);
         let was_well = before.is_none_or(|before| before.problem.is_none());
         match &lock(&self.store).as_ref().and_then(|checked| checked.problem.clone()) {
@@ -197,7 +203,8 @@ mod tests {
         let health = Health::default();
         let now = Instant::now();
         assert_eq!(health.problem(now), None, "there may be no store");
-        *lock(&health.store) = Some(Checked { at: now, problem: None });
+        *lock(&health.store) =
+            Some(Checked { at: now, problem: None, figures: Figures::default() });
         assert_eq!(health.problem(now + Duration::from_secs(2)), None);
         let problem = health.problem(now + Duration::from_secs(7)).unwrap();
         assert_eq!(problem, "the disk of the store has not answered for 7 s");

@@ -1,6 +1,6 @@
 //! What is served over plain HTTP: the routes, and the connections that shards pass on.
 
-use crate::{census, connections::Permit, shared::Shared};
+use crate::{census, connections::Permit, metrics, shared::Shared};
 use axum::{
     Json, Router,
     extract::State,
@@ -51,6 +51,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/ws/", get(not_a_websocket))
         .route("/ws/{room_id}", get(not_a_websocket))
         .route("/status", get(status))
+        .route("/metrics", get(metrics))
         .route("/healthz", get(health));
     // A file that cannot be read on in time, such as a pipe that nobody writes to any more.
     let time = config.http_stall_timeout;
@@ -80,6 +81,11 @@ async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let problem = shared.health.problem(Instant::now());
     let health = problem.unwrap_or_else(|| "ok".to_owned());
     Json(Status { census: shared.census.status(), health })
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let text = metrics::text(&shared).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok::<_, StatusCode>(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> impl IntoResponse {

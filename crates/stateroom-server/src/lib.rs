@@ -7,12 +7,14 @@
 
 mod archive;
 mod busy;
+mod by_reason;
 mod census;
 mod clock;
 mod compressor;
 mod config;
 mod connection;
 mod connections;
+mod counts;
 mod descriptors;
 mod health;
 mod heartbeat;
@@ -20,6 +22,7 @@ mod http;
 mod keeper;
 mod keeping;
 mod lock;
+mod metrics;
 mod priority;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]

@@ -84,6 +84,23 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
+    /// In one word, for whoever counts them.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Rejection::RoomIdText | Rejection::RoomId(_) => "room_id",
+            Rejection::Token(_) | Rejection::TokenText => "token",
+            Rejection::WrongVersion | Rejection::BadKey => "handshake",
+            Rejection::Hosts => "hosts",
+            Rejection::HeadTooLarge => "head_too_large",
+            Rejection::Stopping => "stopping",
+            Rejection::NotKept => "not_kept",
+            Rejection::ServerFull => "max_clients",
+            Rejection::TooManyConnections => "max_connections",
+            Rejection::TooManyRooms => "max_rooms",
+            Rejection::RoomFull => "max_clients_per_room",
+        }
+    }
+
     /// The whole HTTP answer.
     pub(crate) fn response(&self) -> String {
         let (status, header) = match self {

@@ -16,7 +16,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, mpsc::Sender},
+    sync::{Arc, atomic::AtomicU64, mpsc::Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -42,6 +42,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct Server {
     /// Its settings.
     pub config: ServerConfig,
+    /// How many lines of the log could not be written, counted by whoever writes it; told by `/metrics`.
+    pub dropped_log_lines: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -141,7 +143,7 @@ impl Server {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let shared = Arc::new(Shared::new(self.config, count)?);
+        let shared = Arc::new(Shared::new(self.config, count, self.dropped_log_lines)?);
         let watch = match &keeping {
             None => None,
             Some(keeping) => Some(shared.health.watch(keeping.store.monitor())?),

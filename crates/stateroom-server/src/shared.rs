@@ -2,11 +2,13 @@
 
 use crate::{
     ServerConfig,
+    by_reason::ByReason,
     census::Census,
     clock::Clock,
     compressor::Compressor,
     connection::{QueueLimits, ReadLimits},
     connections::Connections,
+    counts::Metrics,
     descriptors,
     health::{Failure, Health},
     sometimes::ClientLines,
@@ -15,7 +17,10 @@ use crate::{
 };
 use std::{
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,12 +41,23 @@ pub(crate) struct Shared {
     pub(crate) queue_limits: QueueLimits,
     pub(crate) compressor: Compressor,
     pub(crate) client_lines: ClientLines,
+    /// What was counted on messages' way.
+    pub(crate) metrics: Metrics,
+    /// Requests that were refused.
+    pub(crate) refusals: ByReason,
+    /// Events that services failed at, by [`summary`](stateroom::ServiceFailure::summary).
+    pub(crate) failed_events: ByReason,
+    dropped_log_lines: Arc<AtomicU64>,
 }
 
 impl Shared {
     /// Takes the settings, lowered to what the machine can hold and its clock can tell, for a server of so
-    /// many threads.
-    pub(crate) fn new(mut config: ServerConfig, threads: usize) -> io::Result<Self> {
+    /// many threads. Whoever writes the log counts in `dropped_log_lines`.
+    pub(crate) fn new(
+        mut config: ServerConfig,
+        threads: usize,
+        dropped_log_lines: Arc<AtomicU64>,
+    ) -> io::Result<Self> {
         config.max_connections = config.max_connections.min(descriptors::for_connections(threads));
         let connections = Connections::new(config.max_connections);
         config.max_clients = config.max_clients.min(connections.most_admitted());
@@ -78,12 +94,21 @@ impl Shared {
             queue_limits,
             compressor,
             client_lines: ClientLines::default(),
+            metrics: Metrics::new(threads),
+            refusals: ByReason::default(),
+            failed_events: ByReason::default(),
+            dropped_log_lines,
         })
     }
 
     /// Has the server end, because it cannot go on. May be called on any thread.
     pub(crate) fn fail(&self, failure: Failure) {
         self.health.fail(failure);
+    }
+
+    /// How many lines of the log could not be written.
+    pub(crate) fn dropped_log_lines(&self) -> u64 {
+        self.dropped_log_lines.load(Relaxed)
     }
 
     /// What clients are told when the server ends.

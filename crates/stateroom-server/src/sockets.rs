@@ -3,6 +3,7 @@
 
 use crate::{
     connection::{Connection, Piece, QueueLimits},
+    counts,
     ring::{self, Write},
     websocket::encode_data,
 };
@@ -172,6 +173,7 @@ impl Sockets {
         encode_data(kind, bytes, &mut batch.bytes);
         // A batch is flushed at some MiB, and one event can send no 4 GiB.
         let piece = Piece { start: start as u32, end: batch.bytes.len() as u32 };
+        let mut receivers = 0;
         match to {
             Recipients::One(client) => {
                 if let Ok(place) = by_client.binary_search_by_key(&client, |(client, _)| *client)
@@ -179,6 +181,7 @@ impl Sockets {
                     && let Some(connection) = connections.get_mut(*key as usize)
                 {
                     batch.add(piece, *key, connection);
+                    receivers = 1;
                 }
             }
             Recipients::All | Recipients::AllExcept(_) => {
@@ -187,10 +190,15 @@ impl Sockets {
                         && to != Recipients::AllExcept(client)
                     {
                         batch.add(piece, key as u32, connection);
+                        receivers += 1;
                     }
                 }
             }
         }
+        counts::add(|counts| {
+            counts.deliveries += receivers;
+            counts.bytes_out += receivers * u64::from(piece.end - piece.start);
+        });
     }
 
     /// When a client may have read nothing for too long, which a flush then finds out.

@@ -15,10 +15,18 @@ const BETWEEN_LINES: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Sometimes(Mutex<Count>);
 
+impl Sometimes {
+    /// How often it has happened.
+    fn all(&self) -> u64 {
+        lock(&self.0).all
+    }
+}
+
 #[derive(Debug, Default)]
 struct Count {
     last_line: Option<Instant>,
     untold: u64,
+    all: u64,
 }
 
 impl Sometimes {
@@ -26,6 +34,7 @@ impl Sometimes {
     /// times it has happened since the last line without one.
     pub(crate) fn may_tell(&self, now: Instant) -> Option<u64> {
         let mut count = lock(&self.0);
+        count.all += 1;
         let last = count.last_line;
         if last.is_some_and(|last| now.saturating_duration_since(last) < BETWEEN_LINES) {
             count.untold += 1;
@@ -47,6 +56,12 @@ pub(crate) struct ClientLines {
 }
 
 impl ClientLines {
+    /// How many clients were closed, by reason.
+    pub(crate) fn closed(&self) -> [(&'static str, u64); 3] {
+        let (slow, silent, broken) = (self.slow.all(), self.silent.all(), self.broken.all());
+        [("slow", slow), ("silent", silent), ("broken", broken)]
+    }
+
     /// A client does not get into the room it asked for.
     pub(crate) fn turned_away(&self, room: &str, reason: &dyn Display) {
         if let Some(as_well) = self.turned_away.may_tell(Instant::now()) {

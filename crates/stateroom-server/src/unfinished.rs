@@ -21,6 +21,11 @@ impl Unfinished {
         Unfinished { most, bytes: AtomicUsize::new(0), clients: AtomicUsize::new(0) }
     }
 
+    /// How many bytes are held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
+    }
+
     /// Notes that a client has `bytes` held now, for whom there was `held`. `false` if they are too many.
     pub(crate) fn hold(self: &Arc<Self>, held: &mut Option<Box<Held>>, bytes: usize) -> bool {
         let before = held.as_ref().map_or(0, |held| held.bytes);

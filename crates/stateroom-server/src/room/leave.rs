@@ -83,6 +83,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(crate) fn close_all(&mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
         let leaving = match end {
             End::Failed(ended) => {
+                self.shared.failed_events.add(ended.failure.summary);
                 self.shared.client_lines.room_failed(&self.id, ended);
                 Leaving::Closed(CloseCode::ROOM_FAILED, ended.failure.summary)
             }

@@ -12,6 +12,7 @@ mod swap;
 
 use crate::{
     archive::{Archive, Code},
+    counts,
     keeper::{Address, Answer},
     shared::Shared,
     sockets::Sockets,
@@ -501,6 +502,7 @@ fn handle<F: RoomFactory>(
     let is_awake = |room: &Option<Box<Room<_>>>| room.as_ref().is_some_and(|room| room.is_awake());
     let asleep_until = (!is_awake(room)).then(Instant::now);
     let timestamp = shared.clock.timestamp(now);
+    counts::add(|counts| counts.events += 1);
     let outcome = match (&mut *room, &mut *keep) {
         (Some(room), None) => room.handle(event, timestamp),
         (room, Some(keep)) => keep.handle(room, id, event, timestamp),

@@ -209,6 +209,7 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     fn reject(&mut self, stream: TcpStream, rejection: &Rejection, socket: u32) {
+        self.shared.refusals.add(rejection.label());
         let farewell = Farewell::with_response(stream, rejection.response());
         self.take_leave(socket, farewell, None);
     }

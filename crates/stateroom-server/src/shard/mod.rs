@@ -17,6 +17,7 @@ mod tiers;
 use crate::{
     archive::{Archive, Code},
     busy::{self, Work},
+    counts,
     health::ThreadGuard,
     heartbeat::Heartbeats,
     http::HttpClient,
@@ -280,6 +281,7 @@ impl<F: RoomFactory> Shard<F> {
             Letter::Returned(returned) => {
                 self.take_back(*returned);
             }
+            Letter::Counted(counted) => counts::add(|counts| counts.merge(&counted)),
             Letter::Answers(answers) => self.tell(answers),
             Letter::Alarms(alarms) => {
                 alarms.into_iter().for_each(|(when, room)| self.alarms.add(when, room));
@@ -359,6 +361,7 @@ impl<F: RoomFactory> Shard<F> {
             }
             None => {
                 if let Some(mailbox) = mailbox {
+                    mailbox.send(Letter::Counted(Box::new(counts::take())));
                     mailbox.send(Letter::Returned(Box::new(returned)));
                 }
                 None
@@ -572,6 +575,7 @@ impl<F: RoomFactory> Errand<F> {
                 }
             }
         }));
+        counts::add(|counts| counts.turn_ended(now.elapsed()));
         let outcome = match (outcome, room) {
             (Ok(Ok(awake)), Some(room)) => Outcome::GoesOn(room, awake),
             (outcome, room) => {

@@ -231,3 +231,79 @@ async fn a_request_whose_file_cannot_be_opened_is_ended() {
     within(stream.read_to_string(&mut answer)).await.unwrap();
     assert_eq!(parts(&answer).0, 504);
 }
+
+/// The values in `/metrics`, by name and labels.
+fn values(text: &str) -> std::collections::HashMap<String, f64> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').expect("a line has a name and a value");
+            (name.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_what_has_happened_and_tell_what_there_is() {
+    let server = start(|config| {
+        config.shards = 2;
+        config.max_clients_per_room = 2;
+    })
+    .await;
+    let mut ann = server.join("/ws/counted").await;
+    let mut bob = server.join("/ws/counted").await;
+    ann.text().await;
+    bob.text().await;
+    for _ in 0..10 {
+        ann.send("all hello").await;
+        assert_eq!((ann.text().await, bob.text().await), ("hello".to_owned(), "hello".to_owned()));
+    }
+    // An event that takes long is counted as well, though its thread ends.
+    ann.send("busy 50").await;
+    assert_eq!(ann.text().await, "done");
+    assert_eq!(server.refusal("/ws/counted").await, 503);
+    let mut eve = server.join("/ws/failing").await;
+    eve.text().await;
+    eve.send("panic").await;
+    assert_eq!(eve.closed().await.0, 1011);
+    drop(eve);
+    server.until_status(|status| status["active_connections"] == 2).await;
+    // Whatever was counted comes with the round after.
+    let (status, text) = within(async {
+        loop {
+            let (status, text) = server.ask_for("/metrics").await;
+            if values(&text).get("stateroom_events_total").is_some_and(|events| *events >= 15.0) {
+                return (status, text);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(status, 200);
+    let values = values(&text);
+    let value =
+        |name: &str| values.get(name).copied().unwrap_or_else(|| panic!("no {name}: {text}"));
+    assert_eq!(value("stateroom_clients"), 2.0);
+    assert_eq!(value("stateroom_rooms{tier=\"awake\"}"), 1.0);
+    assert_eq!(value("stateroom_connections{kind=\"websocket\"}"), 2.0);
+    assert!(value("stateroom_connections{kind=\"http\"}") >= 1.0);
+    assert!(value("stateroom_deliveries_total") >= 24.0);
+    assert!(value("stateroom_received_bytes_total") > 100.0);
+    assert!(value("stateroom_sent_bytes_total") > 100.0);
+    assert!(value("stateroom_event_latency_seconds_count") >= 15.0);
+    assert!(value("stateroom_event_latency_seconds_sum") >= 0.05);
+    assert_eq!(value("stateroom_refusals_total{reason=\"max_clients_per_room\"}"), 1.0);
+    assert_eq!(value("stateroom_healthy"), 1.0);
+    assert_eq!(value("stateroom_queued_bytes"), 0.0);
+    assert!(values.keys().any(|name| name.starts_with("stateroom_failed_events_total{")), "{text}");
+    assert!(text.len() < 32 * 1024, "{} bytes", text.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_how_large_the_store_is() {
+    let server = WatchedServer::start();
+    let (_, text) = server.ask_for("/metrics").await;
+    let values = values(&text);
+    assert_eq!(values.get("stateroom_log_records_total"), Some(&12.0), "{text}");
+    assert_eq!(values.get("stateroom_log_bytes"), Some(&34.0));
+}
