@@ -111,7 +111,7 @@ impl Health {
 
     /// What a thread, or the work that goes from thread to thread, holds for as long as it is there.
     pub(crate) fn guard(self: &Arc<Self>, thread: impl Into<Arc<str>>) -> ThreadGuard {
-        ThreadGuard { health: self.clone(), thread: thread.into() }
+        ThreadGuard { health: self.clone(), thread: thread.into(), is_done: false }
     }
 
     /// Looks at the store, and then every second on a thread of its own, for a disk that does not answer
@@ -153,10 +153,21 @@ impl Health {
 pub(crate) struct ThreadGuard {
     health: Arc<Health>,
     thread: Arc<str>,
+    is_done: bool,
+}
+
+impl ThreadGuard {
+    /// The thread ends as it should.
+    pub(crate) fn done(mut self) {
+        self.is_done = true;
+    }
 }
 
 impl Drop for ThreadGuard {
     fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
         let thread = self.thread.clone();
         if thread::panicking() {
             self.health.fail(Failure::Panicked { thread });

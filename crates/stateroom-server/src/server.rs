@@ -290,7 +290,11 @@ async fn serve<F: RoomFactory>(
     let routes = http::routes(shared.clone());
     let stall_timeout = shared.config.http_stall_timeout;
     let http = http::serve(http_clients, routes, stall_timeout, tasks.clone(), stopping.clone());
-    tasks.spawn(http);
+    let guard = shared.health.guard("http");
+    tasks.spawn(async move {
+        http.await;
+        guard.done();
+    });
     tokio::select! {
         () = stopping.cancelled() => {}
         () = signals => {}
