@@ -502,7 +502,11 @@ fn handle<F: RoomFactory>(
     let is_awake = |room: &Option<Box<Room<_>>>| room.as_ref().is_some_and(|room| room.is_awake());
     let asleep_until = (!is_awake(room)).then(Instant::now);
     let timestamp = shared.clock.timestamp(now);
-    counts::add(|counts| counts.events += 1);
+    let deadline = room.as_ref().and_then(|room| room.deadline());
+    // A room is asked in each turn whether its timer fires.
+    if event != Event::Timer || deadline.is_some_and(|deadline| deadline <= timestamp) {
+        counts::add(|counts| counts.events += 1);
+    }
     let outcome = match (&mut *room, &mut *keep) {
         (Some(room), None) => room.handle(event, timestamp),
         (room, Some(keep)) => keep.handle(room, id, event, timestamp),
