@@ -35,6 +35,8 @@ pub(crate) struct Connection {
     /// Whether to read until there is nothing more: the system tells only of what is new, and a
     /// short read may stand between the last bytes and the end.
     drain: bool,
+    /// Whether the room has it on its list of those to look at.
+    is_listed: bool,
     /// What of the room's current batch is for this client.
     pub(crate) batch: SmallVec<[Piece; 2]>,
     /// Frames that the socket would not take yet.
@@ -104,6 +106,7 @@ impl Connection {
             decoder: Decoder::default(),
             held: None,
             drain: false,
+            is_listed: false,
             batch: SmallVec::new(),
             queue: None,
         }
@@ -114,6 +117,12 @@ impl Connection {
         self.drain = true;
     }
 
+    /// Notes that the room is to look at it. `false` if that is on its list already, which must not grow with
+    /// each packet that comes while the room hears nothing.
+    pub(crate) fn list(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_listed, true)
+    }
+
     /// Reads what is there, up to the size of `scratch`, and tells `hear` of each message in it.
     pub(crate) fn read(
         &mut self,
@@ -121,6 +130,7 @@ impl Connection {
         limits: &ReadLimits,
         hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
+        self.is_listed = false;
         if self.decoder.is_paused() {
             return self.decode(&mut [], limits, hear);
         }

@@ -2,12 +2,15 @@
 
 /// Descriptors that are kept aside for everything but connections, the store's files above all. Where
 /// there are few, a half is.
+#[cfg(unix)]
 const RESERVED: u64 = 256;
 
 /// And as many for each thread that has rooms: what it waits with, and its way to the store.
+#[cfg(unix)]
 const RESERVED_PER_THREAD: u64 = 8;
 
 /// What macOS gives a process at most, though it says that there is no limit.
+#[cfg(unix)]
 const ASKED_AT_LEAST: u64 = 10_240;
 
 /// Raises the process's limit on descriptors as far as it may, and returns how many connections that

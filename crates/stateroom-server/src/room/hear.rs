@@ -177,7 +177,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
         } else {
             match reading {
                 Reading::Waiting => {}
-                Reading::More => turn.again.push(ready),
+                Reading::More => {
+                    if sockets.get_mut(key).is_some_and(Connection::list) {
+                        turn.again.push(ready);
+                    }
+                }
                 Reading::Gone => leaving.push((key, Leaving::Gone)),
                 Reading::Broken(error) => {
                     shared.client_lines.broken(id, client, &error);
@@ -205,6 +209,16 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let client = connection.client;
         self.shared.client_lines.silent(&self.id, client);
         self.leaving.push((socket.connection, Leaving::Gone));
+    }
+
+    /// Whether a connection that is ready has to be put on the list of those to look at.
+    pub(super) fn list(&mut self, ready: Ready) -> bool {
+        self.connection(ready).is_some_and(|connection| {
+            if ready.at_end {
+                connection.drain();
+            }
+            connection.list()
+        })
     }
 
     /// The connection that is meant, if it is still there.

@@ -420,7 +420,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let mut outcome = Ok(());
         for socket in ready.drain(..) {
             if !in_turn || self.is_blocked() {
-                turn.again.push(socket);
+                if self.list(socket) {
+                    turn.again.push(socket);
+                }
                 continue;
             }
             outcome = self.read(socket, turn, now);
