@@ -52,6 +52,7 @@ pub(crate) struct ClientLines {
     slow: Sometimes,
     silent: Sometimes,
     broken: Sometimes,
+    unwatched: Sometimes,
     failed: Sometimes,
 }
 
@@ -63,7 +64,7 @@ impl ClientLines {
     }
 
     /// A client does not get into the room it asked for.
-    pub(crate) fn turned_away(&self, room: &str, reason: &dyn Display) {
+    pub(crate) fn turned_away(&self, room: Option<&str>, reason: &dyn Display) {
         if let Some(as_well) = self.turned_away.may_tell(Instant::now()) {
             tracing::warn!(room, %reason, as_well, "a client was turned away");
         }
@@ -87,6 +88,13 @@ impl ClientLines {
     pub(crate) fn broken(&self, room: &str, client: ClientId, error: &dyn Display) {
         if let Some(as_well) = self.broken.may_tell(Instant::now()) {
             tracing::info!(room, %client, %error, as_well, "the client is closed");
+        }
+    }
+
+    /// The system does not watch over a connection, which ends.
+    pub(crate) fn unwatched(&self, error: &dyn Display) {
+        if let Some(as_well) = self.unwatched.may_tell(Instant::now()) {
+            tracing::error!(%error, as_well, "a connection cannot be watched");
         }
     }
 

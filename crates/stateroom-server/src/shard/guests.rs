@@ -91,7 +91,7 @@ impl<F: RoomFactory> Shard<F> {
     fn receive(&mut self, mut stream: TcpStream, permit: Permit, is_refused: bool) {
         let Some(socket) = self.register(&mut stream, Some(permit)) else { return };
         if is_refused {
-            self.shared.client_lines.turned_away("", &Rejection::TooManyConnections);
+            self.shared.client_lines.turned_away(None, &Rejection::TooManyConnections);
             return self.reject(stream, &Rejection::TooManyConnections, socket);
         }
         let greeting = Box::new(Greeting { stream, head: Vec::new() });
@@ -162,7 +162,7 @@ impl<F: RoomFactory> Shard<F> {
         let room = match self.seat(&join.room_id) {
             Ok(room) => room,
             Err(rejection) => {
-                self.shared.client_lines.turned_away(&join.room_id, &rejection);
+                self.shared.client_lines.turned_away(Some(&join.room_id), &rejection);
                 return self.reject(stream, &rejection, socket);
             }
         };
@@ -225,7 +225,7 @@ impl<F: RoomFactory> Shard<F> {
         let socket = self.places.insert(Place { kind: PlaceKind::Open, permit });
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(stream, Token(socket), interest) {
-            tracing::error!(%error, "a connection cannot be watched");
+            self.shared.client_lines.unwatched(&error);
             self.places.remove(socket);
             return None;
         }
