@@ -446,6 +446,12 @@ impl<S: StateroomService> KeptRoom<S> {
         self.failed.as_ref().map(|failed| &*failed.aside.reason)
     }
 
+    /// The same in a few words, which are the same for all failures of a kind.
+    #[must_use]
+    pub fn failure_summary(&self) -> Option<&'static str> {
+        self.failed.as_ref().map(|failed| failed.failure.summary)
+    }
+
     /// When [`Event::Timer`] is next due, in the driver's time.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {

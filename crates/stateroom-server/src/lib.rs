@@ -6,19 +6,25 @@
 //! once, shares it), `connection` again (writes).
 
 mod busy;
+mod by_reason;
 mod census;
 mod clock;
 mod compressor;
 mod config;
 mod connection;
+mod connections;
+mod counts;
 mod descriptors;
 mod factory;
+mod health;
 mod heartbeat;
 mod http;
 mod keeping;
 mod kept;
 mod lock;
+mod metrics;
 mod names;
+mod priority;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod ring;
@@ -32,6 +38,7 @@ mod shard;
 mod shared;
 mod sockets;
 mod sometimes;
+mod unfinished;
 mod websocket;
 
 #[doc(hidden)]
@@ -41,4 +48,4 @@ pub use busy::lend_thread;
 pub use config::ServerConfig;
 pub use factory::RoomFactory;
 pub use keeping::{Keeping, LoadCode, Survives};
-pub use server::{RunningServer, Server, ServerHandle};
+pub use server::{RunError, RunningServer, Server, ServerHandle};

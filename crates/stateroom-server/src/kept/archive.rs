@@ -9,6 +9,7 @@ use crate::{
     busy::lend_thread,
     clock::Clock,
     factory::RoomFactory,
+    health::ThreadGuard,
     keeping::{Keeping, LoadCode, Survives},
     lock::lock,
 };
@@ -64,13 +65,14 @@ impl<F: RoomFactory> Archive<F> {
         absent_until: Instant,
         shards: usize,
         listener: Arc<dyn Listener>,
+        guard: ThreadGuard,
     ) -> io::Result<Self> {
         let Keeping { store, survives, load_code, starts_anew } = keeping;
         let at_once = survives.durability() == Durability::Buffered;
         let readers = (0..shards.max(1)).map(|_| store.reader()).collect::<Result<Vec<_>, _>>();
         Ok(Archive {
             readers: Mutex::new(Some(readers.map_err(io::Error::other)?)),
-            keeper: Arc::new(Keeper::start(store, at_once, shards, listener)?),
+            keeper: Arc::new(Keeper::start(store, at_once, shards, listener, guard)?),
             survives,
             starts_anew,
             clock,

@@ -10,7 +10,7 @@
 //! thread's.
 
 use super::requests::{Answer, Answers, Request, bytes_of, is_of_events};
-use crate::{lock::lock, names::Address};
+use crate::{health::ThreadGuard, lock::lock, names::Address};
 use stateroom_store::{Committer, Fate, Store};
 use std::{
     collections::VecDeque,
@@ -84,6 +84,7 @@ impl Keeper {
         at_once: bool,
         shards: usize,
         listener: Arc<dyn Listener>,
+        guard: ThreadGuard,
     ) -> io::Result<Self> {
         let (requests, receiver) = channel();
         let shared = Arc::new(Shared {
@@ -93,9 +94,10 @@ impl Keeper {
             listener,
         });
         let of_thread = shared.clone();
-        let thread = thread::Builder::new()
-            .name("keeper".to_owned())
-            .spawn(move || of_thread.run(shards, &receiver))?;
+        let thread = thread::Builder::new().name("keeper".to_owned()).spawn(move || {
+            of_thread.run(shards, &receiver);
+            guard.done();
+        })?;
         let gathered = (0..shards).map(|_| Mutex::default()).collect();
         let thread = Mutex::new(Some(thread));
         Ok(Keeper { gathered, at_once, requests, thread, shared })

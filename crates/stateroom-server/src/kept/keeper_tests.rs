@@ -1,7 +1,7 @@
 //! What rooms have to keep arrives in order, whichever way it takes.
 
 use super::*;
-use crate::names::RoomKey;
+use crate::{health::Health, names::RoomKey};
 use stateroom_store::{MemoryStore, ModuleHash, Vitals, Write};
 
 /// Has no use for what it is told.
@@ -38,7 +38,10 @@ fn a_state_that_another_thread_has_saved_overtakes_no_event_before_it() {
     for at_once in [true, false] {
         let store = MemoryStore::new();
         let mut reader = store.reader().unwrap();
-        let keeper = Keeper::start(Box::new(store), at_once, 1, Arc::new(Nobody)).unwrap();
+        let keeper = {
+            let guard = Arc::new(Health::default()).guard("keeper");
+            Keeper::start(Box::new(store), at_once, 1, Arc::new(Nobody), guard).unwrap()
+        };
         keeper.request(state(0));
         while reader.load("lobby").unwrap().is_none() {
             thread::yield_now();

@@ -201,7 +201,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let empty = self.is_empty().then(|| self.ends_when_empty_at()).filter(|_| !is_saving);
         let flush = self.sockets.has_batch().then(|| self.flushes_at());
         let answered = self.awaiting_answers.iter().map(|awaits| awaits.until).min();
-        [timer, empty, flush, answered, self.leaves_memory_at(), self.absent_until()]
+        let stall = self.sockets.stalls_at();
+        [timer, empty, flush, answered, stall, self.leaves_memory_at(), self.absent_until()]
             .into_iter()
             .flatten()
             .min()
@@ -279,14 +280,17 @@ impl<F: RoomFactory> DrivenRoom<F> {
         }
         let mut ready = std::mem::take(&mut turn.ready);
         let mut outcome = Ok(());
-        for socket in ready.drain(..) {
+        let mut looked_at = 0;
+        for socket in &ready {
             if !in_turn || self.is_blocked() {
-                turn.again.push(socket);
-                continue;
+                break;
             }
-            outcome = self.read(socket, turn, now);
+            looked_at += 1;
+            outcome = self.read(*socket, turn, now);
             in_turn = outcome.is_ok() && self.goes_on(now);
         }
+        self.put_off(ready.get(looked_at..).unwrap_or_default(), turn);
+        ready.clear();
         turn.ready = ready;
         Ok(outcome?)
     }

@@ -7,7 +7,7 @@ use super::{
     turn::{Arrival, BATCH_BYTES, Departure, Joined, Leaving, Ready, TURN, Turn},
 };
 use crate::{
-    connection::{Connection, Reading},
+    connection::{Connection, ReadLimits, Reading},
     factory::RoomFactory,
     scratch::with_scratch,
     sockets::Sockets,
@@ -126,7 +126,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
         ready: Ready,
         turn: &mut Turn<F>,
         now: Instant,
-        input: impl FnOnce(&mut Connection, usize, &mut dyn FnMut(Incoming<'_>) -> Appetite) -> Reading,
+        input: impl FnOnce(
+            &mut Connection,
+            &ReadLimits,
+            &mut dyn FnMut(Incoming<'_>) -> Appetite,
+        ) -> Reading,
     ) -> Result<(), RoomEnded> {
         let key = ready.connection;
         let Self { core, sockets, leaving, shared, id, .. } = self;
@@ -135,7 +139,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let mut outcome = Ok(());
         let mut pongs = Vec::new();
         let mut closed = None;
-        let reading = input(connection, shared.config.max_message_bytes, &mut |incoming| {
+        let reading = input(connection, &shared.read_limits, &mut |incoming| {
             let event = match incoming {
                 Incoming::Text(text) => Event::Text { client, text },
                 Incoming::Binary(bytes) => Event::Binary { client, bytes },
@@ -145,7 +149,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 }
                 Incoming::Pong => return Appetite::Continue(()),
                 Incoming::Close(code) => {
-                    closed = Some(code.unwrap_or(CloseCode::NORMAL));
+                    closed = Some(code);
                     return Appetite::Continue(());
                 }
             };
@@ -163,8 +167,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
             connection.queue(pongs);
             if connection.write_queue().is_err() {
                 leaving.push((key, Leaving::Gone));
-            } else if connection.queued_bytes() > shared.config.max_queue_bytes {
-                leaving.push((key, too_slow(id)));
+            } else if connection.has_too_much_queued(shared.queue_limits.bytes) {
+                leaving.push((key, too_slow(shared, id)));
+            } else {
+                sockets.watch_queue(key, shared.queue_limits);
             }
         }
         if let Some(code) = closed {
@@ -172,10 +178,14 @@ impl<F: RoomFactory> DrivenRoom<F> {
         } else {
             match reading {
                 Reading::Waiting => {}
-                Reading::More => turn.again.push(ready),
+                Reading::More => {
+                    if sockets.get_mut(key).is_some_and(Connection::list) {
+                        turn.again.push(ready);
+                    }
+                }
                 Reading::Gone => self.leaves(key, Leaving::Gone, now),
                 Reading::Broken(error) => {
-                    tracing::info!(room = &**id, %client, %error, "the client is closed");
+                    shared.client_lines.broken(id, client, &error);
                     let reason = error.close_reason();
                     leaving.push((key, Leaving::Closed(error.close_code(), reason)));
                 }
@@ -198,7 +208,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(super) fn let_go_silent(&mut self, socket: Ready) {
         let Some(connection) = self.connection(socket) else { return };
         let client = connection.client;
-        tracing::info!(room = &*self.id, ?client, "the client has been silent for too long");
+        self.shared.client_lines.silent(&self.id, client);
         self.leaving.push((socket.connection, Leaving::Gone));
     }
 
@@ -231,6 +241,24 @@ impl<F: RoomFactory> DrivenRoom<F> {
             .into_iter()
             .flatten()
             .any(|who| offenders.away_until(&who, now).is_some())
+    }
+
+    /// Has connections looked at in the next turn, each once however often it is said that it is ready.
+    pub(super) fn put_off(&mut self, left: &[Ready], turn: &mut Turn<F>) {
+        for ready in left {
+            if let Some(connection) = self.connection(*ready) {
+                connection.take_off_list();
+            }
+        }
+        for ready in left {
+            let Some(connection) = self.connection(*ready) else { continue };
+            if ready.at_end {
+                connection.drain();
+            }
+            if connection.list() {
+                turn.again.push(*ready);
+            }
+        }
     }
 
     /// The connection that is meant, if it is still there.

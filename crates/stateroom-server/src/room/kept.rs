@@ -217,15 +217,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
             return Ok(());
         }
         let reason = kept.room.failure().unwrap_or_default().to_owned();
-        if let Some(untold) = self.shared.events_failed.may_tell(now) {
-            tracing::error!(
-                room = &*self.id,
-                reason,
-                as_well = untold,
-                "an event failed: it is set aside, and the room is as it was before"
-            );
-        }
+        self.shared.client_lines.event_failed(&self.id, &reason);
         let (room, took) = kept.archive.bring_back(&self.id, &kept.code).map_err(not_back)?;
+        if let Some(summary) = kept.room.failure_summary() {
+            self.shared.failed_events.add(summary);
+        }
         let consequence = kept.room.back_again(room, self.shared.clock.timestamp(now));
         kept.room.computed(took);
         if let Consequence::Close(client, summary) = consequence {

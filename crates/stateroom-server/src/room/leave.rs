@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     factory::RoomFactory,
+    shared::Shared,
     sockets::{Flushed, Trouble},
     websocket::CloseCode,
 };
@@ -64,10 +65,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
         if sockets.has_batch() {
             self.last_flush = now;
         }
-        let flushed = sockets.flush(shared.config.max_queue_bytes, |key, trouble| {
+        let flushed = sockets.flush(shared.queue_limits, |key, trouble| {
             leaving.push(match trouble {
                 Trouble::Gone => (key, Leaving::Gone),
-                Trouble::TooSlow => (key, too_slow(id)),
+                Trouble::TooSlow => (key, too_slow(shared, id)),
             });
         });
         self.flushing = flushed == Flushed::Some;
@@ -132,7 +133,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(crate) fn close_all(&mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
         let leaving = match end {
             End::Failed(ended) => {
-                tracing::error!(room = &*self.id, error = %ended, "the room failed");
+                self.shared.failed_events.add(ended.failure.summary);
+                self.shared.client_lines.room_failed(&self.id, ended);
                 Leaving::Closed(CloseCode::ROOM_FAILED, ended.failure.summary)
             }
             End::NotKept(reason) => {
@@ -144,7 +146,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
             End::Forgotten => Leaving::Gone,
             End::ShutDown => {
                 self.say_farewell(turn, now);
-                Leaving::Closed(CloseCode::GOING_AWAY, "the server is shutting down")
+                let (code, reason) = self.shared.closing();
+                Leaving::Closed(code, reason)
             }
         };
         for newcomer in std::mem::take(&mut self.newcomers) {
@@ -182,7 +185,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 }
 
 /// What happens to a client for whom more waits than may.
-pub(super) fn too_slow(room_id: &str) -> Leaving {
-    tracing::warn!(room = room_id, "a client reads too slowly and is closed: its queue is full");
+pub(super) fn too_slow(shared: &Shared, room_id: &str) -> Leaving {
+    shared.client_lines.slow(room_id);
     Leaving::Closed(CloseCode::TRY_AGAIN_LATER, "reading too slowly")
 }

@@ -1,7 +1,7 @@
 //! How a shard is told things by other threads.
 
 use super::{guests::Guest, rooms::Returned};
-use crate::{factory::RoomFactory, kept::requests::Answers};
+use crate::{counts::Counts, factory::RoomFactory, kept::requests::Answers};
 use std::{
     io,
     sync::{
@@ -17,6 +17,8 @@ pub(crate) enum Letter<F: RoomFactory> {
     Guest(Guest),
     /// A room that was busy for so long that the shard went on without it is done.
     Returned(Box<Returned<F>>),
+    /// What the thread has counted on which such a room was.
+    Counted(Box<Counts>),
     /// Every room is to run the services of another factory.
     Swap(Arc<F>),
     /// What became of what rooms wanted to be kept.

@@ -23,14 +23,14 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 /// Answers its client, and sends everyone more than a room may have waiting when it is told to.
-struct Echo {
+pub(crate) struct Echo {
     context: RoomContext,
     heard: Arc<AtomicUsize>,
 }
 
 /// Of echoes; counts the messages that they hear.
 #[derive(Clone, Default)]
-struct Echoes(Arc<AtomicUsize>);
+pub(crate) struct Echoes(Arc<AtomicUsize>);
 
 impl StateroomService for Echo {
     fn message(&mut self, client: ClientId, message: &str) {
