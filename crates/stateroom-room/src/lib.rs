@@ -58,7 +58,7 @@ pub use command::{CloseReason, Command, MessageKind, Recipients};
 pub use durable::{ReturnFailure, TakeOverFailure, describe};
 pub use event::Event;
 pub use glance::Glance;
-pub use members::MAX_REMEMBERED_TOKENS;
+pub use members::{MAX_REMEMBERED_TOKEN_BYTES, MAX_REMEMBERED_TOKENS};
 pub use outbox::RoomContext;
 pub use record::{NoRecord, Record, Records};
 pub use room::{Room, RoomEnded, StartFailure};

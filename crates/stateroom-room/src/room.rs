@@ -141,8 +141,12 @@ impl<S: StateroomService> Room<S> {
     pub(crate) fn hear(&mut self, event: Event<'_>, now: Timestamp) -> Result<(), RoomEnded> {
         match event {
             Event::Connect { token } => self.connect(token, now),
-            Event::Text { client, text } => self.call(now, |service| service.message(client, text)),
+            Event::Text { client, text } => {
+                self.members.took_part(client);
+                self.call(now, |service| service.message(client, text))
+            }
             Event::Binary { client, bytes } => {
+                self.members.took_part(client);
                 self.call(now, |service| service.binary(client, bytes))
             }
             Event::Disconnect { client } => self.disconnect(client, now),
