@@ -34,6 +34,22 @@ pub trait StateroomServiceFactory<C: StateroomContext> {
         self.build(room_id, context)
     }
 
+    /// Starts a service again as [`build_at`](StateroomServiceFactory::build_at) has started it before.
+    /// That passed then, so nothing that a limit on computing, commands or bytes could end is ended
+    /// now, as when a service is told that it [replays](StateroomService::set_replaying). What it
+    /// hears next is new until told.
+    ///
+    /// # Errors
+    /// When the service cannot start; no room exists then.
+    fn build_again(
+        &self,
+        room_id: &str,
+        context: C,
+        birth: &Birth,
+    ) -> Result<Self::Service, Self::Error> {
+        self.build_at(room_id, context, birth)
+    }
+
     /// What services that are born now may use. One that is brought back has what it had, until it is
     /// [told](StateroomService::set_limits) otherwise.
     fn limits(&self) -> MemoryLimits {
