@@ -88,7 +88,7 @@ pub struct Limits {
     pub memory_bytes: usize,
 
     /// Elements of the module's table, which holds what can be called indirectly, for rooms that are
-    /// born from now on; 20,000 by default, at most 1,000,000. Growing past it fails as for memory.
+    /// born from now on; 20,000 by default, at most 100,000. Growing past it fails as for memory.
     pub table_elements: usize,
 
     /// Stack in bytes for WebAssembly frames; 512 KiB by default, at most 256 MiB. The thread that

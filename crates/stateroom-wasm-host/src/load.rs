@@ -270,7 +270,7 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
     }
 
     /// The limits of `birth` hold as far as there can be so much: 4 GiB of memory, in whole pages of
-    /// 64 KiB, and 1,000,000 elements of a table.
+    /// 64 KiB, and 100,000 elements of a table.
     fn build_at(&self, room_id: &str, context: C, birth: &Birth) -> Result<WasmHost, StartError> {
         WasmHost::start_at(self, room_id, Box::new(context), birth, false)
     }
