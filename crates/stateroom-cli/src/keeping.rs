@@ -98,7 +98,7 @@ impl Durability {
             survives: self.survives,
             load_code: Arc::new(move |bytes| {
                 engine
-                    .load_bytes("a module from the store", bytes)
+                    .load_kept("a module from the store", bytes)
                     .map_err(|error| error.to_string())
             }),
             starts_anew: self.starts_anew,

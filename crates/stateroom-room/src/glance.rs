@@ -93,7 +93,10 @@ impl Glance {
             Event::Disconnect { client } | Event::Forget { client } => {
                 self.members.leave(client);
             }
-            Event::Text { .. } | Event::Binary { .. } | Event::Timer | Event::Limits { .. } => {}
+            Event::Text { client, .. } | Event::Binary { client, .. } => {
+                self.members.took_part(client);
+            }
+            Event::Timer | Event::Limits { .. } => {}
         }
     }
 

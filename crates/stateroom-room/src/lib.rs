@@ -63,7 +63,7 @@ pub use command::{CloseReason, Command, MessageKind, Recipients};
 pub use event::Event;
 pub use glance::Glance;
 pub use kept::{Keep, KeptRoom, MAX_UNKEPT_BYTES};
-pub use members::MAX_REMEMBERED_TOKENS;
+pub use members::{MAX_REMEMBERED_TOKEN_BYTES, MAX_REMEMBERED_TOKENS};
 pub use new_code::TakeOverFailure;
 pub use outbox::RoomContext;
 pub use record::{NoRecord, Record, Records};

@@ -157,10 +157,12 @@ impl<S: StateroomService> Room<S> {
             Event::Connect { token } => self.connect(token, now),
             Event::Text { client, text } => {
                 self.was_spoken_in = true;
+                self.members.took_part(client);
                 self.call(now, |service| service.message(client, text))
             }
             Event::Binary { client, bytes } => {
                 self.was_spoken_in = true;
+                self.members.took_part(client);
                 self.call(now, |service| service.binary(client, bytes))
             }
             Event::Disconnect { client } => self.disconnect(client, now),

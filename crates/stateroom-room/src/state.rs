@@ -10,7 +10,7 @@ use stateroom::{Birth, MemoryLimits, SaveFailure, SavedState};
 use std::time::Duration;
 
 /// The first byte of a room's state. It changes when older programs could not read what follows.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The state of a room after so many events, which has yet to be made into bytes.
 #[derive(Debug)]

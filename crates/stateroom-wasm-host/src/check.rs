@@ -1,6 +1,7 @@
 //! Finds whatever is wrong with a module when it is loaded, rather than when a user connects.
 
-use crate::{carry_over, config::Limits, error::LoadError, imports, wasi};
+use crate::{bounds::MOST, carry_over, error::LoadError, imports, wasi};
+use stateroom::MemoryLimits;
 use std::fmt::Write;
 use wasmtime::{
     ExternType, FuncType, Module,
@@ -72,8 +73,13 @@ impl Generation {
     }
 }
 
-/// Looks at the memories and tables of the `binary`, which must be one that a room can have.
-pub(crate) fn check_binary(module: &str, binary: &[u8], limits: &Limits) -> Result<(), LoadError> {
+/// Looks at the memories and tables of the `binary`, which must be one that a room with these limits
+/// can have.
+pub(crate) fn check_binary(
+    module: &str,
+    binary: &[u8],
+    limits: MemoryLimits,
+) -> Result<(), LoadError> {
     let problem = |problem: String| LoadError::Memory { module: module.into(), problem };
     let not_wasm = |reason: String| LoadError::NotWasm { module: module.into(), reason };
     let mut memories = 0;
@@ -103,14 +109,7 @@ pub(crate) fn check_binary(module: &str, binary: &[u8], limits: &Limits) -> Resu
             Payload::TableSection(section) => {
                 for table in section.into_iter().flatten() {
                     tables += 1;
-                    let (elements, most) = (table.ty.initial, limits.table_elements);
-                    if usize::try_from(elements).is_ok_and(|elements| elements <= most) {
-                        continue;
-                    }
-                    return Err(problem(format!(
-                        "its table starts with {elements} elements, of which a room may have \
-                         {most}: raise the limit `table_elements`"
-                    )));
+                    check_table(table.ty.initial, limits).map_err(problem)?;
                 }
             }
             _ => {}
@@ -130,7 +129,25 @@ pub(crate) fn check_binary(module: &str, binary: &[u8], limits: &Limits) -> Resu
     Ok(())
 }
 
-fn check_memory(memory: &MemoryType, limits: &Limits) -> Result<(), String> {
+fn check_table(elements: u64, limits: MemoryLimits) -> Result<(), String> {
+    let most = limits.table_elements;
+    if elements > MOST.table_elements {
+        return Err(format!(
+            "its table starts with {elements} elements, of which no room can have more than {}: \
+             build it in parts, or with fewer functions that are called indirectly",
+            MOST.table_elements
+        ));
+    }
+    if elements > most {
+        return Err(format!(
+            "its table starts with {elements} elements, of which a room may have {most}: raise the \
+             limit `table_elements`"
+        ));
+    }
+    Ok(())
+}
+
+fn check_memory(memory: &MemoryType, limits: MemoryLimits) -> Result<(), String> {
     if memory.memory64 {
         return Err(
             "its memory has 64-bit addresses: build it for wasm32-wasip1, not wasm64".into()
@@ -142,7 +159,7 @@ fn check_memory(memory: &MemoryType, limits: &Limits) -> Result<(), String> {
             .into());
     }
     let page = 1_u64 << memory.page_size_log2.unwrap_or(16).min(16);
-    let (starts_with, most) = (memory.initial.saturating_mul(page), limits.memory_bytes as u64);
+    let (starts_with, most) = (memory.initial.saturating_mul(page), limits.memory_bytes);
     if starts_with > most {
         return Err(format!(
             "its memory starts with {starts_with} bytes, of which a room may have {most}: make its \

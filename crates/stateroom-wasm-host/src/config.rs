@@ -8,12 +8,20 @@ pub struct HostConfig {
     /// What one room may use.
     pub limits: Limits,
 
-    /// How many rooms may be awake at once; `None` is as many as the machine allows, at most 16,000.
-    /// Rooms that sleep don't count, so there may be a hundred times as many.
+    /// How many rooms may be awake at once, at most 16,000; `None` is 4,128: the 4,000 of a server
+    /// that was not told otherwise, and some whose event goes on beside the others. A tool that looks
+    /// at one room asks for 1. Rooms that sleep don't count, so there may be a hundred times as many.
     ///
     /// Each room that is awake takes four memory mappings, of which Linux grants a process
-    /// `vm.max_map_count`, and 4 GiB of address space (not of memory).
+    /// `vm.max_map_count`, and 4 GiB of address space (not of memory). Where the system gives less,
+    /// there are as many as it has space for, at least one: see
+    /// [`WasmEngine::max_rooms`](crate::WasmEngine::max_rooms).
     pub max_rooms: Option<u32>,
+
+    /// How much CPU time an event may take that a room hears again; `None`, the default, is any. It
+    /// has passed once, under the limits of that time, so that a room which is refused it now could
+    /// not be brought back. A switch for an operator who would rather do without the room.
+    pub replay_cpu_time: Option<Duration>,
 
     /// Called on the room's own thread each tick (2 ms) that one event goes on past
     /// [`HostConfig::busy_after`]. A server uses it to let another thread run the other rooms that
@@ -55,6 +63,7 @@ impl Default for HostConfig {
         HostConfig {
             limits: Limits::default(),
             max_rooms: None,
+            replay_cpu_time: None,
             on_busy: None,
             busy_after: Duration::from_millis(2),
             canonical_nans: true,
@@ -66,20 +75,25 @@ impl Default for HostConfig {
 
 /// What one room may use. An event that goes past a limit ends the room, except where it says
 /// otherwise.
+///
+/// What a guest can see of them, memory and table, is part of what a room is: it has those that it was
+/// born with until it is [told others](stateroom::StateroomService::set_limits), whatever is set here
+/// when it is brought back. The others bind what is new: an event that is heard
+/// [again](stateroom::StateroomService::set_replaying) has passed, and passes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory in bytes, rounded down to WebAssembly pages of 64 KiB; 64 MiB by default, at
+    /// Linear memory of rooms that are born from now on, in bytes, rounded down to WebAssembly pages of 64 KiB; 64 MiB by default, at
     /// most 4 GiB. A guest that asks for more is told that there is none, as on a full machine;
     /// most end themselves then.
     pub memory_bytes: usize,
 
-    /// Elements of the module's table, which holds what can be called indirectly; 20,000 by default.
-    /// Growing past it fails as for memory.
+    /// Elements of the module's table, which holds what can be called indirectly, for rooms that are
+    /// born from now on; 20,000 by default, at most 100,000. Growing past it fails as for memory.
     pub table_elements: usize,
 
-    /// Stack in bytes for WebAssembly frames; 512 KiB by default. The thread that calls a room needs
-    /// this much besides its own: Rust's threads have 2 MiB. (A guest in Rust also keeps a stack in
-    /// its linear memory, 1 MiB unless linked otherwise.)
+    /// Stack in bytes for WebAssembly frames; 512 KiB by default, at most 256 MiB. The thread that
+    /// calls a room needs this much besides its own: see [`Limits::thread_stack_bytes`]. (A guest in
+    /// Rust also keeps a stack in its linear memory, 1 MiB unless linked otherwise.)
     pub stack_bytes: usize,
 
     /// CPU time of one event, or of the start of a room; 1 s by default. Measured at ticks of 2 ms,
@@ -100,6 +114,23 @@ pub struct Limits {
     /// Printed lines of one room that reach the log within one second; more are counted and
     /// dropped, and the room goes on; 100 by default.
     pub log_lines_per_second: u32,
+}
+
+impl Limits {
+    /// The most that [`Limits::stack_bytes`] can be.
+    pub(crate) const MOST_STACK_BYTES: usize = 256 << 20;
+
+    /// Stack in bytes that the host needs on a thread besides the guest: with the default limits,
+    /// that makes the 2 MiB of Rust's threads.
+    const HOST_STACK_BYTES: usize = 1536 << 10;
+
+    /// How many bytes of stack a thread must have to call rooms with these limits, to build one, or to
+    /// bring one back: 2 MiB with the default ones, as Rust's threads have. With less, a guest that
+    /// recurses too deep ends the process instead of its event.
+    #[must_use]
+    pub fn thread_stack_bytes(&self) -> usize {
+        self.stack_bytes.saturating_add(Limits::HOST_STACK_BYTES)
+    }
 }
 
 impl Default for Limits {

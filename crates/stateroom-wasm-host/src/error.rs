@@ -12,14 +12,12 @@ pub enum EngineError {
         /// What is wrong, and the fix.
         problem: String,
     },
-    /// The machine has not the room for the pool of instances.
+    /// The system has not the address space for even one room.
     #[error(
-        "cannot set up {max_rooms} rooms, each with 4 GiB of address space: {reason}; lower \
-         `max_rooms`, or lift the limit on address space (`ulimit -v`)"
+        "cannot set up even one room, which takes 8 GiB of address space (not of memory): {reason}; \
+         lift the limit on it (`ulimit -v`)"
     )]
     Pool {
-        /// How many rooms were wanted.
-        max_rooms: u32,
         /// What wasmtime said.
         reason: String,
     },
@@ -55,6 +53,28 @@ pub enum LoadError {
         module: String,
         /// What the parser or the compiler said.
         reason: String,
+    },
+
+    /// It uses what WebAssembly offers and a room does not.
+    #[error(
+        "{module} uses {}, which WebAssembly has proposed and rooms do not offer: build it for \
+         wasm32-wasip1 without that target feature",
+        list(proposals)
+    )]
+    NotAllowed {
+        /// Which module.
+        module: String,
+        /// The names of the proposals.
+        proposals: Vec<String>,
+    },
+
+    /// The thread on which a module is tried could not be started.
+    #[error("{module} could not be tried, for no thread can be started: {source}")]
+    NoThread {
+        /// Which module.
+        module: String,
+        /// Why.
+        source: io::Error,
     },
 
     /// Its memory or table is not of the kind that a room has.
@@ -154,6 +174,10 @@ pub enum LoadError {
         /// What differs.
         reason: String,
     },
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
 }
 
 /// Why a room did not start.

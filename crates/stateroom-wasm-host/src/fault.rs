@@ -21,8 +21,8 @@ pub(crate) enum Fault {
     BadCommand(&'static str),
     #[error("the guest called the host before its memory was there")]
     NoMemory,
-    #[error("the event took {used:?} of CPU time, of which it may take {limit:?}")]
-    TookTooLong { used: Duration, limit: Duration },
+    #[error("the event took {used:?} of CPU time, of which it may take {limit:?} (`{setting}`)")]
+    TookTooLong { used: Duration, limit: Duration, setting: &'static str },
     #[error("the event gave more than {limit} commands (sends and timers)")]
     TooManyCommands { limit: u32 },
     #[error("the event sent more than {limit} bytes")]
@@ -31,6 +31,11 @@ pub(crate) enum Fault {
         "a message of {length} bytes cannot be passed to a guest, whose addresses end at 4 GiB"
     )]
     MessageTooLong { length: usize },
+    #[error(
+        "its rooms start with {desired} of what `{setting}` limits, and the limit of this one is \
+         {limit}: raise it"
+    )]
+    StartsPastLimit { setting: &'static str, limit: u64, desired: usize },
     #[error("the machine has not the memory that the room asked for and may have: {reason}")]
     NoMachineMemory { reason: String },
     #[error("the service could not tell its state: {reason}")]
@@ -58,6 +63,7 @@ pub(crate) fn failure(error: &wasmtime::Error, state: &HostState) -> ServiceFail
         }
         (_, Some(Trap::StackOverflow)) => "room failed: recursion too deep",
         (Some(Fault::NotTakenOver { .. }), _) => "room failed: new code can't take it over",
+        (Some(Fault::StartsPastLimit { .. }), _) => "room failed: a limit is too small for it",
         (Some(Fault::NoMachineMemory { .. }), _) => "room failed: out of memory",
         _ if state.bounds.memory_refused => "room failed: out of memory",
         _ => "room failed: an error in its service",
@@ -67,8 +73,17 @@ pub(crate) fn failure(error: &wasmtime::Error, state: &HostState) -> ServiceFail
         (_, Some(trap)) => trap.to_string(),
         _ => error.root_cause().to_string(),
     };
-    let last_words = state.log.last_words();
     // Writing to a String cannot fail, here and below.
+    if let Some(Trap::StackOverflow) = trap {
+        let bytes = state.stack_bytes();
+        let _ = write!(detail, "; the stack is {bytes} bytes (`stack_bytes`)");
+        if state.replaying {
+            detail.push_str(
+                ", which is too small for this room: the event has passed before, with a larger one",
+            );
+        }
+    }
+    let last_words = state.log.last_words();
     if !last_words.is_empty() {
         let _ = write!(detail, "; the guest printed: {last_words}");
     }

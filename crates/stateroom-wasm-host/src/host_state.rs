@@ -1,12 +1,12 @@
 //! What the host keeps for one instance while it runs: the way to its context, and the bounds.
 
 use crate::{
-    WasmEngine, config::HostConfig, fault::Fault, guest_log::GuestLog, source::Source,
-    ticker::Ticker,
+    WasmEngine, bounds::Bounds, config::HostConfig, fault::Fault, guest_log::GuestLog,
+    source::Source, ticker::Ticker,
 };
-use stateroom::{MessageRecipient, StateroomContext};
+use stateroom::{MemoryLimits, MessageRecipient, StateroomContext};
 use std::{sync::Arc, time::Duration};
-use wasmtime::{Memory, ResourceLimiter, UpdateDeadline};
+use wasmtime::{Memory, UpdateDeadline};
 
 /// The data of a store.
 pub(crate) struct HostState {
@@ -16,6 +16,8 @@ pub(crate) struct HostState {
     /// The guest's memory, once it is instantiated.
     pub(crate) memory: Option<Memory>,
     pub(crate) bounds: Bounds,
+    /// Whether the events that it hears have passed before, so that none is ended by a limit of today.
+    pub(crate) replaying: bool,
     config: Arc<HostConfig>,
     ticker: Arc<Ticker>,
     event: EventUse,
@@ -38,6 +40,7 @@ impl HostState {
         room_id: &str,
         context: Box<dyn RoomContext>,
         source: Source,
+        limits: MemoryLimits,
     ) -> Self {
         let config = Arc::clone(&engine.inner.config);
         HostState {
@@ -45,11 +48,8 @@ impl HostState {
             source,
             log: GuestLog::new(room_id.into(), &config.limits),
             memory: None,
-            bounds: Bounds {
-                memory_bytes: config.limits.memory_bytes,
-                table_elements: config.limits.table_elements,
-                memory_refused: false,
-            },
+            bounds: Bounds::new(limits),
+            replaying: false,
             config,
             ticker: Arc::clone(&engine.inner.ticker),
             event: EventUse::default(),
@@ -81,6 +81,9 @@ impl HostState {
         if self.event.mute {
             return Err(Fault::CommandWhileHandingOver);
         }
+        if self.replaying {
+            return Ok(());
+        }
         let limits = &self.config.limits;
         self.event.commands = self.event.commands.saturating_add(1);
         self.event.bytes = self.event.bytes.saturating_add(bytes);
@@ -100,9 +103,9 @@ impl HostState {
         let now = thread_cpu_time();
         // Less than a tick has passed before the first one, so it is not missed.
         let used = now.saturating_sub(*self.event.first_tick.get_or_insert(now));
-        let limit = self.config.limits.cpu_time_per_event;
-        if used >= limit {
-            return Err(Fault::TookTooLong { used, limit }.into());
+        let (setting, limit) = self.cpu_time();
+        if let Some(limit) = limit.filter(|limit| used >= *limit) {
+            return Err(Fault::TookTooLong { used, limit, setting }.into());
         }
         if used >= self.config.busy_after
             && let Some(on_busy) = &self.config.on_busy
@@ -110,6 +113,22 @@ impl HostState {
             on_busy();
         }
         Ok(UpdateDeadline::Continue(1))
+    }
+}
+
+impl HostState {
+    /// The setting that bounds the CPU time of the event, and what it says.
+    fn cpu_time(&self) -> (&'static str, Option<Duration>) {
+        if self.replaying {
+            ("replay_cpu_time", self.config.replay_cpu_time)
+        } else {
+            ("cpu_time_per_event", Some(self.config.limits.cpu_time_per_event))
+        }
+    }
+
+    /// The stack that a guest has, in bytes.
+    pub(crate) fn stack_bytes(&self) -> usize {
+        self.config.limits.stack_bytes
     }
 }
 
@@ -126,54 +145,6 @@ fn thread_cpu_time() -> Duration {
     use std::{sync::LazyLock, time::Instant};
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed()
-}
-
-/// Refuses memory and table beyond the limits, and remembers that it did.
-pub(crate) struct Bounds {
-    memory_bytes: usize,
-    table_elements: usize,
-    /// Whether the guest was refused memory during this event.
-    pub(crate) memory_refused: bool,
-}
-
-impl ResourceLimiter for Bounds {
-    fn memory_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let granted = desired <= self.memory_bytes.min(maximum.unwrap_or(usize::MAX));
-        self.memory_refused |= !granted;
-        Ok(granted)
-    }
-
-    /// What a guest is told must follow from what it has heard, and the machine's memory does not.
-    /// So a guest that could have had the memory on another machine ends here.
-    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(Fault::NoMachineMemory { reason: format!("{error:#}") }.into())
-    }
-
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        Ok(desired <= self.table_elements.min(maximum.unwrap_or(usize::MAX)))
-    }
-
-    fn instances(&self) -> usize {
-        1
-    }
-
-    fn memories(&self) -> usize {
-        1
-    }
-
-    fn tables(&self) -> usize {
-        1
-    }
 }
 
 /// [`StateroomContext`] without its generics, so that a store need not know whose context it holds.

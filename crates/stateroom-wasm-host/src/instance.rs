@@ -3,17 +3,18 @@
 use crate::{
     WasmEngine,
     asleep::Kept,
+    bounds,
     can_sleep::CannotSleep,
     check::Generation,
-    engine::RoomPlace,
     error::StartError,
     fault::{self, Fault},
     generation_0_2::NamedFunctions,
     generation_0_4::EncodedMessages,
     guest_log::Line,
-    host_state::{HostState, RoomContext},
+    host_state::HostState,
     load::LoadedModule,
     page_map::PageMap,
+    pool::RoomPlace,
     room::Event,
     snapshot::Snapshot,
     source::Source,
@@ -54,13 +55,12 @@ impl Awake {
         engine: &WasmEngine,
         module: &LoadedModule,
         room_id: &str,
-        context: Box<dyn RoomContext>,
-        source: Source,
+        host: HostState,
         taken_over: Option<&[u8]>,
     ) -> Result<Awake, StartError> {
         let full = || StartError::Full { room_id: room_id.into(), max_rooms: engine.max_rooms() };
         let place = engine.inner.rooms.take().ok_or_else(full)?;
-        let mut store = new_store(engine, HostState::new(engine, room_id, context, source));
+        let mut store = new_store(engine, host);
         match start_guest(&mut store, module, room_id, taken_over) {
             Ok((instance, guest)) => Ok(Awake { store, guest, instance, place }),
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(full()),
@@ -242,7 +242,9 @@ pub(crate) fn new_store(engine: &WasmEngine, host: HostState) -> Store<HostState
 pub(crate) fn instantiate(
     store: &mut Store<HostState>,
     module: &LoadedModule,
+    kind: bounds::Instance,
 ) -> wasmtime::Result<Instance> {
+    store.data_mut().bounds.set_instance(kind);
     let instance = module.instance.instantiate(&mut *store)?;
     store.data_mut().memory = instance.get_memory(&mut *store, "memory");
     Ok(instance)
@@ -255,6 +257,7 @@ pub(crate) fn run_constructors(
     module: &LoadedModule,
     instance: &Instance,
 ) -> wasmtime::Result<()> {
+    store.data_mut().bounds.set_instance(bounds::Instance::Runs);
     start_event(store);
     if let Some(start) = &module.start
         && let Some(Extern::Func(start)) = instance.get_module_export(&mut *store, start)
@@ -273,7 +276,7 @@ fn start_guest(
     room_id: &str,
     taken_over: Option<&[u8]>,
 ) -> wasmtime::Result<(Instance, Guest)> {
-    let instance = instantiate(store, module)?;
+    let instance = instantiate(store, module, bounds::Instance::Starts)?;
     run_constructors(store, module, &instance)?;
     let mut guest = Guest::find(store, &instance, module.generation)?;
     match taken_over {
@@ -288,13 +291,14 @@ fn restore_guest(
     module: &LoadedModule,
     snapshot: &Snapshot,
 ) -> wasmtime::Result<(Instance, Guest)> {
-    let instance = instantiate(store, module)?;
+    let instance = instantiate(store, module, bounds::Instance::ComesBack)?;
     let memory = store.data().memory.ok_or(Fault::NoMemory)?;
     let globals = match &module.globals {
         Ok(globals) => find_globals(store, &instance, globals),
         Err(reason) => return Err((*reason).into()),
     };
     snapshot.state.restore(&mut *store, memory, &globals)?;
+    store.data_mut().bounds.set_instance(bounds::Instance::Runs);
     let mut guest = Guest::find(store, &instance, module.generation)?;
     if let Guest::NamedFunctions(guest) = &mut guest {
         guest.set_lent(snapshot.state.lent);

@@ -34,6 +34,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What a guest can see of its limits, how much memory and table it may have, is part of the room and
+//! goes where it goes; what it has heard once is never refused when it hears it again. So a room can
+//! always be brought back, whatever the settings say by then.
+//!
 //! A room can hurt only itself. Memory, table, stack, CPU time per event, and what an event may send
 //! are bounded by [`Limits`]; a room that overruns them, or traps, ends with a
 //! [`ServiceFailure`](stateroom::ServiceFailure). It is given nothing of the machine: no files, no
@@ -42,6 +46,7 @@
 //! [`set_time`](stateroom::StateroomService::set_time).
 
 mod asleep;
+mod bounds;
 mod cache;
 mod can_sleep;
 mod carry_over;
@@ -51,6 +56,7 @@ mod config;
 mod engine;
 mod error;
 mod fault;
+mod features;
 mod generation_0_2;
 mod generation_0_4;
 mod guest_log;
@@ -61,6 +67,7 @@ mod instance;
 mod load;
 mod memory;
 mod page_map;
+mod pool;
 mod precompiled;
 mod prepare;
 mod private_folder;

@@ -2,6 +2,7 @@
 
 use crate::{
     WasmEngine,
+    bounds::{self, PAGE_BYTES},
     cache::{Cache, Key},
     can_sleep::CannotSleep,
     carry_over,
@@ -9,6 +10,7 @@ use crate::{
     config::HostConfig,
     engine::EngineInner,
     error::{LoadError, StartError},
+    features,
     host_state::HostState,
     image::Image,
     precompiled, prepare,
@@ -17,16 +19,26 @@ use crate::{
     wasi,
 };
 use sha2::{Digest, Sha256};
-use stateroom::{Birth, CodeVersion, RestoreFailure, StateroomContext, StateroomServiceFactory};
+use stateroom::{
+    Birth, CodeVersion, MemoryLimits, RestoreFailure, StateroomContext, StateroomServiceFactory,
+};
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 use wasmtime::{Engine, ExternType, InstancePre, MemoryType, Module, ModuleExport};
 
-/// Bytes of a page of WebAssembly, and how many of them there can be.
-const PAGE_BYTES: u64 = 64 << 10;
-const MOST_PAGES: u64 = 64 << 10;
+/// Pages of memory that there can be.
+const MOST_PAGES: u64 = bounds::MOST.memory_bytes / PAGE_BYTES;
+
+/// Why a module is loaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// So that rooms are born of it.
+    New,
+    /// So that its rooms come back.
+    Kept,
+}
 
 /// Builds the rooms of one module. Cloning it gives another handle to the same module.
 #[derive(Clone)]
@@ -74,6 +86,26 @@ impl WasmEngine {
     /// When it is no WebAssembly, does not follow the guest interface, needs more than the limits
     /// allow, or fails as it starts.
     pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<WasmHostFactory, LoadError> {
+        self.load_for(Purpose::New, name, bytes)
+    }
+
+    /// Loads a module of which there are rooms already, so that they can be brought back: it was loaded
+    /// once, under the limits of that time, so that those of today refuse it nothing.
+    ///
+    /// # Errors
+    /// When it is no WebAssembly, does not follow the guest interface, or fails as it starts.
+    pub fn load_kept(&self, name: &str, bytes: &[u8]) -> Result<WasmHostFactory, LoadError> {
+        self.load_for(Purpose::Kept, name, bytes)
+    }
+
+    fn load_for(
+        &self,
+        purpose: Purpose,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<WasmHostFactory, LoadError> {
+        let kept = purpose == Purpose::Kept;
+        let limits = if kept { bounds::MOST } else { self.inner.config.limits.memory() };
         let inner = &self.inner;
         let wasm = if Engine::detect_precompiled(bytes).is_some() {
             if !inner.config.trust_precompiled {
@@ -81,8 +113,8 @@ impl WasmEngine {
             }
             precompiled::deserialize(&inner.engine, name, bytes)?
         } else {
-            let binary = prepared_binary(name, bytes, &inner.config)?;
-            self.compile(&binary).map_err(|error| not_wasm(name, &error))?
+            let binary = prepared_binary(name, bytes, limits)?;
+            self.compile(&binary).map_err(|error| not_compiled(name, &binary, &error))?
         };
         let generation = check::check_interface(name, &wasm)?;
         let prepared = prepare::read(&wasm).ok_or_else(|| LoadError::ForeignPrecompiled {
@@ -110,7 +142,7 @@ impl WasmEngine {
             version: CodeVersion(Sha256::digest(bytes).into()),
             code: bytes.into(),
         };
-        module.try_out(self, name)?;
+        module.try_out(self, name, limits, kept)?;
         Ok(WasmHostFactory { engine: self.clone(), module: Arc::new(module) })
     }
 
@@ -133,38 +165,37 @@ impl WasmEngine {
 
     /// Compiles a module to machine code, which loads in a fraction of a millisecond where
     /// [`HostConfig::trust_precompiled`] is set. It fits only this version of this crate, on this
-    /// kind of processor, with the same limits of memory and table or larger ones.
+    /// kind of processor.
     ///
     /// # Errors
     /// When `bytes` is no WebAssembly (or text form of it) that can run here.
     pub fn precompile(&self, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
         let name = "the module to precompile";
-        let binary = prepared_binary(name, bytes, &self.inner.config)?;
-        self.inner.engine.precompile_module(&binary).map_err(|error| not_wasm(name, &error))
+        let binary = prepared_binary(name, bytes, self.inner.config.limits.memory())?;
+        let compiled = self.inner.engine.precompile_module(&binary);
+        compiled.map_err(|error| not_compiled(name, &binary, &error))
     }
 }
 
 impl LoadedModule {
     /// What the state of a room of this module is like, unless its rooms have none that can be
     /// saved.
-    pub(crate) fn wanted_state(&self, engine: &WasmEngine) -> Result<Wanted<'_>, CannotSleep> {
+    pub(crate) fn wanted_state(&self) -> Result<Wanted<'_>, CannotSleep> {
         let globals = self.globals.as_ref().map_err(|reason| *reason)?;
         let memory = self.instance.module().get_export("memory");
         let memory = memory.as_ref().and_then(ExternType::memory);
         let least = memory.map_or(0, MemoryType::minimum);
         let most = memory.and_then(MemoryType::maximum).unwrap_or(MOST_PAGES).min(MOST_PAGES);
-        let limit = engine.inner.config.limits.memory_bytes as u64 / PAGE_BYTES;
         Ok(Wanted {
             version: self.version,
             image: &self.image,
             globals: globals.len(),
             memory_pages: (least, most),
-            most_memory_pages: most.min(limit),
         })
     }
 }
 
-fn prepared_binary(name: &str, bytes: &[u8], config: &HostConfig) -> Result<Vec<u8>, LoadError> {
+fn prepared_binary(name: &str, bytes: &[u8], limits: MemoryLimits) -> Result<Vec<u8>, LoadError> {
     let refused = |reason| LoadError::NotWasm { module: name.into(), reason };
     if bytes.trim_ascii().is_empty() {
         return Err(refused("it is empty".into()));
@@ -180,8 +211,17 @@ fn prepared_binary(name: &str, bytes: &[u8], config: &HostConfig) -> Result<Vec<
         let told = told.replace("--> <anon>:", "at ");
         refused(format!("it is neither the binary nor the text form: {told}"))
     })?;
-    check::check_binary(name, &binary, &config.limits)?;
+    check::check_binary(name, &binary, limits)?;
     prepare::prepare(name, &binary)
+}
+
+/// Why the compiler takes no `binary` like this one: where that is a proposal, by its name.
+fn not_compiled(name: &str, binary: &[u8], error: &wasmtime::Error) -> LoadError {
+    let proposals = features::not_allowed(binary);
+    if proposals.is_empty() {
+        return not_wasm(name, error);
+    }
+    LoadError::NotAllowed { module: name.into(), proposals }
 }
 
 fn not_wasm(name: &str, error: &wasmtime::Error) -> LoadError {
@@ -226,11 +266,27 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
     type Error = StartError;
 
     fn build(&self, room_id: &str, context: C) -> Result<WasmHost, StartError> {
-        WasmHost::start(self, room_id, Box::new(context), None)
+        WasmHost::start(self, room_id, Box::new(context))
     }
 
+    /// The limits of `birth` hold as far as there can be so much: 4 GiB of memory, in whole pages of
+    /// 64 KiB, and 100,000 elements of a table.
     fn build_at(&self, room_id: &str, context: C, birth: &Birth) -> Result<WasmHost, StartError> {
-        WasmHost::start(self, room_id, Box::new(context), Some(birth))
+        WasmHost::start_at(self, room_id, Box::new(context), birth, false)
+    }
+
+    fn build_again(
+        &self,
+        room_id: &str,
+        context: C,
+        birth: &Birth,
+    ) -> Result<WasmHost, StartError> {
+        WasmHost::start_at(self, room_id, Box::new(context), birth, true)
+    }
+
+    /// Those of [`HostConfig::limits`].
+    fn limits(&self) -> MemoryLimits {
+        self.engine.inner.config.limits.memory()
     }
 
     /// The SHA-256 of the file that was loaded, byte by byte: a module and what was precompiled of
@@ -246,6 +302,7 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
         Some(self.module.code.clone())
     }
 
+    /// The room has the limits of memory and table that it had, whatever those of today are.
     fn restore(&self, room_id: &str, context: C, state: &[u8]) -> Result<WasmHost, RestoreFailure> {
         WasmHost::restore(self, room_id, Box::new(context), state)
     }

@@ -1,17 +1,15 @@
 //! Whether a folder is one that only the user of this process can write to, so that what lies in it
 //! is as trustworthy as this program.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Why a folder is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotPrivate {
     /// It can't be made or looked at.
+    #[cfg(unix)]
     #[error("{} cannot be made or looked at: {source}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    Unreadable { path: PathBuf, source: std::io::Error },
     /// Somebody else can change it.
     #[cfg(unix)]
     #[error("{} {problem}", path.display())]

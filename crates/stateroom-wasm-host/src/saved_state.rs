@@ -11,6 +11,7 @@
 //! | 8, 4 | what the clock showed last |
 //! | 1 | whether somebody tells the time |
 //! | 16 | the position in the stream of randomness |
+//! | 8, 8 | the limits that the room lives under: bytes of memory, elements of the table |
 //! | 4, n, 8 | the line that standard output has begun: its length, itself, how much was cut |
 //! | 4, n, 8 | the same for standard error |
 //! | 8 | how long the snapshot is when it is decompressed |
@@ -27,12 +28,12 @@ use crate::{
     source::Source,
 };
 use sha2::{Digest, Sha256};
-use stateroom::{Birth, CodeVersion, MemoryLimits, SaveFailure, SavedState};
+use stateroom::{CodeVersion, MemoryLimits, SaveFailure, SavedState};
 use std::time::Duration;
 
 /// Of what this file writes; to be raised when it changes, or the encoding of a snapshot, or which
 /// globals `prepare` takes for state.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Bytes of the checksum.
 const CHECKSUM: usize = 8;
@@ -41,6 +42,7 @@ const CHECKSUM: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) source: Source,
+    pub(crate) limits: MemoryLimits,
     /// The lines that have begun: of standard output, and of standard error.
     pub(crate) begun: [Line; 2],
     pub(crate) snapshot: Snapshot,
@@ -51,10 +53,9 @@ pub(crate) struct Wanted<'a> {
     pub(crate) version: CodeVersion,
     pub(crate) image: &'a Image,
     pub(crate) globals: usize,
-    /// The sizes that the memory of a room can have, in WebAssembly's pages: by the module, and by
-    /// the limits of this host.
+    /// The least and the most that the memory of a room can have, in WebAssembly's pages. What the
+    /// room may have is no matter of today's settings.
     pub(crate) memory_pages: (u64, u64),
-    pub(crate) most_memory_pages: u64,
 }
 
 /// The state of a room that keeps `form`. What is done here is little; the rest is done when the
@@ -64,6 +65,7 @@ pub(crate) fn save(version: CodeVersion, host: &HostState, form: Form) -> SavedS
     bytes.push(FORMAT);
     bytes.extend_from_slice(&version.0);
     encode_source(&host.source, &mut bytes);
+    encode_limits(host.bounds.limits(), &mut bytes);
     for line in host.log.begun() {
         // At most the limit for lines, or 4 GiB of it.
         let kept = line.kept.get(..u32::MAX as usize).unwrap_or(&line.kept);
@@ -114,10 +116,11 @@ pub(crate) fn read(bytes: &[u8], wanted: &Wanted<'_>) -> Result<Saved, String> {
             wanted.version
         ));
     }
-    let (source, begun, sleeping) = read_parts(&mut rest, wanted).ok_or_else(damaged)?;
+    let Parts { source, limits, begun, sleeping } =
+        read_parts(&mut rest, wanted).ok_or_else(damaged)?;
     let snapshot = sleeping.decompress().map_err(|error| error.to_string())?;
     check(&snapshot, wanted)?;
-    Ok(Saved { source, begun, snapshot })
+    Ok(Saved { source, limits, begun, snapshot })
 }
 
 fn damaged() -> String {
@@ -132,10 +135,16 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     sum
 }
 
-type Parts = (Source, [Line; 2], SleepingState);
+/// What is read back, before it is decompressed.
+struct Parts {
+    source: Source,
+    limits: MemoryLimits,
+    begun: [Line; 2],
+    sleeping: SleepingState,
+}
 
 fn read_parts(rest: &mut Encoded<'_>, wanted: &Wanted<'_>) -> Option<Parts> {
-    let birth = Birth { time: read_time(rest)?, seed: rest.bytes()?, limits: MemoryLimits::NONE };
+    let (born, seed) = (read_time(rest)?, rest.bytes()?);
     let now = read_time(rest)?;
     let told = match rest.bytes()? {
         [0] => false,
@@ -143,17 +152,19 @@ fn read_parts(rest: &mut Encoded<'_>, wanted: &Wanted<'_>) -> Option<Parts> {
         _ => return None,
     };
     let position = u128::from_le_bytes(rest.bytes()?);
+    let source = Source { born, seed, now, told, position };
+    let limits = MemoryLimits { memory_bytes: rest.u64()?, table_elements: rest.u64()? };
     let begun = [read_line(rest)?, read_line(rest)?];
     let length = usize::try_from(rest.u64()?).ok()?;
     // No room has more than this, so nothing is allocated for a lie.
-    let most = Snapshot::most_bytes(wanted.globals, wanted.most_memory_pages);
+    let most = Snapshot::most_bytes(wanted.globals, wanted.memory_pages.1);
     if length > most {
         return None;
     }
     let compressed_length = usize::try_from(rest.u64()?).ok()?;
     let compressed = rest.take(compressed_length)?;
     let sleeping = SleepingState::of_parts(wanted.image.clone(), compressed, length);
-    rest.0.is_empty().then_some((Source { birth, now, told, position }, begun, sleeping))
+    rest.0.is_empty().then_some(Parts { source, limits, begun, sleeping })
 }
 
 /// Whether the snapshot is one that a room of the module can have.
@@ -161,14 +172,6 @@ fn check(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), String> {
     let state = &snapshot.state;
     let (least, most) = wanted.memory_pages;
     let pages = state.memory_pages;
-    if pages > wanted.most_memory_pages && pages <= most {
-        return Err(format!(
-            "the room has {} MiB of memory, of which a room may have {}: raise the limit \
-             `memory_bytes`",
-            pages.div_ceil(16),
-            wanted.most_memory_pages / 16
-        ));
-    }
     if !(least..=most).contains(&pages) || state.globals.len() != wanted.globals {
         return Err(damaged());
     }
@@ -183,12 +186,19 @@ fn check(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), String> {
 
 /// What of the host's own a room's future rests on, as bytes.
 pub(crate) fn encode_source(source: &Source, bytes: &mut Vec<u8>) {
-    let Source { birth, now, told, position } = source;
-    encode_time(birth.time, bytes);
-    bytes.extend_from_slice(&birth.seed);
+    let Source { born, seed, now, told, position } = source;
+    encode_time(*born, bytes);
+    bytes.extend_from_slice(seed);
     encode_time(*now, bytes);
     bytes.push(u8::from(*told));
     bytes.extend_from_slice(&position.to_le_bytes());
+}
+
+/// The limits that a room lives under, as bytes.
+pub(crate) fn encode_limits(limits: MemoryLimits, bytes: &mut Vec<u8>) {
+    let MemoryLimits { memory_bytes, table_elements } = limits;
+    bytes.extend_from_slice(&memory_bytes.to_le_bytes());
+    bytes.extend_from_slice(&table_elements.to_le_bytes());
 }
 
 fn encode_time(time: Duration, bytes: &mut Vec<u8>) {

@@ -5,7 +5,7 @@ use chacha20::{
     ChaCha20Rng,
     rand_core::{Rng, SeedableRng},
 };
-use stateroom::{Birth, MemoryLimits};
+use stateroom::Birth;
 use std::time::{Duration, SystemTime};
 
 /// The clock and the randomness of one room.
@@ -14,7 +14,9 @@ use std::time::{Duration, SystemTime};
 /// never told any shows the system's. The randomness is the ChaCha20 stream of the room's seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
-    pub(crate) birth: Birth,
+    /// When the room was born, since 1970-01-01 00:00 UTC.
+    pub(crate) born: Duration,
+    pub(crate) seed: [u8; 32],
     /// What the clock showed last.
     pub(crate) now: Duration,
     /// Whether somebody tells the time.
@@ -26,7 +28,7 @@ pub(crate) struct Source {
 impl Source {
     /// That of a room which is born so, and is told the time from then on.
     pub(crate) fn born(birth: &Birth) -> Source {
-        Source { birth: *birth, now: birth.time, told: true, position: 0 }
+        Source::new(birth.time, birth.seed, true)
     }
 
     /// That of a room which is born now, with a seed from the system, and may never be told the
@@ -34,8 +36,16 @@ impl Source {
     pub(crate) fn of_the_system() -> Result<Source, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
-        let birth = Birth { time: system_time(), seed, limits: MemoryLimits::NONE };
-        Ok(Source { told: false, ..Source::born(&birth) })
+        Ok(Source::new(system_time(), seed, false))
+    }
+
+    /// That of a module which is only tried.
+    pub(crate) fn of_a_trial() -> Source {
+        Source::new(system_time(), [0; 32], true)
+    }
+
+    fn new(born: Duration, seed: [u8; 32], told: bool) -> Source {
+        Source { born, seed, now: born, told, position: 0 }
     }
 
     /// Sets the clock, unless that would set it back.
@@ -54,14 +64,14 @@ impl Source {
 
     /// The time since the room was born, which tells nothing about the machine.
     pub(crate) fn monotonic_clock(&mut self) -> Duration {
-        self.wall_clock().saturating_sub(self.birth.time)
+        self.wall_clock().saturating_sub(self.born)
     }
 
     /// Fills `bytes` with the next of the stream. What is left of its last word is passed over.
     pub(crate) fn random(&mut self, bytes: &mut [u8]) {
         // Made anew each time: that takes a fraction of a microsecond, and a room that sleeps has
         // nothing to keep but the position.
-        let mut stream = ChaCha20Rng::from_seed(self.birth.seed);
+        let mut stream = ChaCha20Rng::from_seed(self.seed);
         stream.set_word_pos(self.position);
         stream.fill_bytes(bytes);
         self.position = stream.get_word_pos();
@@ -76,6 +86,7 @@ pub(crate) fn system_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stateroom::MemoryLimits;
 
     const BIRTH: Birth =
         Birth { time: Duration::from_secs(100), seed: [7; 32], limits: MemoryLimits::NONE };
@@ -129,7 +140,7 @@ mod tests {
 
     #[test]
     fn seeds_of_the_system_differ() {
-        let [one, other] = [(); 2].map(|()| Source::of_the_system().unwrap().birth.seed);
+        let [one, other] = [(); 2].map(|()| Source::of_the_system().unwrap().seed);
         assert_ne!(one, other);
     }
 }

@@ -2,32 +2,71 @@
 //! with is kept.
 
 use crate::{
-    WasmEngine,
+    WasmEngine, bounds,
     error::LoadError,
-    fault,
+    fault::{self, Fault},
     host_state::{HostState, RoomContext},
     image::Image,
     instance,
     load::LoadedModule,
     memory::GuestMemory,
     snapshot,
-    source::{Source, system_time},
+    source::Source,
 };
-use stateroom::{Birth, MemoryLimits, MessageRecipient};
-use std::sync::PoisonError;
+use stateroom::{MemoryLimits, MessageRecipient};
+use std::{panic::resume_unwind, sync::PoisonError, thread};
+use tracing::dispatcher;
 use wasmtime::{Instance, Store};
 
 impl LoadedModule {
     /// Instantiates the module once, without starting a room: keeps the memory it starts with, and
-    /// reads its version.
-    pub(crate) fn try_out(&mut self, engine: &WasmEngine, name: &str) -> Result<(), LoadError> {
+    /// reads its version. A module that is `kept` has passed this before, and is held to no limit of
+    /// today.
+    ///
+    /// It runs on a thread that has the stack for it, which the caller's may not have.
+    pub(crate) fn try_out(
+        &mut self,
+        engine: &WasmEngine,
+        name: &str,
+        limits: MemoryLimits,
+        kept: bool,
+    ) -> Result<(), LoadError> {
         let _one_at_a_time = engine.inner.trial.lock().unwrap_or_else(PoisonError::into_inner);
-        let birth = Birth { time: system_time(), seed: [0; 32], limits: MemoryLimits::NONE };
-        let host = HostState::new(engine, "(trial)", Box::new(NoContext), Source::born(&birth));
+        let logs = dispatcher::get_default(Clone::clone);
+        thread::scope(|scope| {
+            let trial = thread::Builder::new()
+                .name("stateroom-trial".into())
+                .stack_size(engine.thread_stack_bytes())
+                .spawn_scoped(scope, || {
+                    dispatcher::with_default(&logs, || self.try_here(engine, name, limits, kept))
+                })
+                .map_err(|source| LoadError::NoThread { module: name.into(), source })?;
+            trial.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    fn try_here(
+        &mut self,
+        engine: &WasmEngine,
+        name: &str,
+        limits: MemoryLimits,
+        kept: bool,
+    ) -> Result<(), LoadError> {
+        let context = Box::new(NoContext);
+        let mut host = HostState::new(engine, "(trial)", context, Source::of_a_trial(), limits);
+        host.replaying = kept;
         let mut store = instance::new_store(engine, host);
-        let instance = self.try_start(&mut store).map_err(|error| LoadError::FailsAtStart {
-            module: name.into(),
-            failure: fault::failure(&error, store.data()),
+        let instance = self.try_start(&mut store).map_err(|error| {
+            let module = name.into();
+            match error.downcast_ref::<Fault>() {
+                Some(fault @ Fault::StartsPastLimit { .. }) => {
+                    LoadError::Memory { module, problem: fault.to_string() }
+                }
+                _ => {
+                    let failure = fault::failure(&error, store.data());
+                    LoadError::FailsAtStart { module, failure }
+                }
+            }
         })?;
         if let Some(memory) = store.data().memory {
             snapshot::try_page_map(memory.data(&store), &self.image, &engine.inner.page_map);
@@ -64,7 +103,7 @@ impl LoadedModule {
     }
 
     fn try_start(&mut self, store: &mut Store<HostState>) -> wasmtime::Result<Instance> {
-        let instance = instance::instantiate(store, self)?;
+        let instance = instance::instantiate(store, self, bounds::Instance::Starts)?;
         if let Some(memory) = store.data().memory {
             self.image = Image::of(memory.data(&store));
             self.memory_bytes = memory.data_size(&store);

@@ -34,11 +34,13 @@ pub trait StateroomServiceFactory<C: StateroomContext> {
         self.build(room_id, context)
     }
 
-    /// Starts a service as [`build_at`](StateroomServiceFactory::build_at) did before, when that was not
-    /// refused: so no limit on computing, commands or bytes refuses it now.
+    /// Starts a service again as [`build_at`](StateroomServiceFactory::build_at) has started it before.
+    /// That passed then, so nothing that a limit on computing, commands or bytes could end is ended
+    /// now, as when a service is told that it [replays](StateroomService::set_replaying). What it
+    /// hears next is new until told.
     ///
     /// # Errors
-    /// When the service cannot start.
+    /// When the service cannot start; no room exists then.
     fn build_again(
         &self,
         room_id: &str,

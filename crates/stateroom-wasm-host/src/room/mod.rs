@@ -6,16 +6,18 @@ use crate::{
     WasmHostFactory,
     can_sleep::CannotSleep,
     compress::DamagedState,
-    engine::RoomPlace,
     error::StartError,
     fault,
-    host_state::RoomContext,
+    host_state::{HostState, RoomContext},
     instance::{Asleep, Awake},
     page_map::PageMap,
+    pool::RoomPlace,
     snapshot::Snapshot,
     source::Source,
 };
-use stateroom::{Birth, ClientId, SavedState, ServiceFailure, Sleep, StateroomService};
+use stateroom::{
+    Birth, ClientId, MemoryLimits, SavedState, ServiceFailure, Sleep, StateroomService,
+};
 use std::time::Duration;
 
 /// What a room that is awake takes besides its linear memory, in bytes, as measured: an instance,
@@ -59,16 +61,30 @@ impl WasmHost {
         factory: &WasmHostFactory,
         room_id: &str,
         context: Box<dyn RoomContext>,
-        birth: Option<&Birth>,
     ) -> Result<WasmHost, StartError> {
-        let source = match birth {
-            Some(birth) => Source::born(birth),
-            None => Source::of_the_system().map_err(|error| StartError::NoRandomness {
-                room_id: room_id.into(),
-                reason: error.to_string(),
-            })?,
-        };
-        let awake = Awake::start(&factory.engine, &factory.module, room_id, context, source, None)?;
+        let source = Source::of_the_system().map_err(|error| StartError::NoRandomness {
+            room_id: room_id.into(),
+            reason: error.to_string(),
+        })?;
+        let limits = factory.engine.inner.config.limits.memory();
+        let host = HostState::new(&factory.engine, room_id, context, source, limits);
+        let awake = Awake::start(&factory.engine, &factory.module, room_id, host, None)?;
+        Ok(WasmHost::of(factory, awake))
+    }
+
+    /// Starts a room that is born as `birth` tells, for the first time or `again`.
+    pub(crate) fn start_at(
+        factory: &WasmHostFactory,
+        room_id: &str,
+        context: Box<dyn RoomContext>,
+        birth: &Birth,
+        again: bool,
+    ) -> Result<WasmHost, StartError> {
+        let source = Source::born(birth);
+        let mut host = HostState::new(&factory.engine, room_id, context, source, birth.limits);
+        host.replaying = again;
+        let mut awake = Awake::start(&factory.engine, &factory.module, room_id, host, None)?;
+        awake.store.data_mut().replaying = false;
         Ok(WasmHost::of(factory, awake))
     }
 
@@ -146,6 +162,14 @@ impl WasmHost {
         true
     }
 
+    fn host_mut(&mut self) -> Option<&mut HostState> {
+        match &mut self.state {
+            State::Awake(awake) => Some(awake.store.data_mut()),
+            State::Asleep(asleep) => Some(&mut asleep.host),
+            State::Ended => None,
+        }
+    }
+
     fn fail(&mut self, failure: ServiceFailure) {
         self.state = State::Ended;
         self.failure = Some(Box::new(failure));
@@ -219,10 +243,20 @@ impl StateroomService for WasmHost {
     }
 
     fn set_time(&mut self, now: Duration) {
-        match &mut self.state {
-            State::Awake(awake) => awake.store.data_mut().source.set_time(now),
-            State::Asleep(asleep) => asleep.host.source.set_time(now),
-            State::Ended => {}
+        if let Some(host) = self.host_mut() {
+            host.source.set_time(now);
+        }
+    }
+
+    fn set_limits(&mut self, limits: MemoryLimits) {
+        if let Some(host) = self.host_mut() {
+            host.bounds.set_limits(limits);
+        }
+    }
+
+    fn set_replaying(&mut self, replaying: bool) {
+        if let Some(host) = self.host_mut() {
+            host.replaying = replaying;
         }
     }
 

@@ -29,8 +29,8 @@ impl WasmHost {
         if !module.carries_over {
             return Err(RestoreFailure::Unsupported);
         }
-        let source = Source::born(birth);
-        match Awake::start(engine, module, room_id, context, source, Some(state)) {
+        let host = HostState::new(engine, room_id, context, Source::born(birth), birth.limits);
+        match Awake::start(engine, module, room_id, host, Some(state)) {
             Ok(awake) => Ok(WasmHost::of(factory, awake)),
             Err(StartError::Failed { failure, .. }) => Err(RestoreFailure::Failed(failure)),
             Err(StartError::Full { .. } | StartError::NoRandomness { .. }) => {
@@ -47,10 +47,10 @@ impl WasmHost {
         bytes: &[u8],
     ) -> Result<WasmHost, RestoreFailure> {
         let WasmHostFactory { engine, module } = factory;
-        let wanted = module.wanted_state(engine).map_err(|_| RestoreFailure::Unsupported)?;
+        let wanted = module.wanted_state().map_err(|_| RestoreFailure::Unsupported)?;
         let place = engine.inner.rooms.take().ok_or(RestoreFailure::Full)?;
         let saved = saved_state::read(bytes, &wanted).map_err(RestoreFailure::Damaged)?;
-        let mut host = HostState::new(engine, room_id, context, saved.source);
+        let mut host = HostState::new(engine, room_id, context, saved.source, saved.limits);
         host.log.go_on(saved.begun);
         let awake = Awake::restore(engine, module, host, &saved.snapshot, place);
         let awake = awake.map_err(|error| {
@@ -62,14 +62,16 @@ impl WasmHost {
     }
 
     /// A digest of all that the future of this room rests on, awake or asleep: its memory and
-    /// globals, its clock and its randomness. Two rooms of a module that are in the same state have
+    /// globals, its clock and its randomness, and its limits of memory and table. Two rooms of a module that are in the same state have
     /// the same one. `None` once the room has failed, and for a room that can't sleep.
     ///
     /// It takes about a millisecond for each megabyte that differs from what rooms start with.
     pub fn state_digest(&mut self) -> Option<[u8; 32]> {
         let snapshot = self.snapshot().ok()??;
         let mut bytes = snapshot.encode();
-        saved_state::encode_source(&self.host()?.source, &mut bytes);
+        let host = self.host()?;
+        saved_state::encode_source(&host.source, &mut bytes);
+        saved_state::encode_limits(host.bounds.limits(), &mut bytes);
         Some(Sha256::digest(bytes).into())
     }
 

@@ -72,6 +72,8 @@ fn more_table_than_the_limit_is_refused_and_as_much_is_not() {
 fn endless_memories_and_tables_are_refused() {
     check_memory(r#"(memory (export "memory") 65536)"#, &["4294967296 bytes"]);
     check_edited(&[("(;items;)", "(table 0xffffffff funcref)")], &["4294967295 elements"]);
+    let told = ["100001 elements", "no room can have more than 100000"];
+    check_edited(&[("(;items;)", "(table 100001 funcref)")], &told);
 }
 
 #[test]
@@ -86,5 +88,5 @@ fn a_limit_that_is_no_whole_number_of_pages_is_rounded_down() {
 #[test]
 fn pages_of_another_size_are_refused() {
     let memory = r#"(memory (export "memory") 131072 (pagesize 1))"#;
-    check_refused(edited(BASE, &[(MEMORY, memory)]), &["page size"]);
+    check_refused(edited(BASE, &[(MEMORY, memory)]), &["`custom-page-sizes`"]);
 }

@@ -1,5 +1,6 @@
 //! What the host promises of modules and rooms, proved from outside.
 
+mod address_space;
 mod interface;
 mod isolation;
 mod kinds_of_memory;
@@ -10,10 +11,12 @@ mod log;
 mod misbehaviour;
 mod mutation;
 mod precompiled;
+mod proposals;
 mod published;
 #[path = "../recorder/mod.rs"]
 mod recorder;
 mod rust_guests;
 mod source;
+mod stack;
 mod support;
 mod time;

@@ -44,7 +44,11 @@ fn what_an_engine_with_less_memory_made_runs_in_one_with_more() {
 
 #[test]
 fn what_needs_more_than_this_engine_gives_is_refused() {
-    check_foreign(&trusting(Limits { memory_bytes: 1 << 16, ..Limits::default() }), &precompiled());
+    let engine = trusting(Limits { memory_bytes: 1 << 16, ..Limits::default() });
+    let error = engine.load_bytes("guest.bin", &precompiled()).err().expect("it is refused");
+    assert!(matches!(error, LoadError::Memory { .. }), "{error}");
+    let told = error.to_string();
+    assert!(told.contains("131072") && told.contains("`memory_bytes`"), "{told}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod carry_over;
 mod events;
+mod limits;
 mod many;
 mod modules;
 mod real_rooms;
