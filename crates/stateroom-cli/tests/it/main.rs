@@ -24,4 +24,6 @@ mod sleeping;
 #[cfg(unix)]
 mod soak;
 #[cfg(unix)]
+mod stderr;
+#[cfg(unix)]
 mod upgrade;
