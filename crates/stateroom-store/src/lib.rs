@@ -33,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod committer;
 mod contents;
 mod error;
 mod exported;
@@ -45,6 +46,7 @@ mod stored;
 mod table;
 mod write;
 
+pub use committer::{Committer, Fate, Request};
 pub use error::StoreError;
 pub use exported::{ExportedRoom, NotExported};
 pub use faulty::{Chances, Fault, FaultyDisk, FaultyStore};

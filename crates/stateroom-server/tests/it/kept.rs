@@ -92,7 +92,7 @@ struct Held {
 }
 
 impl Store for Held {
-    fn append(&mut self, record: Vec<Write>) -> Ticket {
+    fn append(&mut self, record: &[Write]) -> Ticket {
         let _ = self.begun.send(());
         let _ = self.go_on.recv();
         self.store.append(record)

@@ -59,8 +59,8 @@ impl FaultyStore {
 }
 
 impl Store for FaultyStore {
-    fn append(&mut self, record: Vec<Write>) -> Ticket {
-        let result = self.commit_now(&record);
+    fn append(&mut self, record: &[Write]) -> Ticket {
+        let result = self.commit_now(record);
         self.settled.note_result(result)
     }
 

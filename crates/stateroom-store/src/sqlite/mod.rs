@@ -327,8 +327,8 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn append(&mut self, record: Vec<Write>) -> Ticket {
-        let result = self.commit_now(&record);
+    fn append(&mut self, record: &[Write]) -> Ticket {
+        let result = self.commit_now(record);
         self.settled.note_result(result)
     }
 
