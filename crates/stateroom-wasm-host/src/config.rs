@@ -8,12 +8,20 @@ pub struct HostConfig {
     /// What one room may use.
     pub limits: Limits,
 
-    /// How many rooms may be awake at once; `None` is as many as the machine allows, at most 16,000.
-    /// Rooms that sleep don't count, so there may be a hundred times as many.
+    /// How many rooms may be awake at once, at most 16,000; `None` is 4,128: the 4,000 of a server
+    /// that was not told otherwise, and some whose event goes on beside the others. A tool that looks
+    /// at one room asks for 1. Rooms that sleep don't count, so there may be a hundred times as many.
     ///
     /// Each room that is awake takes four memory mappings, of which Linux grants a process
-    /// `vm.max_map_count`, and 4 GiB of address space (not of memory).
+    /// `vm.max_map_count`, and 4 GiB of address space (not of memory). Where the system gives less,
+    /// there are as many as it has space for, at least one: see
+    /// [`WasmEngine::max_rooms`](crate::WasmEngine::max_rooms).
     pub max_rooms: Option<u32>,
+
+    /// How much CPU time an event may take that a room hears again; `None`, the default, is any. It
+    /// has passed once, under the limits of that time, so that a room which is refused it now could
+    /// not be brought back. A switch for an operator who would rather do without the room.
+    pub replay_cpu_time: Option<Duration>,
 
     /// Called on the room's own thread each tick (2 ms) that one event goes on past
     /// [`HostConfig::busy_after`]. A server uses it to let another thread run the other rooms that
@@ -55,6 +63,7 @@ impl Default for HostConfig {
         HostConfig {
             limits: Limits::default(),
             max_rooms: None,
+            replay_cpu_time: None,
             on_busy: None,
             busy_after: Duration::from_millis(2),
             canonical_nans: true,
