@@ -4,7 +4,7 @@ use crate::{
     config::Config,
     failure::Failure,
     serving,
-    settings::{LimitSettings, Settings},
+    settings::{Bounds, LimitSettings, Settings},
     short,
 };
 use anyhow::{Context, anyhow};
@@ -13,7 +13,7 @@ use stateroom::{Birth, MemoryLimits, StateroomService};
 use stateroom_room::{ReturnFailure, Room, Timestamp};
 use stateroom_server::ServerConfig;
 use stateroom_store::{ExportedRoom, Vitals};
-use stateroom_wasm_host::{Limits, StartError, WasmHost, WasmHostFactory};
+use stateroom_wasm_host::{StartError, WasmHost, WasmHostFactory};
 use std::time::SystemTime;
 
 /// Loads the module of a room, with the limits of the file, and those of the command line over them.
@@ -22,13 +22,15 @@ pub(crate) fn load(
     file: &Config,
     command_line: &LimitSettings,
 ) -> anyhow::Result<WasmHostFactory> {
-    let mut limits = Limits::default();
+    let mut bounds = Bounds::default();
     let command_line = Settings { limits: command_line.clone(), ..Settings::default() };
     for settings in [file.settings(), command_line] {
-        settings.apply(&mut ServerConfig::default(), &mut limits);
+        settings.apply(&mut ServerConfig::default(), &mut bounds);
     }
     let name = format!("the module of the room {}", short::name(&exported.room));
-    serving::engine(limits, true)?.load_bytes(&name, &exported.module).context(Failure::Module)
+    serving::engine_for_one_room(bounds)?
+        .load_bytes(&name, &exported.module)
+        .context(Failure::Module)
 }
 
 /// The room as it was at its snapshot.

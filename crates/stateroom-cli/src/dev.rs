@@ -41,7 +41,7 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         client_path: first.client.clone(),
         ..ServerConfig::default()
     };
-    let (config, limits) = serving::settle(defaults, &project.config, &options.settings)?;
+    let (config, bounds) = serving::settle(defaults, &project.config, &options.settings)?;
     let current = std::env::current_dir().context("there is no current folder")?;
     let durability = Durability::settle(
         Survives::Crash,
@@ -49,7 +49,7 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         (&options.settings.durability, &current),
     );
     let durability = Durability { starts_anew: true, ..durability };
-    let engine = serving::engine(limits, durability.data_dir.is_some())?;
+    let engine = serving::engine(bounds, durability.data_dir.is_some())?;
     let factory = first.load(&engine).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;

@@ -26,14 +26,14 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
         client_path: None, // it is part of the static files
         ..ServerConfig::default()
     };
-    let (config, limits) = serving::settle(defaults, &file, &options.settings)?;
+    let (config, bounds) = serving::settle(defaults, &file, &options.settings)?;
     let current = std::env::current_dir().context("there is no current folder")?;
     let durability = Durability::settle(
         Survives::PowerLoss,
         (&file.durability, &current),
         (&options.settings.durability, &current),
     );
-    let engine = serving::engine(limits, durability.data_dir.is_some())?;
+    let engine = serving::engine(bounds, durability.data_dir.is_some())?;
     let factory = engine.load(&module).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;
