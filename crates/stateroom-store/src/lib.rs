@@ -52,7 +52,7 @@ pub use exported::{ExportedRoom, NotExported};
 pub use faulty::{Chances, Fault, FaultyDisk, FaultyStore};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteReader, SqliteStore};
-pub use store::{Figures, Monitor, Outcome, Reader, Store, Ticket};
+pub use store::{Figures, Monitor, Outcome, Reader, RoomCount, Store, Ticket};
 pub use stored::{Quarantined, RoomSummary, StoredRecords, StoredRoom, StoredSnapshot};
 pub use write::{
     Durability, MAX_QUARANTINED, MAX_WRITE_BYTES, ModuleHash, UNUSED_MODULES_KEPT, Vitals, Write,
