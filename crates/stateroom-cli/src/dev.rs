@@ -4,7 +4,7 @@ use crate::{
     cargo_build::cargo_build,
     client::build_client,
     failure::Failure,
-    keeping::Durability,
+    keeping::{Durability, Whose},
     options::DevOptions,
     project::Project,
     serving,
@@ -13,7 +13,7 @@ use crate::{
     watch::SourceWatcher,
 };
 use anyhow::Context;
-use stateroom_server::{ServerConfig, ServerHandle, Survives};
+use stateroom_server::{ServerConfig, ServerHandle};
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -42,13 +42,8 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         ..ServerConfig::default()
     };
     let (config, bounds) = serving::settle(defaults, &project.config, &options.settings)?;
-    let current = std::env::current_dir().context("there is no current folder")?;
-    let durability = Durability::settle(
-        Survives::Crash,
-        (&project.config.durability, &project.folder),
-        (&options.settings.durability, &current),
-    );
-    let durability = Durability { starts_anew: true, ..durability };
+    let weaker = (&project.config.durability, &*project.config_folder);
+    let durability = Durability::settle(Whose::Dev, weaker, &options.settings.durability)?;
     let engine = serving::engine(bounds, durability.data_dir.is_some())?;
     let factory = first.load(&engine).context(Failure::Module)?;
 

@@ -131,7 +131,8 @@ pub struct DurabilitySettings {
         hide_env = true
     )]
     pub survives: Option<SurvivesOption>,
-    /// The folder that rooms are kept in [default: .stateroom]
+    /// The folder that rooms are kept in [default: .stateroom beside stateroom.toml, and the folder dev in
+    /// that for dev]
     #[arg(long, env = "STATEROOM_DATA_DIR", value_name = "FOLDER", hide_env = true)]
     pub data_dir: Option<PathBuf>,
     /// Keep nothing: rooms live in memory, and end when they fail or are left
