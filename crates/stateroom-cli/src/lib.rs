@@ -17,6 +17,7 @@ mod load;
 mod logging;
 mod new;
 pub mod options;
+mod output;
 mod project;
 mod replay;
 pub mod room_options;

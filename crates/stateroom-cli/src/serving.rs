@@ -42,9 +42,9 @@ pub(crate) fn engine(bounds: Bounds, durable: bool) -> anyhow::Result<WasmEngine
     engine_for(None, bounds, durable)
 }
 
-/// The engine of a tool, which needs but one room at a time.
-pub(crate) fn engine_for_one_room(bounds: Bounds) -> anyhow::Result<WasmEngine> {
-    engine_for(Some(1), bounds, true)
+/// The engine of a tool, which has one room at a time, and the one that takes its place.
+pub(crate) fn engine_for_tools(bounds: Bounds) -> anyhow::Result<WasmEngine> {
+    engine_for(Some(2), bounds, true)
 }
 
 fn engine_for(max_rooms: Option<u32>, bounds: Bounds, durable: bool) -> anyhow::Result<WasmEngine> {
