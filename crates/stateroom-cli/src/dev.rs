@@ -3,7 +3,7 @@
 use crate::{
     cargo_build::cargo_build,
     client::build_client,
-    failure::Failure,
+    failure::{self, Failure},
     keeping::{Durability, Whose},
     options::DevOptions,
     project::Project,
@@ -52,7 +52,7 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
     let rebuilder =
         Rebuilder { project, watcher, engine, server: server.handle(), module: first.module };
     std::thread::Builder::new().name("rebuild".to_owned()).spawn(move || rebuilder.run())?;
-    server.run().context("the server failed")
+    server.run().map_err(failure::of_server)
 }
 
 fn tell_addresses(address: SocketAddr) {

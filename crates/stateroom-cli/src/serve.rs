@@ -3,7 +3,7 @@
 use crate::{
     build_command::{MODULE, STATIC},
     config::{Config, FILE_NAME},
-    failure::Failure,
+    failure::{self, Failure},
     keeping::{Durability, Whose},
     options::ServeOptions,
     serving,
@@ -37,7 +37,7 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     reload_on_hangup(module.clone(), engine, server.handle())?;
     let address = serving::reachable(server.local_addr());
     tracing::info!(module = %module.display(), "serving http://{address}");
-    server.run().context("the server failed")
+    server.run().map_err(failure::of_server)
 }
 
 /// Has the rooms go on with the code that is in the module's file by then, whenever SIGHUP comes.
