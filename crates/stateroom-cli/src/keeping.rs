@@ -7,7 +7,7 @@ use serde::Deserialize;
 use stateroom::StateroomServiceFactory;
 use stateroom_room::RoomContext;
 use stateroom_server::{Keeping, Survives};
-use stateroom_store::{ModuleHash, SqliteStore, Store, StoreError};
+use stateroom_store::{FileStore, ModuleHash, Store, StoreError};
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::{
     path::{Path, PathBuf},
@@ -118,7 +118,7 @@ impl Durability {
             .context(Failure::Module));
         }
         let store =
-            SqliteStore::open(data_dir, self.survives.durability()).context(Failure::Store)?;
+            FileStore::open(data_dir, self.survives.durability()).context(Failure::Store)?;
         let what = match self.survives {
             Survives::Nothing => "a planned stop only",
             Survives::Crash => "crashes and kill -9",

@@ -2,7 +2,7 @@
 //!
 //! It has no thread and no clock: whoever drives it decides what a group is, and when.
 
-use crate::{Outcome, Store, StoreError, Write};
+use crate::{Monitor, Outcome, Reader, Store, StoreError, Ticket, Write};
 use std::{
     collections::{HashSet, VecDeque},
     fmt,
@@ -33,18 +33,18 @@ pub enum Fate<A> {
 }
 
 /// See the [module](self). `W` names who asks: a room while it is in memory, never another one.
-pub struct Committer<W> {
-    store: Box<dyn Store>,
+pub struct Committer<W, S = Box<dyn Store>> {
+    store: S,
     lost: HashSet<W>,
     /// The same in the order in which it happened.
     lost_in_order: VecDeque<W>,
     failed: Option<Arc<str>>,
 }
 
-impl<W: Copy + Eq + Hash> Committer<W> {
+impl<W: Copy + Eq + Hash, S: Store> Committer<W, S> {
     /// One that appends to `store`.
     #[must_use]
-    pub fn new(store: Box<dyn Store>) -> Self {
+    pub fn new(store: S) -> Self {
         Committer { store, lost: HashSet::new(), lost_in_order: VecDeque::new(), failed: None }
     }
 
@@ -88,6 +88,11 @@ impl<W: Copy + Eq + Hash> Committer<W> {
     #[must_use]
     pub fn failure(&self) -> Option<&Arc<str>> {
         self.failed.as_ref()
+    }
+
+    /// The store, for what is no commit.
+    pub fn store_mut(&mut self) -> &mut S {
+        &mut self.store
     }
 
     /// Leaves the store in order, after which nothing is to be committed.
@@ -162,8 +167,30 @@ fn concerns_everybody(error: &StoreError) -> bool {
     )
 }
 
-impl<W> fmt::Debug for Committer<W> {
+impl<W, S> fmt::Debug for Committer<W, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Committer").field("failed", &self.failed).finish_non_exhaustive()
+    }
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn append(&mut self, record: &[Write]) -> Ticket {
+        (**self).append(record)
+    }
+
+    fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
+        (**self).settle()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        (**self).finish()
+    }
+
+    fn monitor(&self) -> Arc<dyn Monitor> {
+        (**self).monitor()
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        (**self).reader()
     }
 }

@@ -78,11 +78,6 @@ impl Store for MemoryStore {
         self.settled.take()
     }
 
-    fn maintain(&mut self) -> Result<bool, StoreError> {
-        self.contents().drop_unused_modules();
-        Ok(false)
-    }
-
     fn finish(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -98,7 +93,7 @@ impl Store for MemoryStore {
 
 impl Reader for MemoryStore {
     fn load(&mut self, room: &str) -> Result<Option<StoredRoom>, StoreError> {
-        self.contents().load(room)
+        Ok(self.contents().load(room))
     }
 
     fn list(&mut self) -> Result<Vec<RoomSummary>, StoreError> {

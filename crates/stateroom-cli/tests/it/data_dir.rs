@@ -146,6 +146,6 @@ fn who_may_not_have_a_folder_is_told_who_has_it() {
     let config = places.path("stateroom.toml");
     let mut delete = places.command(&["rooms", "delete", "lobby", "--config", text(&config)]);
     for said in [said, ends_with(7, &mut delete)] {
-        assert!(said.contains("in use by"), "{said}");
+        assert!(said.contains("in use by process"), "{said}");
     }
 }
