@@ -33,7 +33,7 @@ mod toolchain;
 mod watch;
 
 pub use human::HumanDuration;
-pub use stderr::dropped_log_lines;
+pub use stderr::{dropped_log_lines, dropped_log_lines_counter};
 
 use clap::Parser;
 use options::{Options, Subcommand};

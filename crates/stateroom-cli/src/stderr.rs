@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     io::{self, ErrorKind, Write},
     sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -23,12 +23,18 @@ const RETRY: Duration = Duration::from_millis(10);
 /// How often it is told that lines were dropped, at most.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-static QUEUE: Queue = Queue::new(MOST_WAITING);
+static QUEUE: LazyLock<Queue> = LazyLock::new(|| Queue::new(MOST_WAITING));
 
 /// How many lines of the log this process has dropped so far, since stderr could not be written to.
 #[must_use]
 pub fn dropped_log_lines() -> u64 {
     QUEUE.dropped()
+}
+
+/// What counts them, for a server to tell of.
+#[must_use]
+pub fn dropped_log_lines_counter() -> Arc<AtomicU64> {
+    QUEUE.dropped.clone()
 }
 
 /// Begins to write what is queued.
@@ -82,7 +88,7 @@ struct Queue {
     bound: usize,
     waiting: Mutex<Waiting>,
     changed: Condvar,
-    dropped: AtomicU64,
+    dropped: Arc<AtomicU64>,
 }
 
 struct Waiting {
@@ -93,13 +99,13 @@ struct Waiting {
 }
 
 impl Queue {
-    const fn new(bound: usize) -> Queue {
+    fn new(bound: usize) -> Queue {
         let waiting = Waiting { texts: VecDeque::new(), bytes: 0, writing: false };
         Queue {
             bound,
             waiting: Mutex::new(waiting),
             changed: Condvar::new(),
-            dropped: AtomicU64::new(0),
+            dropped: Arc::default(),
         }
     }
 
