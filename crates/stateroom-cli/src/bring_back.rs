@@ -4,16 +4,16 @@ use crate::{
     config::Config,
     failure::Failure,
     serving,
-    settings::{LimitSettings, Settings},
+    settings::{Bounds, LimitSettings, Settings},
     short,
 };
 use anyhow::{Context, anyhow};
 use serde_json::Value;
-use stateroom::{Birth, MemoryLimits, StateroomService};
-use stateroom_room::{ReturnFailure, Room, Timestamp};
+use stateroom::{Birth, StateroomService, StateroomServiceFactory};
+use stateroom_room::{ReturnFailure, Room, RoomContext, Timestamp};
 use stateroom_server::ServerConfig;
 use stateroom_store::{ExportedRoom, Vitals};
-use stateroom_wasm_host::{Limits, StartError, WasmHost, WasmHostFactory};
+use stateroom_wasm_host::{StartError, WasmHost, WasmHostFactory};
 use std::time::SystemTime;
 
 /// Loads the module of a room, with the limits of the file, and those of the command line over them.
@@ -22,13 +22,13 @@ pub(crate) fn load(
     file: &Config,
     command_line: &LimitSettings,
 ) -> anyhow::Result<WasmHostFactory> {
-    let mut limits = Limits::default();
+    let mut bounds = Bounds::default();
     let command_line = Settings { limits: command_line.clone(), ..Settings::default() };
     for settings in [file.settings(), command_line] {
-        settings.apply(&mut ServerConfig::default(), &mut limits);
+        settings.apply(&mut ServerConfig::default(), &mut bounds);
     }
     let name = format!("the module of the room {}", short::name(&exported.room));
-    serving::engine(limits, true)?.load_bytes(&name, &exported.module).context(Failure::Module)
+    serving::engine_for_tools(bounds)?.load_bytes(&name, &exported.module).context(Failure::Module)
 }
 
 /// The room as it was at its snapshot.
@@ -82,12 +82,12 @@ pub(crate) fn vitals(room: &Room<WasmHost>) -> Vitals {
     Vitals { wake_at, clients, heard_at: room.heard_at().nanoseconds() }
 }
 
-/// What a service is born with now.
-pub(crate) fn birth() -> anyhow::Result<Birth> {
+/// What a service of `factory` is born with now.
+pub(crate) fn birth(factory: &WasmHostFactory) -> anyhow::Result<Birth> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)
         .map_err(|error| anyhow!("the system gives no randomness: {error}"))?;
     // A clock before 1970 is wrong, and a room's time never goes back anyway.
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(Birth { time, seed, limits: MemoryLimits::NONE })
+    Ok(Birth { time, seed, limits: StateroomServiceFactory::<RoomContext>::limits(factory) })
 }

@@ -6,21 +6,19 @@ use crate::{
     config::{FILE_NAME, OptimizationLevel},
     failure::Failure,
     options::BuildOptions,
+    output::{OUTPUT, Output},
     project::Project,
+    serving,
+    settings::Bounds,
     shrink, terminal,
     toolchain::Target,
 };
 use anyhow::Context;
 use bytesize::ByteSize;
-use stateroom_wasm_host::{HostConfig, WasmEngine};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use stateroom_server::ServerConfig;
+use std::{fs, path::Path};
 use walkdir::WalkDir;
 
-/// The folder that is made, in the project's.
-const OUTPUT: &str = "dist";
 /// The module's name there.
 pub(crate) const MODULE: &str = "server.wasm";
 /// The folder of static files there; a client is in `client` inside of it.
@@ -38,10 +36,9 @@ pub(crate) fn build(options: &BuildOptions) -> anyhow::Result<()> {
         cargo_build(&project, package, Target::Service, "release").context(Failure::Build)?;
     let client = build_client(&project, "release").context(Failure::Build)?;
 
-    let output = project.folder.join(OUTPUT);
-    clear(&output)?;
-    write_module(&module, &output.join(MODULE))?;
-    let static_output = output.join(STATIC);
+    let output = Output::begin(&project.folder)?;
+    write_module(&module, &output.new.join(MODULE), &project)?;
+    let static_output = output.new.join(STATIC);
     fs::create_dir_all(&static_output)
         .with_context(|| format!("could not make {}", static_output.display()))?;
     if let Some(static_files) = static_files {
@@ -53,8 +50,9 @@ pub(crate) fn build(options: &BuildOptions) -> anyhow::Result<()> {
     }
     // The served folder keeps the project's settings.
     if project.config_file.is_file() {
-        copy(&project.config_file, &output.join(FILE_NAME))?;
+        copy(&project.config_file, &output.new.join(FILE_NAME))?;
     }
+    let output = output.finish()?;
     terminal::say(
         "Finished",
         format!("{}; serve it with `stateroom serve {OUTPUT}`", output.display()),
@@ -62,29 +60,17 @@ pub(crate) fn build(options: &BuildOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes what an earlier build left, and nothing that somebody else put there.
-fn clear(output: &Path) -> anyhow::Result<()> {
-    for (path, remove) in [
-        (output.join(STATIC), fs::remove_dir_all as fn(PathBuf) -> std::io::Result<()>),
-        (output.join(MODULE), fs::remove_file),
-        (output.join(FILE_NAME), fs::remove_file),
-    ] {
-        if path.exists() {
-            remove(path.clone()).with_context(|| format!("could not remove {}", path.display()))?;
-        }
-    }
-    fs::create_dir_all(output).with_context(|| format!("could not make {}", output.display()))
-}
-
 /// Writes the module as it will be served, and makes sure that it can be.
-fn write_module(from: &Path, to: &Path) -> anyhow::Result<()> {
+fn write_module(from: &Path, to: &Path, project: &Project) -> anyhow::Result<()> {
     let module = fs::read(from).with_context(|| format!("could not read {}", from.display()))?;
     let stripped = shrink::without_debug_sections(&module).context(Failure::Build)?;
     fs::write(to, &stripped).with_context(|| format!("could not write {}", to.display()))?;
     let sizes = format!("{} -> {}", ByteSize(module.len() as u64), ByteSize(stripped.len() as u64));
-    terminal::say("Stripped", format!("debug information of {}: {sizes}", to.display()));
+    terminal::say("Stripped", format!("debug information of {MODULE}: {sizes}"));
     shrink::optimize(to, "-O")?;
-    WasmEngine::new(HostConfig::default())?.load(to).context(Failure::Module)?;
+    let mut bounds = Bounds::default();
+    project.config.settings().apply(&mut ServerConfig::default(), &mut bounds);
+    serving::engine_for_tools(bounds)?.load(to).context(Failure::Module)?;
     Ok(())
 }
 

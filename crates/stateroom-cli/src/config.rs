@@ -159,6 +159,17 @@ impl Config {
         if file.exists() { Config::read(&file) } else { Ok(Config::default()) }
     }
 
+    /// Reads `file` if one is named, else the `stateroom.toml` in `folder`; and the folder that it lies in.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn find(file: Option<&Path>, folder: &Path) -> Result<(Config, PathBuf), ConfigError> {
+        let Some(file) = file else { return Ok((Config::read_in(folder)?, folder.to_owned())) };
+        let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
+        let absolute = std::path::absolute(file).map_err(unreadable)?;
+        Ok((Config::read(file)?, absolute.parent().unwrap_or(folder).to_owned()))
+    }
+
     /// Reads `text`, calling it `file` where something is wrong with it.
     ///
     /// # Errors

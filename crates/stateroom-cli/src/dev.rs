@@ -3,8 +3,8 @@
 use crate::{
     cargo_build::cargo_build,
     client::build_client,
-    failure::Failure,
-    keeping::Durability,
+    failure::{self, Failure},
+    keeping::{Durability, Whose},
     options::DevOptions,
     project::Project,
     serving,
@@ -13,7 +13,7 @@ use crate::{
     watch::SourceWatcher,
 };
 use anyhow::Context;
-use stateroom_server::{ServerConfig, ServerHandle, Survives};
+use stateroom_server::{ServerConfig, ServerHandle};
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -41,15 +41,10 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         client_path: first.client.clone(),
         ..ServerConfig::default()
     };
-    let (config, limits) = serving::settle(defaults, &project.config, &options.settings)?;
-    let current = std::env::current_dir().context("there is no current folder")?;
-    let durability = Durability::settle(
-        Survives::Crash,
-        (&project.config.durability, &project.folder),
-        (&options.settings.durability, &current),
-    );
-    let durability = Durability { starts_anew: true, ..durability };
-    let engine = serving::engine(limits, durability.data_dir.is_some())?;
+    let (config, bounds) = serving::settle(defaults, &project.config, &options.settings)?;
+    let weaker = (&project.config.durability, &*project.config_folder);
+    let durability = Durability::settle(Whose::Dev, weaker, &options.settings.durability)?;
+    let engine = serving::engine(bounds, durability.data_dir.is_some())?;
     let factory = first.load(&engine).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;
@@ -57,7 +52,7 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
     let rebuilder =
         Rebuilder { project, watcher, engine, server: server.handle(), module: first.module };
     std::thread::Builder::new().name("rebuild".to_owned()).spawn(move || rebuilder.run())?;
-    server.run().context("the server failed")
+    server.run().map_err(failure::of_server)
 }
 
 fn tell_addresses(address: SocketAddr) {

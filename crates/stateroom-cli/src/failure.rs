@@ -1,5 +1,8 @@
 //! The kinds of failure that have an exit code of their own.
 
+use stateroom_store::StoreError;
+use std::io;
+
 /// What kind of failure ended the command. It is put around the cause with
 /// [`anyhow::Context::context`], and [`exit_code`] finds it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +22,9 @@ pub enum Failure {
     /// The folder that rooms are kept in cannot be used.
     #[error("the store of rooms cannot be used")]
     Store,
+    /// The store of rooms has failed while a server ran: the disk did not take what was to be kept.
+    #[error("the store of rooms has failed")]
+    StoreFailed,
     /// A file is no exported room, or a damaged one.
     #[error("the file of the room cannot be used")]
     RoomFile,
@@ -42,13 +48,15 @@ Exit codes:
   6  load: messages were lost, out of order or doubled, or connections failed
   7  the folder that rooms are kept in, or the file of a room, is in use, damaged, read-only, or of
      a newer version
-  8  replay, rooms: a room does something else than it had done as it hears its events again";
+  8  replay, rooms: a room does something else than it had done as it hears its events again
+  74 a server's disk has failed: what clients have seen is kept; start the server anew";
 
 /// The exit code that tells how `error` came about; the numbers are those of [`EXIT_CODES`].
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<Failure>() {
         None => 1,
+        Some(Failure::StoreFailed) => 74, // EX_IOERR of sysexits.h
         Some(Failure::Usage) => 2,
         Some(Failure::Build) => 3,
         Some(Failure::AddressInUse) => 4,
@@ -56,5 +64,29 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         Some(Failure::Load) => 6,
         Some(Failure::Store | Failure::RoomFile) => 7,
         Some(Failure::Diverged) => 8,
+    }
+}
+
+/// Why a server has ended, though nobody told it to.
+pub(crate) fn of_server(error: io::Error) -> anyhow::Error {
+    let store = error.get_ref().and_then(|cause| cause.downcast_ref::<StoreError>());
+    let failed = matches!(store, Some(StoreError::Failed { .. } | StoreError::Closed { .. }));
+    let error = anyhow::Error::new(error);
+    if failed { error.context(Failure::StoreFailed) } else { error.context("the server failed") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_fails_while_a_server_runs_has_a_code_of_its_own() {
+        let closed = StoreError::Closed { reason: "the disk is gone".into() };
+        let error = of_server(io::Error::other(closed));
+        assert_eq!(exit_code(&error), 74);
+        assert!(format!("{error:#}").contains("the disk is gone"), "{error:#}");
+        assert_eq!(exit_code(&of_server(io::Error::other("no threads"))), 1);
+        let full = StoreError::Full { path: "rooms".into() };
+        assert_eq!(exit_code(&of_server(io::Error::other(full))), 1);
     }
 }

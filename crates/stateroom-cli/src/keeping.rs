@@ -4,8 +4,10 @@ use crate::{failure::Failure, settings::DurabilitySettings};
 use anyhow::Context;
 use clap::ValueEnum;
 use serde::Deserialize;
+use stateroom::StateroomServiceFactory;
+use stateroom_room::RoomContext;
 use stateroom_server::{Keeping, Survives};
-use stateroom_store::FileStore;
+use stateroom_store::{FileStore, ModuleHash, Store, StoreError};
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +15,17 @@ use std::{
 };
 
 /// The folder that rooms are kept in, unless another one is named.
-pub(crate) const DATA_DIR: &str = ".stateroom";
+const DATA_DIR: &str = ".stateroom";
+
+/// The folder in it for those of `stateroom dev`.
+const DEV: &str = "dev";
+
+/// Whose rooms: those that everybody comes to, or those of whoever writes the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Served,
+    Dev,
+}
 
 /// What rooms survive, as it is named on the command line and in `stateroom.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -37,9 +49,26 @@ impl From<SurvivesOption> for Survives {
     }
 }
 
-/// The folder that rooms are kept in by these settings, which come with `folder`.
-pub(crate) fn data_dir(settings: &DurabilitySettings, folder: &Path) -> PathBuf {
-    folder.join(settings.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR)))
+/// The folder that rooms are kept in: the one that is named, or the one of these settings, which come
+/// with `folder`. Those of `stateroom dev` are apart from the others, unless a folder is named for them.
+pub(crate) fn data_dir(
+    whose: Whose,
+    named: Option<&Path>,
+    (settings, folder): (&DurabilitySettings, &Path),
+) -> PathBuf {
+    if let Some(named) = named {
+        return named.to_owned();
+    }
+    let shared = folder.join(settings.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR)));
+    match whose {
+        Whose::Served => shared,
+        Whose::Dev => shared.join(DEV),
+    }
+}
+
+/// Where those of `stateroom dev` are, if there are some beside these.
+pub(crate) fn dev_beside(data_dir: &Path) -> Option<PathBuf> {
+    Some(data_dir.join(DEV)).filter(|folder| folder.is_dir())
 }
 
 /// What holds for the rooms of one server.
@@ -47,24 +76,28 @@ pub(crate) fn data_dir(settings: &DurabilitySettings, folder: &Path) -> PathBuf 
 pub(crate) struct Durability {
     /// The folder that they are kept in; `None` when they are not.
     pub(crate) data_dir: Option<PathBuf>,
-    pub(crate) survives: Survives,
-    /// Whether rooms start anew with new code that does not take over their state.
-    pub(crate) starts_anew: bool,
+    survives: Survives,
+    whose: Whose,
 }
 
 impl Durability {
-    /// What holds: `stronger` over `weaker` over the default for `survives`. Paths are relative to
-    /// the folder that each comes with.
+    /// What holds: `stronger` over `weaker` over the defaults. A folder that `stronger` names is relative
+    /// to the current one, others to `folder`, that of `weaker`.
     pub(crate) fn settle(
-        survives: Survives,
+        whose: Whose,
         (weaker, folder): (&DurabilitySettings, &Path),
-        (stronger, current): (&DurabilitySettings, &Path),
-    ) -> Durability {
-        let named = stronger.data_dir.as_ref().map(|data_dir| current.join(data_dir));
-        let data_dir = named.unwrap_or_else(|| data_dir(weaker, folder));
+        stronger: &DurabilitySettings,
+    ) -> anyhow::Result<Durability> {
+        let data_dir = data_dir(whose, stronger.data_dir.as_deref(), (weaker, folder));
+        let data_dir = std::path::absolute(&data_dir)
+            .with_context(|| format!("there is no folder {}", data_dir.display()))?;
         let ephemeral = stronger.ephemeral.or(weaker.ephemeral).unwrap_or(false);
-        let survives = stronger.survives.or(weaker.survives).map_or(survives, Survives::from);
-        Durability { data_dir: (!ephemeral).then_some(data_dir), survives, starts_anew: false }
+        let survives = stronger.survives.or(weaker.survives).map(Survives::from);
+        let survives = survives.unwrap_or(match whose {
+            Whose::Served => Survives::PowerLoss,
+            Whose::Dev => Survives::Crash,
+        });
+        Ok(Durability { data_dir: (!ephemeral).then_some(data_dir), survives, whose })
     }
 
     /// Opens the store; `None` when rooms are not kept.
@@ -91,7 +124,11 @@ impl Durability {
             Survives::Crash => "crashes and kill -9",
             Survives::PowerLoss => "crashes, kill -9 and power loss",
         };
-        tracing::info!(folder = %data_dir.display(), "rooms are kept, and survive {what}");
+        let (rooms, with_older_code) = count(&store, factory).context(Failure::Store)?;
+        tracing::info!(
+            folder = %data_dir.display(), rooms, with_older_code,
+            "rooms are kept, and survive {what}"
+        );
         let engine = engine.clone();
         Ok(Some(Keeping {
             store: Box::new(store),
@@ -101,7 +138,15 @@ impl Durability {
                     .load_kept("a module from the store", bytes)
                     .map_err(|error| error.to_string())
             }),
-            starts_anew: self.starts_anew,
+            // Whoever writes the code wants to see it at work.
+            starts_anew: self.whose == Whose::Dev,
         }))
     }
+}
+
+/// How many rooms there are, and how many of them have other code than new ones.
+fn count(store: &impl Store, factory: &WasmHostFactory) -> Result<(u64, u64), StoreError> {
+    let code = StateroomServiceFactory::<RoomContext>::version(factory).ok();
+    let count = store.reader()?.count(code.map(|code| ModuleHash(code.0)).as_ref())?;
+    Ok((count.rooms, count.with_other_code))
 }

@@ -17,6 +17,7 @@ mod load;
 mod logging;
 mod new;
 pub mod options;
+mod output;
 mod project;
 mod replay;
 pub mod room_options;
@@ -26,27 +27,34 @@ mod serving;
 pub mod settings;
 mod short;
 mod shrink;
+mod stderr;
 mod terminal;
 mod toolchain;
 mod watch;
 
 pub use human::HumanDuration;
+pub use stderr::{dropped_log_lines, dropped_log_lines_counter};
 
 use clap::Parser;
 use options::{Options, Subcommand};
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
+
+/// How long the end of the process waits for the last lines to be written.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Runs the command that the arguments of this process ask for, and tells how it ended.
 #[must_use]
 pub fn run() -> ExitCode {
     let options = Options::parse();
-    match execute(options) {
+    let code = match execute(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::error(&error);
             failure::exit_code(&error).into()
         }
-    }
+    };
+    stderr::flush(LAST_LINES);
+    code
 }
 
 fn execute(options: Options) -> anyhow::Result<()> {

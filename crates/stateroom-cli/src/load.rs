@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use stateroom_load::{
     Activity, Expect, LoadError, OpenedWhen, Pace, Phase, Plain, Plan, Progress, Script, Target,
 };
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, stderr};
 
 pub(crate) fn load(options: &LoadOptions) -> anyhow::Result<()> {
     let plan = plan(options).context(Failure::Usage)?;
@@ -24,11 +24,7 @@ pub(crate) fn load(options: &LoadOptions) -> anyhow::Result<()> {
     };
     let text =
         if options.json { serde_json::to_string(&report)? + "\n" } else { report.to_string() };
-    match stdout().write_all(text.as_bytes()) {
-        // Whoever reads it, such as `head`, may stop early.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
+    terminal::print(&text)?;
     if report.is_clean() {
         return Ok(());
     }
@@ -134,7 +130,7 @@ impl Watcher {
                 Phase::Measuring => "Measuring",
                 Phase::Finishing => "Finishing",
             };
-            anstream::eprint!("{phase:>12} {text}, {} failed", now.failed);
+            terminal::write(&format!("{phase:>12} {text}, {} failed", now.failed));
             self.line = true;
         }
         self.last = Some(*now);
@@ -142,7 +138,7 @@ impl Watcher {
 
     fn clear(&mut self) {
         if self.line {
-            anstream::eprint!("\r\x1b[2K");
+            terminal::write("\r\x1b[2K");
             self.line = false;
         }
     }

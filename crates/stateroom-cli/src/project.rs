@@ -18,6 +18,8 @@ pub(crate) struct Project {
     pub(crate) config: Config,
     /// Where `config` was read from, whether or not the file exists.
     pub(crate) config_file: PathBuf,
+    /// The folder that it is in, absolute: what it names is relative to that.
+    pub(crate) config_folder: PathBuf,
 }
 
 impl Project {
@@ -35,17 +37,16 @@ impl Project {
             )
             .context(Failure::Usage));
         }
-        let (config, config_file) = match &options.config {
-            Some(file) => (Config::read(file), file.clone()),
-            None => (Config::read_in(&folder), folder.join(FILE_NAME)),
-        };
-        Ok(Project { config: config.context(Failure::Usage)?, folder, config_file })
+        let named = options.config.as_deref();
+        let (config, config_folder) = Config::find(named, &folder).context(Failure::Usage)?;
+        let config_file = named.map_or_else(|| folder.join(FILE_NAME), Path::to_owned);
+        Ok(Project { folder, config, config_file, config_folder })
     }
 
     /// The folder to serve at `/`, if the configuration names one.
     pub(crate) fn static_files(&self) -> anyhow::Result<Option<PathBuf>> {
         let Some(files) = &self.config.static_files else { return Ok(None) };
-        let folder = self.config_file.parent().unwrap_or(&self.folder).join(files);
+        let folder = self.config_folder.join(files);
         if !folder.is_dir() {
             return Err(anyhow!(
                 "{}: `static_files` names {}, which is not a folder",

@@ -7,9 +7,13 @@ use std::path::PathBuf;
 /// Which rooms: those of one folder.
 #[derive(Debug, Args)]
 pub struct StoreOptions {
-    /// The folder that rooms are kept in [default: as stateroom.toml says, else .stateroom]
+    /// The folder that rooms are kept in [default: as for serve, .stateroom beside
+    /// stateroom.toml]
     #[arg(long, global = true, env = "STATEROOM_DATA_DIR", value_name = "FOLDER", hide_env = true)]
     pub data_dir: Option<PathBuf>,
+    /// Those of `stateroom dev`, which are kept in a folder `dev` in that one
+    #[arg(long, global = true, conflicts_with = "data_dir")]
+    pub dev: bool,
     /// The configuration to read [default: stateroom.toml in the current folder]
     #[arg(long, global = true, env = "STATEROOM_CONFIG", value_name = "FILE", hide_env = true)]
     pub config: Option<PathBuf>,
@@ -150,4 +154,4 @@ The state after each event is told by its digest: equal states have equal ones.
 
 Examples:
   stateroom replay lobby.room
-  stateroom replay lobby --data-dir .stateroom --until 1200 --state";
+  stateroom replay lobby --dev --until 1200 --state";

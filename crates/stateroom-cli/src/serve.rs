@@ -2,45 +2,42 @@
 
 use crate::{
     build_command::{MODULE, STATIC},
-    config::Config,
-    failure::Failure,
-    keeping::Durability,
+    config::{Config, FILE_NAME},
+    failure::{self, Failure},
+    keeping::{Durability, Whose},
     options::ServeOptions,
     serving,
 };
 use anyhow::{Context, anyhow};
-use stateroom_server::{ServerConfig, ServerHandle, Survives};
+use stateroom_server::{ServerConfig, ServerHandle};
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     let (module, folder) = locate(&options.path)?;
-    let file = match &options.config {
-        Some(file) => Config::read(file),
-        None => Config::read_in(&folder),
-    }
-    .context(Failure::Usage)?;
+    let named = options.config.as_deref();
+    let (file, config_folder) = Config::find(named, &folder).context(Failure::Usage)?;
     let defaults = ServerConfig {
         static_path: Some(folder.join(STATIC))
             .filter(|path| options.path.is_dir() && path.is_dir()),
         client_path: None, // it is part of the static files
         ..ServerConfig::default()
     };
-    let (config, limits) = serving::settle(defaults, &file, &options.settings)?;
-    let current = std::env::current_dir().context("there is no current folder")?;
-    let durability = Durability::settle(
-        Survives::PowerLoss,
-        (&file.durability, &current),
-        (&options.settings.durability, &current),
-    );
-    let engine = serving::engine(limits, durability.data_dir.is_some())?;
+    let (config, bounds) = serving::settle(defaults, &file, &options.settings)?;
+    let home = match named {
+        Some(_) => config_folder,
+        None => home(&options.path, &folder)?,
+    };
+    let weaker = (&file.durability, &*home);
+    let durability = Durability::settle(Whose::Served, weaker, &options.settings.durability)?;
+    let engine = serving::engine(bounds, durability.data_dir.is_some())?;
     let factory = engine.load(&module).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;
     reload_on_hangup(module.clone(), engine, server.handle())?;
     let address = serving::reachable(server.local_addr());
     tracing::info!(module = %module.display(), "serving http://{address}");
-    server.run().context("the server failed")
+    server.run().map_err(failure::of_server)
 }
 
 /// Has the rooms go on with the code that is in the module's file by then, whenever SIGHUP comes.
@@ -83,6 +80,21 @@ fn reload_on_hangup(
     _: ServerHandle<WasmHostFactory>,
 ) -> anyhow::Result<()> {
     Ok(())
+}
+
+/// The folder that the data folder is relative to: that of `stateroom.toml`. For a folder that `stateroom
+/// build` made it is the project's, if it lies in one, since the next build makes that folder anew. Without
+/// a `stateroom.toml` it is the current folder.
+fn home(path: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+    let unusable = || format!("the folder {} cannot be used", folder.display());
+    // A module that is named without a folder lies in the current one.
+    let folder = Path::new(".").join(folder).canonicalize().with_context(unusable)?;
+    let project = folder.parent().filter(|_| path.is_dir());
+    let has_config = |folder: &&Path| folder.join(FILE_NAME).is_file();
+    match project.filter(has_config).or(Some(&*folder).filter(has_config)) {
+        Some(home) => Ok(home.to_owned()),
+        None => std::env::current_dir().context("there is no current folder"),
+    }
 }
 
 /// The module that `path` means, and the folder that it belongs to.

@@ -1,9 +1,14 @@
 //! What `dev` and `serve` share: from settings to a server that runs modules.
 
-use crate::{config::Config, failure::Failure, keeping::Durability, settings::Settings};
+use crate::{
+    config::Config,
+    failure::Failure,
+    keeping::Durability,
+    settings::{Bounds, Settings},
+};
 use anyhow::{Context, anyhow};
 use stateroom_server::{RunningServer, Server, ServerConfig, lend_thread};
-use stateroom_wasm_host::{HostConfig, Limits, WasmEngine, WasmHostFactory};
+use stateroom_wasm_host::{HostConfig, WasmEngine, WasmHostFactory};
 use std::{
     env,
     io::{self, ErrorKind},
@@ -17,10 +22,10 @@ pub(crate) fn settle(
     mut defaults: ServerConfig,
     file: &Config,
     command_line: &Settings,
-) -> anyhow::Result<(ServerConfig, Limits)> {
-    let mut limits = Limits::default();
-    file.settings().apply(&mut defaults, &mut limits);
-    command_line.apply(&mut defaults, &mut limits);
+) -> anyhow::Result<(ServerConfig, Bounds)> {
+    let mut bounds = Bounds::default();
+    file.settings().apply(&mut defaults, &mut bounds);
+    command_line.apply(&mut defaults, &mut bounds);
     if defaults.heartbeat_timeout < defaults.heartbeat_interval {
         return Err(anyhow!(
             "heartbeat_timeout ({:?}) must be at least as long as heartbeat_interval ({:?})",
@@ -29,13 +34,24 @@ pub(crate) fn settle(
         )
         .context(Failure::Usage));
     }
-    Ok((defaults, limits))
+    Ok((defaults, bounds))
 }
 
-/// The engine that runs every module of this process.
-pub(crate) fn engine(limits: Limits, durable: bool) -> anyhow::Result<WasmEngine> {
+/// The engine that runs every module of a server. It can have as many rooms awake as the machine allows.
+pub(crate) fn engine(bounds: Bounds, durable: bool) -> anyhow::Result<WasmEngine> {
+    engine_for(None, bounds, durable)
+}
+
+/// The engine of a tool, which has one room at a time, and the one that takes its place.
+pub(crate) fn engine_for_tools(bounds: Bounds) -> anyhow::Result<WasmEngine> {
+    engine_for(Some(2), bounds, true)
+}
+
+fn engine_for(max_rooms: Option<u32>, bounds: Bounds, durable: bool) -> anyhow::Result<WasmEngine> {
     let config = HostConfig {
-        limits,
+        limits: bounds.limits,
+        replay_cpu_time: bounds.replay_cpu_time,
+        max_rooms,
         on_busy: Some(Arc::new(lend_thread)),
         cache_dir: cache_folder(),
         // Costs what a guest computes in floating point, and only a replay needs it.

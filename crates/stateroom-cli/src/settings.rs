@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 use stateroom_server::ServerConfig;
 use stateroom_wasm_host::Limits;
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// What `[server]` in `stateroom.toml` holds.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -42,12 +42,28 @@ pub struct ServerSettings {
     /// How many clients may be connected at once [default: 100000]
     #[arg(long, env = "STATEROOM_MAX_CLIENTS", value_name = "N", hide_env = true)]
     pub max_clients: Option<usize>,
+    /// How many connections of every kind may be open at once, clients included; fewer where the limit on
+    /// open files says so [default: 110000]
+    #[arg(long, env = "STATEROOM_MAX_CONNECTIONS", value_name = "N", hide_env = true)]
+    pub max_connections: Option<usize>,
     /// The largest message that a client may send [default: 1MiB]
     #[arg(long, env = "STATEROOM_MAX_MESSAGE_BYTES", value_name = "SIZE", hide_env = true)]
     pub max_message_bytes: Option<ByteSize>,
+    /// How much of messages that have not come whole is held for all clients together [default: 64MiB]
+    #[arg(long, env = "STATEROOM_MAX_UNFINISHED_BYTES", value_name = "SIZE", hide_env = true)]
+    pub max_unfinished_bytes: Option<ByteSize>,
     /// How much may wait for a client that reads too slowly [default: 1 MiB]
     #[arg(long, env = "STATEROOM_MAX_QUEUE_BYTES", value_name = "SIZE", hide_env = true)]
     pub max_queue_bytes: Option<ByteSize>,
+    /// How long a client that something waits for may read nothing at all [default: 10s]
+    #[arg(long, env = "STATEROOM_SLOW_READER_TIMEOUT", value_name = "TIME", hide_env = true)]
+    pub slow_reader_timeout: Option<HumanDuration>,
+    /// How long a client may take to read what was sent before it is closed, and to close [default: 5s]
+    #[arg(long, env = "STATEROOM_CLOSING_TIMEOUT", value_name = "TIME", hide_env = true)]
+    pub closing_timeout: Option<HumanDuration>,
+    /// How long a request or a download over plain HTTP may make no progress [default: 30s]
+    #[arg(long, env = "STATEROOM_HTTP_STALL_TIMEOUT", value_name = "TIME", hide_env = true)]
+    pub http_stall_timeout: Option<HumanDuration>,
     /// How many threads have rooms; 0 takes one for each core [default: 0]
     #[arg(long, env = "STATEROOM_SHARDS", value_name = "N", hide_env = true)]
     pub shards: Option<usize>,
@@ -85,6 +101,10 @@ pub struct RoomSettings {
     /// that they left [default: 10s]
     #[arg(long, env = "STATEROOM_RECONNECT_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub reconnect_timeout: Option<HumanDuration>,
+    /// How long after its last client left a room is forgotten that has no timer, with all that is kept
+    /// of it; 0s is never [default: 0s]
+    #[arg(long, env = "STATEROOM_FORGET_AFTER", value_name = "TIME", hide_env = true)]
+    pub forget_after: Option<HumanDuration>,
     /// How many rooms are awake at once; the others sleep [default: 4000]
     #[arg(long, env = "STATEROOM_MAX_AWAKE_ROOMS", value_name = "N", hide_env = true)]
     pub max_awake_rooms: Option<usize>,
@@ -111,7 +131,8 @@ pub struct DurabilitySettings {
         hide_env = true
     )]
     pub survives: Option<SurvivesOption>,
-    /// The folder that rooms are kept in [default: .stateroom]
+    /// The folder that rooms are kept in [default: .stateroom beside stateroom.toml, and the folder dev in
+    /// that for dev]
     #[arg(long, env = "STATEROOM_DATA_DIR", value_name = "FOLDER", hide_env = true)]
     pub data_dir: Option<PathBuf>,
     /// Keep nothing: rooms live in memory, and end when they fail or are left
@@ -145,6 +166,10 @@ pub struct LimitSettings {
     /// How long a room may compute on one event [default: 1s]
     #[arg(long, env = "STATEROOM_CPU_TIME_PER_EVENT", value_name = "TIME", hide_env = true)]
     pub cpu_time_per_event: Option<HumanDuration>,
+    /// How long a room may compute on an event that it hears again to be brought back; 0s is as long as
+    /// it takes, so that every room comes back [default: 0s]
+    #[arg(long, env = "STATEROOM_REPLAY_CPU_TIME", value_name = "TIME", hide_env = true)]
+    pub replay_cpu_time: Option<HumanDuration>,
     /// How many messages a room may send on one event [default: 10000]
     #[arg(long, env = "STATEROOM_COMMANDS_PER_EVENT", value_name = "N", hide_env = true)]
     pub commands_per_event: Option<u32>,
@@ -177,17 +202,23 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Writes over `config` and `limits` what this source says, and leaves what it doesn't.
+    /// Writes over `config` and `bounds` what this source says, and leaves what it doesn't.
     /// The sources are applied from the weakest to the strongest.
-    pub fn apply(&self, config: &mut ServerConfig, limits: &mut Limits) {
-        let Settings { server, rooms, limits: bounds, durability: _ } = self;
+    pub fn apply(&self, config: &mut ServerConfig, bounds: &mut Bounds) {
+        let Settings { server, rooms, limits: given, durability: _ } = self;
+        let limits = &mut bounds.limits;
         set(&mut config.ip, server.host);
         set(&mut config.port, server.port);
         set(&mut config.heartbeat_interval, server.heartbeat_interval.map(|time| time.0));
         set(&mut config.heartbeat_timeout, server.heartbeat_timeout.map(|time| time.0));
         set(&mut config.max_clients, server.max_clients);
+        set(&mut config.max_connections, server.max_connections);
         set(&mut config.max_message_bytes, server.max_message_bytes.map(bytes));
+        set(&mut config.max_unfinished_bytes, server.max_unfinished_bytes.map(bytes));
         set(&mut config.max_queue_bytes, server.max_queue_bytes.map(bytes));
+        set(&mut config.slow_reader_timeout, server.slow_reader_timeout.map(|time| time.0));
+        set(&mut config.closing_timeout, server.closing_timeout.map(|time| time.0));
+        set(&mut config.http_stall_timeout, server.http_stall_timeout.map(|time| time.0));
         set(&mut config.shards, server.shards);
         set(&mut config.shutdown_timeout, server.shutdown_timeout.map(|time| time.0));
         set(&mut config.log_rooms_every, server.log_rooms_every.map(|time| time.0));
@@ -198,19 +229,34 @@ impl Settings {
         set(&mut config.sleep_after, rooms.sleep_after.map(|time| time.0));
         set(&mut config.hibernate_after, rooms.hibernate_after.map(|time| time.0));
         set(&mut config.reconnect_timeout, rooms.reconnect_timeout.map(|time| time.0));
+        set(&mut config.forget_after, rooms.forget_after.map(unless_zero));
         set(&mut config.max_awake_rooms, rooms.max_awake_rooms);
         set(&mut config.max_awake_bytes, rooms.max_awake_bytes.map(bytes));
         set(&mut config.flush_window, rooms.flush_window.map(|time| time.0));
 
-        set(&mut limits.memory_bytes, bounds.memory_bytes.map(bytes));
-        set(&mut limits.table_elements, bounds.table_elements);
-        set(&mut limits.stack_bytes, bounds.stack_bytes.map(bytes));
-        set(&mut limits.cpu_time_per_event, bounds.cpu_time_per_event.map(|time| time.0));
-        set(&mut limits.commands_per_event, bounds.commands_per_event);
-        set(&mut limits.bytes_per_event, bounds.bytes_per_event.map(bytes));
-        set(&mut limits.log_line_bytes, bounds.log_line_bytes.map(bytes));
-        set(&mut limits.log_lines_per_second, bounds.log_lines_per_second);
+        set(&mut limits.memory_bytes, given.memory_bytes.map(bytes));
+        set(&mut limits.table_elements, given.table_elements);
+        set(&mut limits.stack_bytes, given.stack_bytes.map(bytes));
+        set(&mut limits.cpu_time_per_event, given.cpu_time_per_event.map(|time| time.0));
+        set(&mut bounds.replay_cpu_time, given.replay_cpu_time.map(unless_zero));
+        set(&mut limits.commands_per_event, given.commands_per_event);
+        set(&mut limits.bytes_per_event, given.bytes_per_event.map(bytes));
+        set(&mut limits.log_line_bytes, given.log_line_bytes.map(bytes));
+        set(&mut limits.log_lines_per_second, given.log_lines_per_second);
     }
+}
+
+/// What one room may use: the part of the settings that is the engine's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// As it hears something for the first time.
+    pub limits: Limits,
+    /// CPU time of one event that it hears again; `None` is any.
+    pub replay_cpu_time: Option<Duration>,
+}
+
+fn unless_zero(time: HumanDuration) -> Option<Duration> {
+    Some(time.0).filter(|time| !time.is_zero())
 }
 
 fn set<T>(setting: &mut T, given: Option<T>) {

@@ -1,28 +1,41 @@
 //! What the command itself says to the person who ran it, in cargo's manner: on stderr, a verb in
 //! front, colours only on a terminal.
 
+use crate::stderr;
+use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 use anstyle::{AnsiColor, Style};
-use std::io::{self, Write};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Says what is being or has been done.
-pub(crate) fn say(verb: &str, what: impl std::fmt::Display) {
-    anstream::eprintln!("{GOOD}{verb:>12}{GOOD:#} {what}");
+pub(crate) fn say(verb: &str, what: impl Display) {
+    write(&format!("{GOOD}{verb:>12}{GOOD:#} {what}\n"));
 }
 
 /// Says what went wrong, without ending the command.
-pub(crate) fn complain(verb: &str, what: impl std::fmt::Display) {
-    anstream::eprintln!("{BAD}{verb:>12}{BAD:#} {what}");
+pub(crate) fn complain(verb: &str, what: impl Display) {
+    write(&format!("{BAD}{verb:>12}{BAD:#} {what}\n"));
 }
 
 /// Tells an error and each of its causes on a line of its own.
 pub(crate) fn error(error: &anyhow::Error) {
-    anstream::eprintln!("{BAD}error{BAD:#}: {error}");
+    let mut text = format!("{BAD}error{BAD:#}: {error}\n");
     for cause in error.chain().skip(1) {
-        let text = cause.to_string().replace('\n', "\n  ");
-        anstream::eprintln!("  {text}");
+        text.extend(["  ", &cause.to_string().replace('\n', "\n  "), "\n"]);
+    }
+    write(&text);
+}
+
+/// Writes to stderr, without colours where they are not wanted.
+pub(crate) fn write(text: &str) {
+    match AutoStream::choice(&io::stderr()) {
+        ColorChoice::Never => stderr::write(&strip_str(text).to_string()),
+        _ => stderr::write(text),
     }
 }
 

@@ -72,7 +72,7 @@ pub use file_store::FileStore;
 pub use memory::MemoryStore;
 pub use options::Options;
 pub use reader::FileReader;
-pub use store::{Figures, Monitor, Outcome, Reader, Store, Ticket};
+pub use store::{Figures, Monitor, Outcome, Reader, RoomCount, Store, Ticket};
 pub use stored::{Quarantined, RoomSummary, StoredRecords, StoredRoom, StoredSnapshot};
 pub use write::{
     Durability, MAX_QUARANTINED, MAX_WRITE_BYTES, ModuleHash, UNUSED_MODULES_KEPT, Vitals, Write,

@@ -142,6 +142,15 @@ pub struct Figures {
     pub large_bytes: u64,
 }
 
+/// How many rooms there are.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomCount {
+    /// All of them.
+    pub rooms: u64,
+    /// Those whose code is another one than that which was asked for.
+    pub with_other_code: u64,
+}
+
 /// One who reads. Each call sees the store as it is at one moment.
 ///
 /// Each call may return [`Unreadable`](StoreError::Unreadable) and
@@ -164,6 +173,17 @@ pub trait Reader: Send {
     /// # Errors
     /// Those of the trait.
     fn summary(&mut self, room: &str) -> Result<Option<RoomSummary>, StoreError>;
+
+    /// How many rooms there are, and how many of them have other code than `code`. Takes the longer the
+    /// more there are, as [`list`](Self::list) does, unless a store knows better.
+    ///
+    /// # Errors
+    /// Those of the trait.
+    fn count(&mut self, code: Option<&ModuleHash>) -> Result<RoomCount, StoreError> {
+        let rooms = self.list()?;
+        let others = rooms.iter().filter(|room| code.is_some_and(|code| room.module != *code));
+        Ok(RoomCount { rooms: rooms.len() as u64, with_other_code: others.count() as u64 })
+    }
 
     /// The rooms that [need attention](Vitals::need_attention): those with a timer, and those that
     /// had clients. In no particular order. Quick even with very many other rooms.

@@ -38,7 +38,7 @@ pub(super) fn restart(place: &Place, options: &RestartOptions) -> anyhow::Result
     let factory = bring_back::load(&exported, &place.config, &options.limits)?;
     let mut room = bring_back::bring_back(&exported, &factory)
         .map_err(|error| error.context("to forget it altogether, delete it"))?;
-    room.start_anew(&factory, id, &bring_back::birth()?)
+    room.start_anew(&factory, id, &bring_back::birth(&factory)?)
         .map_err(|failure| anyhow!("the room {} cannot start: {failure}", short::name(id)))?;
     let snapshot = snapshot(&mut room, id, exported.stored.snapshot.module)?;
     store.commit(&[snapshot]).context(Failure::Store)?;

@@ -8,7 +8,7 @@ mod transport;
 use crate::{
     config::Config,
     failure::Failure,
-    keeping,
+    keeping::{self, Whose},
     room_options::{RoomsCommand, RoomsOptions, StoreOptions},
     short,
 };
@@ -44,14 +44,11 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn find(options: &StoreOptions) -> anyhow::Result<Place> {
         let current = std::env::current_dir().context("there is no current folder")?;
-        let config = match &options.config {
-            Some(file) => Config::read(file),
-            None => Config::read_in(&current),
-        }
-        .context(Failure::Usage)?;
-        let named = options.data_dir.as_ref();
-        let data_dir =
-            named.map_or_else(|| keeping::data_dir(&config.durability, &current), PathBuf::clone);
+        let (config, folder) =
+            Config::find(options.config.as_deref(), &current).context(Failure::Usage)?;
+        let whose = if options.dev { Whose::Dev } else { Whose::Served };
+        let named = options.data_dir.as_deref();
+        let data_dir = keeping::data_dir(whose, named, (&config.durability, &folder));
         Ok(Place { data_dir, config })
     }
 
@@ -64,19 +61,34 @@ impl Place {
             )
             .context(Failure::Store));
         }
-        FileStore::open_read_only(&self.data_dir).context(Failure::Store)
+        FileStore::open_read_only(&self.data_dir).map_err(|error| {
+            let error = anyhow::Error::new(error);
+            match keeping::dev_beside(&self.data_dir) {
+                Some(dev) => error.context(format!(
+                    "the rooms of `stateroom dev` are in {}: --dev is for those",
+                    dev.display()
+                )),
+                None => error,
+            }
+            .context(Failure::Store)
+        })
     }
 
     /// The store, for this process alone. It is made if there is none.
     fn store(&self) -> anyhow::Result<FileStore> {
         let store = FileStore::open(&self.data_dir, Durability::Synced);
-        store.map_err(|error| match error {
-            StoreError::InUse { folder, .. } => anyhow!(
-                "a server runs on {}: stop it first, for rooms can be changed only while none does",
-                folder.display()
-            )
-            .context(Failure::Store),
-            error => anyhow::Error::new(error).context(Failure::Store),
+        store.map_err(|error| {
+            let in_use = matches!(error, StoreError::InUse { .. });
+            let error = anyhow::Error::new(error);
+            let error = if in_use {
+                error.context(format!(
+                    "a server runs on {}: stop it first, for rooms can be changed only while none does",
+                    self.data_dir.display()
+                ))
+            } else {
+                error
+            };
+            error.context(Failure::Store)
         })
     }
 

@@ -66,7 +66,7 @@ pub(super) fn import(place: &Place, options: &ImportOptions) -> anyhow::Result<(
     let mut room = bring_back::bring_back(&exported, &factory)?;
     if room.events() == 0 && *id != *exported.room {
         // It would be started again under the other id, where it is to be the same.
-        room.start_anew(&factory, id, &bring_back::birth()?)
+        room.start_anew(&factory, id, &bring_back::birth(&factory)?)
             .map_err(|failure| anyhow!("the room cannot start: {failure}"))?;
     }
     let hash = exported.stored.snapshot.module;

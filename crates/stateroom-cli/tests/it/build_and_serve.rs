@@ -25,6 +25,15 @@ fn what_build_makes_serve_serves() {
     assert!(!holds(b".debug_info"), "debug information is gone");
     assert!(holds(b"\x04name"), "names are kept for backtraces");
 
+    // One that fails leaves it as it is.
+    project.write("stateroom.toml", "[limits]\nmemory_bytes = \"64KiB\"\n");
+    project.write("static/index.html", "a newer page");
+    let said = ends_with(5, stateroom(["build"]).arg(&project.path));
+    assert!(said.contains("memory"), "{said}");
+    assert_ne!(project.read("dist/static/index.html"), "a newer page");
+    assert_eq!(fs::read(dist.join("server.wasm")).unwrap(), module);
+    assert!(!project.path.join(".dist-unfinished").exists());
+
     // What is served needs nothing of the project.
     let elsewhere = tempfile::tempdir().unwrap();
     let served = elsewhere.path().join("served");

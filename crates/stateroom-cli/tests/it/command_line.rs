@@ -19,6 +19,7 @@ fn the_help_tells_the_exit_codes() {
         "6  load: messages",
         "7  the folder that rooms",
         "8  replay, rooms: a room",
+        "74 a server's disk has failed",
     ] {
         assert!(help.contains(code), "{help}");
     }

@@ -4,19 +4,19 @@ use clap::{CommandFactory, Parser};
 use stateroom_cli::{
     config::{Config, OptimizationLevel},
     options::{Options, Subcommand},
+    settings::Bounds,
 };
 use stateroom_server::ServerConfig;
-use stateroom_wasm_host::Limits;
 use std::{path::Path, time::Duration};
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(Path::new("stateroom.toml"), text).map_err(|error| error.to_string())
 }
 
-fn settle(text: &str) -> (ServerConfig, Limits) {
-    let (mut server, mut limits) = Default::default();
-    parse(text).unwrap().settings().apply(&mut server, &mut limits);
-    (server, limits)
+fn settle(text: &str) -> (ServerConfig, Bounds) {
+    let (mut server, mut bounds) = Default::default();
+    parse(text).unwrap().settings().apply(&mut server, &mut bounds);
+    (server, bounds)
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn an_empty_file_leaves_every_default() {
 
 #[test]
 fn durations_and_sizes_are_read_as_people_write_them() {
-    let (server, limits) = settle(
+    let (server, Bounds { limits, replay_cpu_time }) = settle(
         r#"
         [server]
         heartbeat_interval = "500ms"
@@ -58,12 +58,19 @@ fn durations_and_sizes_are_read_as_people_write_them() {
         shutdown_timeout = 0.25
         max_message_bytes = "2 MiB"
         max_queue_bytes = 1000
+        max_connections = 77
+        max_unfinished_bytes = "3MiB"
+        slow_reader_timeout = "20s"
+        closing_timeout = 2
+        http_stall_timeout = "1m"
         [rooms]
         empty_room_timeout = "1m 30s"
         max_clients_per_room = 12
+        forget_after = "30 days"
         [limits]
         memory_bytes = "128MiB"
         cpu_time_per_event = "20ms"
+        replay_cpu_time = "1h"
         "#,
     );
     assert_eq!(server.heartbeat_interval, Duration::from_millis(500));
@@ -71,10 +78,22 @@ fn durations_and_sizes_are_read_as_people_write_them() {
     assert_eq!(server.shutdown_timeout, Duration::from_millis(250));
     assert_eq!(server.max_message_bytes, 2 << 20);
     assert_eq!(server.max_queue_bytes, 1000);
+    assert_eq!((server.max_connections, server.max_unfinished_bytes), (77, 3 << 20));
+    assert_eq!(server.slow_reader_timeout, Duration::from_secs(20));
+    assert_eq!(server.closing_timeout, Duration::from_secs(2));
+    assert_eq!(server.http_stall_timeout, Duration::from_secs(60));
+    assert_eq!(server.forget_after, Some(Duration::from_secs(30 * 24 * 60 * 60)));
+    assert_eq!(replay_cpu_time, Some(Duration::from_secs(60 * 60)));
     assert_eq!(server.empty_room_timeout, Duration::from_secs(90));
     assert_eq!(server.max_clients_per_room, 12);
     assert_eq!(limits.memory_bytes, 128 << 20);
     assert_eq!(limits.cpu_time_per_event, Duration::from_millis(20));
+}
+
+#[test]
+fn a_time_of_zero_is_never_where_it_says_so() {
+    let (server, bounds) = settle("[rooms]\nforget_after = 0\n[limits]\nreplay_cpu_time = \"0s\"");
+    assert_eq!((server.forget_after, bounds.replay_cpu_time), (None, None));
 }
 
 #[test]
@@ -139,12 +158,12 @@ fn the_defaults_in_the_help_are_those_that_hold() {
         let options =
             Options::parse_from(["stateroom", "serve", "x", &format!("--{flag}={default}")]);
         let Subcommand::Serve(options) = options.command else { panic!("serve is serve") };
-        let (mut server, mut limits) = Default::default();
-        options.settings.apply(&mut server, &mut limits);
-        assert_eq!((server, limits), Default::default(), "--{flag}");
+        let (mut server, mut bounds) = Default::default();
+        options.settings.apply(&mut server, &mut bounds);
+        assert_eq!((server, bounds), Default::default(), "--{flag}");
         told += 1;
     }
-    assert_eq!(told, 26, "every setting but a few tells its default");
+    assert_eq!(told, 33, "every setting but a few tells its default");
 }
 
 #[test]

@@ -61,6 +61,8 @@ fn an_edit_keeps_the_count_and_the_socket_and_so_does_a_killed_server() {
         let mut command = stateroom(["dev", "--port", "0"]);
         command.env_remove("STATEROOM_EPHEMERAL").current_dir(&project.path);
         let mut dev = Running::start(&mut command);
+        let line = dev.hears("rooms are kept");
+        assert!(line.contains(".stateroom/dev"), "{line}");
         let address = dev.address();
         (dev, address)
     };

@@ -4,6 +4,8 @@ mod build_and_serve;
 mod cache;
 mod command_line;
 mod config;
+#[cfg(unix)]
+mod data_dir;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod dev;
@@ -23,5 +25,7 @@ mod rooms;
 mod sleeping;
 #[cfg(unix)]
 mod soak;
+#[cfg(unix)]
+mod stderr;
 #[cfg(unix)]
 mod upgrade;

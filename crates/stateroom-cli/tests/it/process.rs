@@ -202,4 +202,11 @@ impl Client {
         };
         self.runtime.block_on(async { tokio::time::timeout(PATIENCE, next).await }).unwrap()
     }
+
+    /// Waits until the connection ends; what is said until then is passed over.
+    #[cfg(unix)]
+    pub(crate) fn is_closed(&mut self) {
+        let end = async { while let Some(Ok(_)) = self.socket.next().await {} };
+        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, end).await }).unwrap();
+    }
 }

@@ -147,7 +147,8 @@ fn rooms_are_seen_while_a_server_runs_and_after_it_was_killed() {
     );
     assert_eq!([&lobby["next_timer"], &lobby["damaged"]], [&Value::Null, &json!(false)]);
     assert!(
-        lobby["snapshot_bytes"].as_u64() > Some(0) && lobby["journal_bytes"].as_u64() > Some(0)
+        lobby["snapshot_bytes"].as_u64() > Some(0) && lobby["journal_bytes"].as_u64() > Some(0),
+        "{lobby}"
     );
 
     let shown = kept.show("lobby");
