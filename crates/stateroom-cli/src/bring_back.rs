@@ -28,7 +28,7 @@ pub(crate) fn load(
         settings.apply(&mut ServerConfig::default(), &mut bounds);
     }
     let name = format!("the module of the room {}", short::name(&exported.room));
-    serving::engine_for_tools(bounds)?.load_bytes(&name, &exported.module).context(Failure::Module)
+    serving::engine_for_tools(bounds)?.load_kept(&name, &exported.module).context(Failure::Module)
 }
 
 /// The room as it was at its snapshot.

@@ -44,7 +44,7 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
     let (config, bounds) = serving::settle(defaults, &project.config, &options.settings)?;
     let weaker = (&project.config.durability, &*project.config_folder);
     let durability = Durability::settle(Whose::Dev, weaker, &options.settings.durability)?;
-    let engine = serving::engine(bounds, durability.data_dir.is_some())?;
+    let engine = serving::engine(bounds, &config, durability.data_dir.is_some())?;
     let factory = first.load(&engine).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;

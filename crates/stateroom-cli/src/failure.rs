@@ -1,7 +1,6 @@
 //! The kinds of failure that have an exit code of their own.
 
-use stateroom_store::StoreError;
-use std::io;
+use stateroom_server::RunError;
 
 /// What kind of failure ended the command. It is put around the cause with
 /// [`anyhow::Context::context`], and [`exit_code`] finds it there.
@@ -68,11 +67,13 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 /// Why a server has ended, though nobody told it to.
-pub(crate) fn of_server(error: io::Error) -> anyhow::Error {
-    let store = error.get_ref().and_then(|cause| cause.downcast_ref::<StoreError>());
-    let failed = matches!(store, Some(StoreError::Failed { .. } | StoreError::Closed { .. }));
+pub(crate) fn of_server(error: RunError) -> anyhow::Error {
+    let has_store_failed = matches!(error, RunError::StoreFailed { .. });
     let error = anyhow::Error::new(error);
-    if failed { error.context(Failure::StoreFailed) } else { error.context("the server failed") }
+    match has_store_failed {
+        true => error.context(Failure::StoreFailed),
+        false => error.context("the server failed"),
+    }
 }
 
 #[cfg(test)]
@@ -81,12 +82,10 @@ mod tests {
 
     #[test]
     fn a_store_that_fails_while_a_server_runs_has_a_code_of_its_own() {
-        let closed = StoreError::Closed { reason: "the disk is gone".into() };
-        let error = of_server(io::Error::other(closed));
+        let error = of_server(RunError::StoreFailed { reason: "the disk is gone".into() });
         assert_eq!(exit_code(&error), 74);
         assert!(format!("{error:#}").contains("the disk is gone"), "{error:#}");
-        assert_eq!(exit_code(&of_server(io::Error::other("no threads"))), 1);
-        let full = StoreError::Full { path: "rooms".into() };
-        assert_eq!(exit_code(&of_server(io::Error::other(full))), 1);
+        let error = of_server(std::io::Error::other("no threads").into());
+        assert_eq!(exit_code(&error), 1);
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     };
     let weaker = (&file.durability, &*home);
     let durability = Durability::settle(Whose::Served, weaker, &options.settings.durability)?;
-    let engine = serving::engine(bounds, durability.data_dir.is_some())?;
+    let engine = serving::engine(bounds, &config, durability.data_dir.is_some())?;
     let factory = engine.load(&module).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;

@@ -37,21 +37,26 @@ pub(crate) fn settle(
     Ok((defaults, bounds))
 }
 
-/// The engine that runs every module of a server. It can have as many rooms awake as the machine allows.
-pub(crate) fn engine(bounds: Bounds, durable: bool) -> anyhow::Result<WasmEngine> {
-    engine_for(None, bounds, durable)
+/// The engine that runs every module of a server, whose rooms may be awake at once as `config` says.
+pub(crate) fn engine(
+    bounds: Bounds,
+    config: &ServerConfig,
+    durable: bool,
+) -> anyhow::Result<WasmEngine> {
+    let rooms = config.max_awake_rooms.saturating_add(SPARE_SLOTS);
+    engine_for(u32::try_from(rooms).unwrap_or(u32::MAX), bounds, durable)
 }
 
 /// The engine of a tool, which has one room at a time, and the one that takes its place.
 pub(crate) fn engine_for_tools(bounds: Bounds) -> anyhow::Result<WasmEngine> {
-    engine_for(Some(2), bounds, true)
+    engine_for(2, bounds, true)
 }
 
-fn engine_for(max_rooms: Option<u32>, bounds: Bounds, durable: bool) -> anyhow::Result<WasmEngine> {
+fn engine_for(max_rooms: u32, bounds: Bounds, durable: bool) -> anyhow::Result<WasmEngine> {
     let config = HostConfig {
         limits: bounds.limits,
         replay_cpu_time: bounds.replay_cpu_time,
-        max_rooms,
+        max_rooms: Some(max_rooms),
         on_busy: Some(Arc::new(lend_thread)),
         cache_dir: cache_folder(),
         // Costs what a guest computes in floating point, and only a replay needs it.
@@ -81,14 +86,9 @@ pub(crate) fn bind(
 ) -> anyhow::Result<RunningServer<WasmHostFactory>> {
     let held = usize::try_from(engine.max_rooms()).unwrap_or(usize::MAX);
     let most_awake = held.saturating_sub(SPARE_SLOTS).max(1);
-    if config.max_awake_rooms > most_awake {
-        tracing::warn!(
-            max_awake_rooms = config.max_awake_rooms,
-            most_awake,
-            "fewer rooms can be awake at once than they should: raise vm.max_map_count with sysctl"
-        );
-        config.max_awake_rooms = most_awake;
-    }
+    // The engine has told why it can be fewer than wanted.
+    config.max_awake_rooms = config.max_awake_rooms.min(most_awake);
+    config.thread_stack_bytes = Some(engine.thread_stack_bytes());
     if let Err(reason) = factory.can_sleep() {
         tracing::warn!(%reason, "the rooms of this module cannot sleep, so there can be {held} at most");
         // Past what the engine can hold, clients are told to try later.
@@ -97,6 +97,7 @@ pub(crate) fn bind(
     let address = SocketAddr::new(config.ip, config.port);
     let mut server = Server::new();
     server.config = config;
+    server.dropped_log_lines = crate::dropped_log_lines_counter();
     let bound = match durability.open(engine, &factory)? {
         Some(keeping) => server.bind_keeping(factory, keeping),
         None => server.bind(factory),
