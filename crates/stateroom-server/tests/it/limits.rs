@@ -142,7 +142,7 @@ async fn past_the_bound_on_unfinished_messages_the_one_that_would_grow_is_closed
     assert_eq!(last.closed().await.0, 1013);
     // What it had held is free again.
     greedy.clear();
-    let mut client = server.join("/ws/unfinished").await;
+    let mut client = server.join("/ws/finished").await;
     client.text().await;
     client.0.send(Message::binary(vec![7; 1 << 20])).await.unwrap();
     assert_eq!(client.next().await.len(), 1 << 20);
