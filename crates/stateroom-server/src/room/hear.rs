@@ -134,7 +134,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         ) -> Reading,
     ) -> Result<(), RoomEnded> {
         let key = ready.connection;
-        let Self { room, keep, sockets, leaving, shared, id, .. } = self;
+        let Self { room, keep, sockets, leaving, shared, id, turns, .. } = self;
         let Some(connection) = sockets.get_mut(key) else { return Ok(()) };
         let Some(client) = connection.client else { return Ok(()) };
         let mut outcome = Ok(());
@@ -178,7 +178,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             match reading {
                 Reading::Waiting => {}
                 Reading::More => {
-                    if sockets.get_mut(key).is_some_and(Connection::list) {
+                    if sockets.get_mut(key).is_some_and(|it| it.list(*turns)) {
                         turn.again.push(ready);
                     }
                 }
@@ -213,11 +213,12 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// Whether a connection that is ready has to be put on the list of those to look at.
     pub(super) fn list(&mut self, ready: Ready) -> bool {
+        let turn = self.turns;
         self.connection(ready).is_some_and(|connection| {
             if ready.at_end {
                 connection.drain();
             }
-            connection.list()
+            connection.list(turn)
         })
     }
 

@@ -199,6 +199,8 @@ pub(crate) struct DrivenRoom<F: RoomFactory> {
     shared: Arc<Shared>,
     /// Since when nobody is connected, while that is so.
     empty_since: Instant,
+    /// How many turns it has had.
+    turns: u64,
     /// When something was last written.
     last_flush: Instant,
     /// Whether the last flush did not come to its end.
@@ -245,6 +247,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             leaving: Vec::new(),
             id: id.clone(),
             empty_since: now,
+            turns: 0,
             last_flush: now.checked_sub(shared.config.flush_window).unwrap_or(now),
             shared,
             flushing: false,
@@ -261,6 +264,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// One turn: hears what is ready, writes what follows from it.
     pub(crate) fn turn(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
+        self.turns += 1;
         if let Some(keep) = &mut self.keep {
             keep.setback.look_at_the_clock(now);
         }
