@@ -19,7 +19,8 @@ pub struct ServerConfig {
     pub max_clients: usize,
     /// How many connections of every kind may be open at once: clients, plain HTTP (which counts twice,
     /// for the file that it may have open), and those that are just beginning or being closed. The last
-    /// sixteenth of them, at most 128, are for telling newcomers 503; past that they wait to be accepted.
+    /// sixteenth of them, at most 128, are for telling newcomers 503, and for `/healthz`, `/status` and
+    /// `/metrics`; past that they wait to be accepted.
     /// Lowered to what the limit on open descriptors leaves. Default: 110,000.
     pub max_connections: usize,
     /// How many clients one room may have at once; past that 503. Default: 10,000.

@@ -36,8 +36,8 @@ pub(crate) struct Connection {
     /// Whether to read until there is nothing more: the system tells only of what is new, and a
     /// short read may stand between the last bytes and the end.
     drain: bool,
-    /// Whether the room has it on its list of those to look at.
-    is_listed: bool,
+    /// The last turn of its room after which it was to be looked at again.
+    listed_in: u64,
     /// What of the room's current batch is for this client.
     pub(crate) batch: SmallVec<[Piece; 2]>,
     /// Frames that the socket would not take yet.
@@ -107,7 +107,7 @@ impl Connection {
             decoder: Decoder::default(),
             held: None,
             drain: false,
-            is_listed: false,
+            listed_in: 0,
             batch: SmallVec::new(),
             queue: None,
         }
@@ -123,15 +123,10 @@ impl Connection {
         self.drain = true;
     }
 
-    /// Notes that the room is to look at it. `false` if that is on its list already, which must not grow with
-    /// each packet that comes while the room hears nothing.
-    pub(crate) fn list(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_listed, true)
-    }
-
-    /// Notes that it is on no list any more.
-    pub(crate) fn take_off_list(&mut self) {
-        self.is_listed = false;
+    /// Notes that it is to be looked at again after the room's turn of this number, from 1. `false` if that
+    /// is noted already: the list must not grow with each packet that comes while the room hears nothing.
+    pub(crate) fn list(&mut self, turn: u64) -> bool {
+        std::mem::replace(&mut self.listed_in, turn) != turn
     }
 
     /// Reads what is there, up to the size of `scratch`, and tells `hear` of each message in it.
@@ -141,7 +136,6 @@ impl Connection {
         limits: &ReadLimits,
         hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
-        self.is_listed = false;
         if self.decoder.is_paused() {
             return self.decode(&mut [], limits, hear);
         }

@@ -62,8 +62,8 @@ counts! {
     queued_bytes: u64,
     /// Bytes of events that have been heard and are not durable yet, now.
     undurable_bytes: u64,
-    /// Time that guests have computed, in nanoseconds.
-    guest_nanoseconds: u64,
+    /// How long rooms took to hear events: mostly what their services computed. In nanoseconds.
+    hearing_nanoseconds: u64,
     /// Groups that were committed.
     commits: u64,
     /// Bytes in them.

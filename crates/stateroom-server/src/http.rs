@@ -33,6 +33,11 @@ const NO_PAGE: &str = "Stateroom is running. It serves no page; open a WebSocket
 /// How long a client may take to send its request's head.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How much of an answer the system takes in advance of its client, in bytes. It grows to several MiB by
+/// itself, which a slow client takes minutes for.
+#[cfg(unix)]
+const SEND_BUFFER: usize = 128 * 1024;
+
 /// A connection that is no WebSocket's.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
@@ -130,6 +135,12 @@ async fn answer(
     stopping: CancellationToken,
 ) -> io::Result<()> {
     let HttpClient { stream, read, permit: _permit } = client;
+    #[cfg(unix)]
+    {
+        // The system tells of progress when a good part of its buffer is free. Where that is refused, whoever
+        // downloads slowly may seem to stand still.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
+    }
     let (from, to) = TcpStream::from_std(stream)?.into_split();
     // Of a request nothing but its head is read.
     let mut to = TimeoutWriter::new(to);

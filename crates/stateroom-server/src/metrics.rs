@@ -75,8 +75,9 @@ impl Counted {
             "From when an event is heard until it is durable",
             &all.durable_latency,
         )?;
-        let guest = all.guest_nanoseconds as f64 / 1e9;
-        to.counter_of_seconds("guest_cpu_seconds", "Time that services have computed", guest)?;
+        let hearing = all.hearing_nanoseconds as f64 / 1e9;
+        let help = "Time that rooms took to hear events: mostly what their services computed";
+        to.counter_of_seconds("guest_cpu_seconds", help, hearing)?;
         let refusals = shared.refusals.counts();
         to.counters("refusals", "Requests that were refused", "reason", refusals)?;
         let closed = shared.client_lines.closed();

@@ -139,6 +139,13 @@ impl Join {
     }
 }
 
+/// Whether a request asks how the server does.
+pub(crate) fn is_about_the_server(head: &[u8]) -> bool {
+    [&b"GET /healthz "[..], b"GET /status ", b"GET /metrics "]
+        .iter()
+        .any(|line| head.starts_with(line))
+}
+
 /// Reads the head at the start of `bytes`.
 pub(crate) fn read(bytes: &[u8]) -> Head {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];

@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     config::ServerConfig,
     factory::RoomFactory,
-    health::{Failure, Health},
+    health::Failure,
     http::{self, HttpClient},
     keeping::Keeping,
     kept::{archive::Archive, code::Code, keeper::Listener, requests::Answers},
@@ -205,11 +205,11 @@ type Kept<F> = (Arc<Archive<F>>, Code<F>);
 fn open_archive<F: RoomFactory>(
     keeping: Keeping<F>,
     factory: &Arc<F>,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     shards: &Arc<[Arc<Mailbox<F>>]>,
 ) -> io::Result<Kept<F>> {
     let given_up = shared.started + shared.config.reconnect_timeout;
-    let listener = Arc::new(Mailboxes { shards: shards.clone(), health: shared.health.clone() });
+    let listener = Arc::new(Mailboxes { shards: shards.clone(), shared: shared.clone() });
     let guard = shared.health.guard("keeper");
     let archive = Archive::new(keeping, shared.clock, given_up, shards.len(), listener, guard)?;
     let code = archive.keep_code(factory.clone()).map_err(io::Error::other)?;
@@ -243,18 +243,20 @@ fn due(clock: Clock, wake_at: u64, heard_at: u64) -> Instant {
 /// Brings the shards what the keeper has to tell them.
 struct Mailboxes<F: RoomFactory> {
     shards: Arc<[Arc<Mailbox<F>>]>,
-    health: Arc<Health>,
+    shared: Arc<Shared>,
 }
 
 impl<F: RoomFactory> Listener for Mailboxes<F> {
     fn answers(&self, shard: usize, answers: Answers) {
+        // What a shard counts it collects itself; other threads have nowhere else to.
+        self.shared.metrics.collect(usize::MAX);
         if let Some(mailbox) = self.shards.get(shard) {
             mailbox.send(Letter::Answers(answers));
         }
     }
 
     fn failed(&self, reason: &Arc<str>) {
-        self.health.fail(Failure::Store(reason.clone()));
+        self.shared.health.fail(Failure::Store(reason.clone()));
     }
 }
 

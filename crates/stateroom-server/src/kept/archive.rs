@@ -8,6 +8,7 @@ use super::{
 use crate::{
     busy::lend_thread,
     clock::Clock,
+    counts,
     factory::RoomFactory,
     health::ThreadGuard,
     keeping::{Keeping, LoadCode, Survives},
@@ -145,6 +146,7 @@ impl<F: RoomFactory> Archive<F> {
             self.clock.timestamp(self.absent_until),
         );
         room.computed(began.elapsed());
+        count_replay(&stored, began);
         Ok((room, code))
     }
 
@@ -157,7 +159,9 @@ impl<F: RoomFactory> Archive<F> {
     ) -> Result<(Room<F::Service>, Duration), OpenFailure> {
         let stored = self.read(|reader| reader.load(id))?.ok_or(OpenFailure::Gone)?;
         let began = Instant::now();
-        Ok((bring_back(id, &stored, code)?, began.elapsed()))
+        let room = bring_back(id, &stored, code)?;
+        count_replay(&stored, began);
+        Ok((room, began.elapsed()))
     }
 
     /// The code of a version that was kept.
@@ -202,6 +206,15 @@ impl<F: RoomFactory> Archive<F> {
             std::thread::yield_now();
         }
     }
+}
+
+/// Counts a room that was brought back since `began`.
+fn count_replay(stored: &StoredRoom, began: Instant) {
+    counts::add(|counts| {
+        counts.replays += 1;
+        counts.replayed_events += stored.events().saturating_sub(stored.snapshot.at);
+        counts.replay_nanoseconds += began.elapsed().as_nanos() as u64;
+    });
 }
 
 /// The room `id` with all that is kept of it.

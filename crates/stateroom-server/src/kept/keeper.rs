@@ -10,7 +10,7 @@
 //! thread's.
 
 use super::requests::{Answer, Answers, Request, bytes_of, is_of_events};
-use crate::{health::ThreadGuard, lock::lock, names::Address};
+use crate::{counts, health::ThreadGuard, lock::lock, names::Address};
 use stateroom_store::{Committer, Fate, Store};
 use std::{
     collections::VecDeque,
@@ -107,7 +107,7 @@ impl Keeper {
     /// a turn of the room.
     pub(crate) fn gather(&self, shard: usize, request: Request) {
         if let Some(gathered) = self.gathered.get(shard) {
-            self.shared.waiting.fetch_add(bytes_of(&request), Relaxed);
+            self.shared.wait_for(&request);
             lock(gathered).push(request);
         }
     }
@@ -142,7 +142,7 @@ impl Keeper {
 
     /// Has something kept that is no room's.
     pub(crate) fn request(&self, request: Request) {
-        self.shared.waiting.fetch_add(bytes_of(&request), Relaxed);
+        self.shared.wait_for(&request);
         self.send(vec![request]);
     }
 
@@ -233,17 +233,32 @@ impl Shared {
         }
     }
 
+    /// Counts a request that waits from now on.
+    fn wait_for(&self, request: &Request) {
+        let bytes = bytes_of(request);
+        self.waiting.fetch_add(bytes, Relaxed);
+        counts::add(|counts| {
+            counts.undurable_bytes = counts.undurable_bytes.wrapping_add(bytes as u64);
+        });
+    }
+
     /// Commits a group, and gives back what each room is to be told.
     fn commit(
         &self,
         committer: &mut Option<Committer<Address>>,
         group: Vec<Request>,
     ) -> Vec<(Address, Answer)> {
-        self.waiting.fetch_sub(group.iter().map(bytes_of).sum(), Relaxed);
-        let Some(committer) = committer else { return Vec::new() };
         if group.is_empty() {
             return Vec::new();
         }
+        let bytes: usize = group.iter().map(bytes_of).sum();
+        self.waiting.fetch_sub(bytes, Relaxed);
+        counts::add(|counts| {
+            counts.undurable_bytes = counts.undurable_bytes.wrapping_sub(bytes as u64);
+            counts.committed_bytes += bytes as u64;
+            counts.commits += 1;
+        });
+        let Some(committer) = committer else { return Vec::new() };
         let fates = committer.commit(group);
         if let Some(reason) = committer.failure()
             && !self.broken.swap(true, Relaxed)

@@ -9,6 +9,7 @@ use super::{
     turn::{BATCH_BYTES, End, Leaving, Order, Ready, TURN, Turn},
 };
 use crate::{
+    counts,
     factory::RoomFactory,
     kept::{archive::Archive, code::Code},
     names::Address,
@@ -50,6 +51,8 @@ pub(crate) struct DrivenRoom<F: RoomFactory> {
     pub(super) shared: Arc<Shared>,
     /// Since when nobody is connected, while that is so.
     pub(super) empty_since: Instant,
+    /// How many turns it has had.
+    pub(super) turns: u64,
     /// When something was last written.
     pub(super) last_flush: Instant,
     /// Whether the last flush did not come to its end.
@@ -95,6 +98,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             offenders: None,
             id: id.clone(),
             empty_since: now,
+            turns: 0,
             last_flush: now.checked_sub(shared.config.flush_window).unwrap_or(now),
             shared,
             flushing: false,
@@ -110,12 +114,18 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// One turn: hears what is ready, writes what follows from it.
     pub(crate) fn turn(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
+        self.turns += 1;
         if let Some(kept) = self.core.kept() {
-            kept.begin_turn();
+            kept.begin_turn(now);
         }
         self.let_go_of_the_answered(now);
         // Nobody comes while others are on their way out: they might be given the same keys.
         let heard = if self.is_busy() { Ok(()) } else { self.hear_everything(turn, now) };
+        let took = now.elapsed();
+        counts::add(|counts| counts.hearing_nanoseconds += took.as_nanos() as u64);
+        if let Some(kept) = self.core.kept() {
+            kept.room.computed(took);
+        }
         let heard = heard.or_else(|end| self.survive(end, turn, now));
         // While what was heard is on its way to the disk, what is durable is written.
         self.submit();
@@ -124,9 +134,6 @@ impl<F: RoomFactory> DrivenRoom<F> {
         turn.ready.append(&mut turn.again);
         heard?;
         written.or_else(|end| self.survive(end, turn, now))?;
-        if let Some(kept) = self.core.kept() {
-            kept.room.computed(now.elapsed());
-        }
         self.submit();
         self.go_to_rest(now);
         match self.core.kept() {
@@ -280,17 +287,16 @@ impl<F: RoomFactory> DrivenRoom<F> {
         }
         let mut ready = std::mem::take(&mut turn.ready);
         let mut outcome = Ok(());
-        let mut looked_at = 0;
-        for socket in &ready {
+        for socket in ready.drain(..) {
             if !in_turn || self.is_blocked() {
-                break;
+                if self.list(socket) {
+                    turn.again.push(socket);
+                }
+                continue;
             }
-            looked_at += 1;
-            outcome = self.read(*socket, turn, now);
+            outcome = self.read(socket, turn, now);
             in_turn = outcome.is_ok() && self.goes_on(now);
         }
-        self.put_off(ready.get(looked_at..).unwrap_or_default(), turn);
-        ready.clear();
         turn.ready = ready;
         Ok(outcome?)
     }

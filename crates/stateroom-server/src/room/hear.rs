@@ -133,7 +133,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         ) -> Reading,
     ) -> Result<(), RoomEnded> {
         let key = ready.connection;
-        let Self { core, sockets, leaving, shared, id, .. } = self;
+        let Self { core, sockets, leaving, shared, id, turns, .. } = self;
         let Some(connection) = sockets.get_mut(key) else { return Ok(()) };
         let Some(client) = connection.client else { return Ok(()) };
         let mut outcome = Ok(());
@@ -179,7 +179,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             match reading {
                 Reading::Waiting => {}
                 Reading::More => {
-                    if sockets.get_mut(key).is_some_and(Connection::list) {
+                    if sockets.get_mut(key).is_some_and(|it| it.list(*turns)) {
                         turn.again.push(ready);
                     }
                 }
@@ -243,22 +243,15 @@ impl<F: RoomFactory> DrivenRoom<F> {
             .any(|who| offenders.away_until(&who, now).is_some())
     }
 
-    /// Has connections looked at in the next turn, each once however often it is said that it is ready.
-    pub(super) fn put_off(&mut self, left: &[Ready], turn: &mut Turn<F>) {
-        for ready in left {
-            if let Some(connection) = self.connection(*ready) {
-                connection.take_off_list();
-            }
-        }
-        for ready in left {
-            let Some(connection) = self.connection(*ready) else { continue };
+    /// Whether a connection that is ready has to be put on the list of those to look at.
+    pub(super) fn list(&mut self, ready: Ready) -> bool {
+        let turn = self.turns;
+        self.connection(ready).is_some_and(|connection| {
             if ready.at_end {
                 connection.drain();
             }
-            if connection.list() {
-                turn.again.push(*ready);
-            }
-        }
+            connection.list(turn)
+        })
     }
 
     /// The connection that is meant, if it is still there.

@@ -6,6 +6,7 @@ use super::{
     turn::{End, Leaving, Turn},
 };
 use crate::{
+    counts,
     factory::RoomFactory,
     kept::{
         archive::{Archive, OpenFailure},
@@ -40,6 +41,9 @@ pub(super) struct Kept<F: RoomFactory> {
     pub(super) swap_waits: bool,
     /// Whether, in this turn, the store is too far behind for the room to hear more.
     is_held_back: bool,
+    turn_began: Instant,
+    /// When it submitted what is on its way, and after how many events.
+    submitted: (Instant, u64),
     pub(super) asleep_since: Option<Instant>,
 }
 
@@ -60,12 +64,15 @@ impl<F: RoomFactory> Kept<F> {
             code,
             swap_waits: false,
             is_held_back: false,
+            turn_began: now,
+            submitted: (now, 0),
             asleep_since: None,
         })
     }
 
     /// Looks at the beginning of a turn whether the store is too far behind.
-    pub(super) fn begin_turn(&mut self) {
+    pub(super) fn begin_turn(&mut self, now: Instant) {
+        self.turn_began = now;
         self.is_held_back = self.archive.keeper.is_behind();
     }
 
@@ -109,6 +116,7 @@ impl<F: RoomFactory> Kept<F> {
     /// Has kept what there is to keep.
     pub(super) fn submit(&mut self, id: &Arc<str>, shared: &Shared) {
         if let Some(keeps) = self.room.submit() {
+            self.submitted = (self.turn_began, self.room.events());
             let vitals = vitals(&self.room);
             let mut writes = Vec::with_capacity(keeps.len());
             for keep in keeps {
@@ -175,7 +183,12 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let Some(kept) = self.core.kept() else { return Ok(()) };
         match answer {
             Answer::Kept => {
+                let durable = kept.room.durable_events();
                 kept.room.kept();
+                let (at, events) = kept.submitted;
+                let waited = now.saturating_duration_since(at);
+                let count = events.saturating_sub(durable);
+                counts::add(|counts| counts.durable_latency.add(waited, count));
                 self.obey(turn);
                 self.let_go_of_the_answered(now);
             }
@@ -331,6 +344,10 @@ fn snapshot<F>(
 ) -> Result<Write, String> {
     let at = state.at;
     let state = state.encode().map_err(|failure| failure.to_string())?;
+    counts::add(|counts| {
+        counts.snapshots += 1;
+        counts.snapshot_bytes += state.len() as u64;
+    });
     Ok(Write::Snapshot { room: id.clone(), at, module: ModuleHash(code.version.0), state, vitals })
 }
 

@@ -25,6 +25,9 @@ use std::{
 /// How long a client may take to send its request's head.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// And one that is told then that there is no room for it, unless it asks how the server does.
+const REFUSED_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How many connections are accepted before others have a turn.
 const ACCEPTED_AT_ONCE: usize = 64;
 
@@ -36,6 +39,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Greeting {
     stream: TcpStream,
     head: Vec<u8>,
+    /// Whether there is no room for it.
+    pub(super) is_refused: bool,
 }
 
 /// A client whose handshake is in order, on its way to the shard of its room.
@@ -91,13 +96,26 @@ impl<F: RoomFactory> Shard<F> {
     /// Begins with a connection that was accepted.
     fn receive(&mut self, mut stream: TcpStream, permit: Permit, is_refused: bool) {
         let Some(socket) = self.register(&mut stream, Some(permit)) else { return };
-        if is_refused {
-            self.shared.client_lines.turned_away(None, &Rejection::TooManyConnections);
-            return self.reject(stream, &Rejection::TooManyConnections, socket);
-        }
-        let greeting = Box::new(Greeting { stream, head: Vec::new() });
+        let greeting = Box::new(Greeting { stream, head: Vec::new(), is_refused });
         self.set_place(socket, PlaceKind::Greeting(greeting));
-        self.look_after(socket, REQUEST_TIMEOUT);
+        self.look_after(socket, if is_refused { REFUSED_TIMEOUT } else { REQUEST_TIMEOUT });
+    }
+
+    /// Tells a connection that there is no room for it.
+    fn refuse_connection(&mut self, stream: TcpStream, socket: u32) {
+        let rejection = Rejection::TooManyConnections;
+        self.shared.client_lines.turned_away(None, &rejection);
+        self.reject(stream, &rejection, socket);
+    }
+
+    /// Gives up on a connection that has not sent its request in time.
+    pub(super) fn greet_no_more(&mut self, socket: u32) {
+        match self.vacate(socket) {
+            Some(PlaceKind::Greeting(greeting)) if greeting.is_refused => {
+                self.refuse_connection(greeting.stream, socket);
+            }
+            _ => self.free(socket),
+        }
     }
 
     /// Reads on in the request of a connection, whose end may have been told of.
@@ -114,13 +132,17 @@ impl<F: RoomFactory> Shard<F> {
         };
         let Some(PlaceKind::Greeting(greeting)) = self.vacate(socket) else { return };
         let mut stream = greeting.stream;
+        // Whoever looks after the server is to know that it does well also when it is full.
+        if greeting.is_refused && !request::is_about_the_server(&bytes) {
+            return self.refuse_connection(stream, socket);
+        }
         match head {
             Head::Partial | Head::Http => {
                 let permit = self.places.get_mut(socket as usize).and_then(|p| p.permit.take());
                 let Some(mut permit) = permit else { return self.free(socket) };
                 if !permit.become_kind(Kind::Http) {
                     self.return_permit(socket, permit);
-                    return self.reject(stream, &Rejection::TooManyConnections, socket);
+                    return self.refuse_connection(stream, socket);
                 }
                 self.withdraw(&mut stream);
                 self.free(socket);

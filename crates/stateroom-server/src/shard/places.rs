@@ -122,8 +122,9 @@ impl<F: RoomFactory> Shard<F> {
                         self.order(room, order);
                     }
                 }
-                // Their patience was bounded.
-                PlaceKind::Greeting(_) | PlaceKind::Leaving { .. } => self.free(socket),
+                PlaceKind::Greeting(_) => self.greet_no_more(socket),
+                // Its time to go was bounded.
+                PlaceKind::Leaving { .. } => self.free(socket),
                 PlaceKind::Open | PlaceKind::Joining { .. } => {}
             }
         }

@@ -142,7 +142,7 @@ async fn past_the_bound_on_unfinished_messages_the_one_that_would_grow_is_closed
     assert_eq!(last.closed().await.0, 1013);
     // What it had held is free again.
     greedy.clear();
-    let mut client = server.join("/ws/unfinished").await;
+    let mut client = server.join("/ws/finished").await;
     client.text().await;
     client.0.send(Message::binary(vec![7; 1 << 20])).await.unwrap();
     assert_eq!(client.next().await.len(), 1 << 20);
@@ -150,24 +150,31 @@ async fn past_the_bound_on_unfinished_messages_the_one_that_would_grow_is_closed
 
 #[tokio::test(flavor = "multi_thread")]
 async fn past_the_bound_on_connections_newcomers_are_told_503_or_wait() {
-    let server = start(|config| config.max_connections = 32).await;
+    let server = start(|config| config.max_connections = 64).await;
     let mut client = server.join("/ws/crowded").await;
     client.text().await;
     let mut idle = Vec::new();
-    for _ in 0..29 {
+    for _ in 0..59 {
         idle.push(TcpStream::connect(server.address).await.unwrap());
     }
-    // One for whom there is no room is told so.
-    let (status, text) = server.ask_for("/healthz").await;
+    // One for whom there is no room is told so, also if it says nothing.
+    assert_eq!(server.refusal("/ws/crowded").await, 503);
+    let (status, text) = server.ask_for("/").await;
     assert_eq!(
         (status, &*text),
         (503, "the server has as many connections as it takes; try again later")
     );
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let mut answer = String::new();
+    within(silent.read_to_string(&mut answer)).await.unwrap();
+    assert_eq!(parts(&answer).0, 503);
+    // But a full server is well.
+    assert_eq!(server.ask_for("/healthz").await, (200, "ok".to_owned()));
     // Of a crowd nobody gets more, and whoever is there notices nothing.
     let mut crowd = Vec::new();
     for _ in 0..100 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         crowd.push(stream);
     }
     assert_eq!(client.ask("still here").await, "still here");
