@@ -42,6 +42,9 @@ pub struct ServerConfig {
     /// How long a room sleeps in memory before it is left to the disk alone, where rooms are kept. Its
     /// clients notice nothing. Default: 5 min.
     pub hibernate_after: Duration,
+    /// Where rooms are kept: how long after its last visitor has left a room is forgotten that has no timer,
+    /// with all that is kept of it. `None` is never. Default: `None`.
+    pub forget_after: Option<Duration>,
     /// Where rooms are kept: how long after the server's start those who were connected before it, and
     /// have a token, may take to come back, before their room hears that they left. Default: 10 s.
     pub reconnect_timeout: Duration,
@@ -78,6 +81,7 @@ impl Default for ServerConfig {
             flush_window: Duration::ZERO,
             sleep_after: Duration::from_secs(10),
             hibernate_after: Duration::from_secs(5 * 60),
+            forget_after: None,
             reconnect_timeout: Duration::from_secs(10),
             max_awake_rooms: 4_000,
             max_awake_bytes: 4 * 1024 * 1024 * 1024,

@@ -11,6 +11,7 @@ use stateroom::ClientId;
 use std::{
     collections::VecDeque,
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
+    net::IpAddr,
     ops::Range,
 };
 
@@ -78,6 +79,11 @@ impl Connection {
             batch: SmallVec::new(),
             queue: None,
         }
+    }
+
+    /// Where the client comes from.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.stream.peer_addr().ok().map(|address| address.ip())
     }
 
     /// Has the next looks read until there is nothing more.

@@ -5,7 +5,6 @@
 //! frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer
 //! once, shares it), `connection` again (writes).
 
-mod archive;
 mod busy;
 mod census;
 mod clock;
@@ -13,11 +12,13 @@ mod compressor;
 mod config;
 mod connection;
 mod descriptors;
+mod factory;
 mod heartbeat;
 mod http;
-mod keeper;
 mod keeping;
+mod kept;
 mod lock;
+mod names;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod ring;
@@ -25,6 +26,7 @@ mod ring;
 #[path = "no_ring.rs"]
 mod ring;
 mod room;
+mod scratch;
 mod server;
 mod shard;
 mod shared;
@@ -37,6 +39,6 @@ pub mod measured;
 
 pub use busy::lend_thread;
 pub use config::ServerConfig;
+pub use factory::RoomFactory;
 pub use keeping::{Keeping, LoadCode, Survives};
-pub use room::RoomFactory;
 pub use server::{RunningServer, Server, ServerHandle};

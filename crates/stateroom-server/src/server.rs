@@ -1,12 +1,15 @@
 //! The server: from its settings to the end of its last client.
 
 use crate::{
-    Keeping, RoomFactory, ServerConfig,
-    archive::{Archive, Code},
     census::Tiers,
+    clock::Clock,
+    config::ServerConfig,
+    factory::RoomFactory,
     http::{self, HttpClient},
+    keeping::Keeping,
+    kept::{archive::Archive, code::Code, keeper::Listener, requests::Answers},
     shard::{Letter, Mailbox, Plan, Shard, Surroundings, shard_of},
-    shared::Shared,
+    shared::{FOR_EVER, Shared},
 };
 use mio::net::TcpListener;
 use std::{
@@ -164,6 +167,13 @@ impl Server {
     }
 }
 
+/// How often it is looked for rooms to forget, at most and at least.
+const SOONEST_FORGETTING: Duration = Duration::from_millis(100);
+const LATEST_FORGETTING: Duration = Duration::from_secs(10);
+
+/// How many rooms are forgotten each time.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
+
 /// What it takes to keep rooms: the way to the store, and the code of new ones.
 type Kept<F> = (Arc<Archive<F>>, Code<F>);
 
@@ -174,12 +184,13 @@ fn open_archive<F: RoomFactory>(
     shared: &Shared,
     shards: &Arc<[Arc<Mailbox<F>>]>,
 ) -> io::Result<Kept<F>> {
-    let archive = Archive::new(keeping, shared.clock, shards.len(), shards.clone())?;
-    let code = archive.keep_code(factory.clone()).map_err(io::Error::other)?;
     let given_up = shared.started + shared.config.reconnect_timeout;
+    let listener = Arc::new(Mailboxes { shards: shards.clone() });
+    let archive = Archive::new(keeping, shared.clock, given_up, shards.len(), listener)?;
+    let code = archive.keep_code(factory.clone()).map_err(io::Error::other)?;
     let mut alarms: Vec<Vec<(Instant, Arc<str>)>> = vec![Vec::new(); shards.len()];
     for (room, vitals) in archive.needing_attention().map_err(io::Error::other)? {
-        let timer = vitals.wake_at.map(|wake_at| shared.clock.instant_of(wake_at));
+        let timer = vitals.wake_at.map(|wake_at| due(shared.clock, wake_at, vitals.heard_at));
         let absent = (vitals.clients > 0).then_some(given_up);
         if let Some(when) = [timer, absent].into_iter().flatten().min()
             && let Some(alarms) = alarms.get_mut(shard_of(&room, shards.len()))
@@ -191,6 +202,32 @@ fn open_archive<F: RoomFactory>(
         shard.send(Letter::Alarms(alarms));
     }
     Ok((Arc::new(archive), code))
+}
+
+/// When a timer is due that was to fire at `wake_at`, of a room that heard something last at `heard_at`, both
+/// in nanoseconds since 1970. If the clock was ahead then, the distance is what counts.
+fn due(clock: Clock, wake_at: u64, heard_at: u64) -> Instant {
+    let now = Instant::now();
+    if heard_at > clock.timestamp(now).nanoseconds() {
+        now + Duration::from_nanos(wake_at.saturating_sub(heard_at)).min(FOR_EVER)
+    } else {
+        clock.instant_of(wake_at)
+    }
+}
+
+/// Brings the shards what the keeper has to tell them.
+struct Mailboxes<F: RoomFactory> {
+    shards: Arc<[Arc<Mailbox<F>>]>,
+}
+
+impl<F: RoomFactory> Listener for Mailboxes<F> {
+    fn answers(&self, shard: usize, answers: Answers) {
+        if let Some(mailbox) = self.shards.get(shard) {
+            mailbox.send(Letter::Answers(answers));
+        }
+    }
+
+    fn failed(&self, _: &Arc<str>) {}
 }
 
 /// A server that listens.
@@ -243,6 +280,7 @@ impl<F: RoomFactory> RunningServer<F> {
             () = stopping.cancelled() => {}
             () = signals => stopping.cancel(),
             () = tell_of_rooms(&shared) => {}
+            () = forget_rooms(archive.as_ref(), &shards, &shared) => {}
         }
         shared.census.stop();
         for mailbox in shards.iter() {
@@ -274,6 +312,42 @@ async fn tell_of_rooms(shared: &Shared) {
         }
         tokio::time::sleep(every).await;
         shared.census.tell(&mut told);
+    }
+}
+
+/// Has rooms forgotten that nobody has visited for long, for ever.
+async fn forget_rooms<F: RoomFactory>(
+    archive: Option<&Arc<Archive<F>>>,
+    shards: &[Arc<Mailbox<F>>],
+    shared: &Shared,
+) {
+    let (Some(archive), Some(after)) = (archive, shared.config.forget_after) else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(after.clamp(SOONEST_FORGETTING, LATEST_FORGETTING)).await;
+        let now = shared.clock.timestamp(Instant::now());
+        let before = now.before(after).nanoseconds();
+        let archive = archive.clone();
+        let found =
+            tokio::task::spawn_blocking(move || archive.forgettable(before, FORGOTTEN_AT_ONCE));
+        let rooms = match found.await {
+            Ok(Ok(rooms)) => rooms,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "it is not known which rooms could be forgotten");
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let mut of_shards = vec![Vec::new(); shards.len()];
+        for room in rooms {
+            if let Some(rooms) = of_shards.get_mut(shard_of(&room, shards.len())) {
+                rooms.push(room);
+            }
+        }
+        for (shard, rooms) in shards.iter().zip(of_shards) {
+            shard.send(Letter::Forget(rooms));
+        }
     }
 }
 

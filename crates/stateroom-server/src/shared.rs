@@ -10,7 +10,7 @@ use std::{
 };
 
 /// As good as for ever, and little enough to be added to any moment.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Shared by everything in a server; nothing here is on a message's way but what never changes.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) compressor: Compressor,
     /// When to tell of clients that were turned away.
     pub(crate) turned_away: Sometimes,
+    /// And of events that failed.
+    pub(crate) events_failed: Sometimes,
 }
 
 impl Shared {
@@ -48,6 +50,7 @@ impl Shared {
             census: Census::new(),
             compressor,
             turned_away: Sometimes::default(),
+            events_failed: Sometimes::default(),
         })
     }
 }

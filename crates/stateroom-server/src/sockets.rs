@@ -14,6 +14,7 @@ use stateroom_room::{MessageKind, Recipients};
 use std::{
     cell::Cell,
     io,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -135,6 +136,11 @@ impl Sockets {
 
     pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut Connection> {
         self.connections.get_mut(key as usize)
+    }
+
+    /// Where the client on a connection comes from.
+    pub(crate) fn address(&self, key: u32) -> Option<IpAddr> {
+        self.connections.get(key as usize)?.address()
     }
 
     pub(crate) fn keys(&self) -> Vec<u32> {

@@ -341,9 +341,9 @@ fn large_failed(shared: &Shared, error: large::NotWritten) -> StoreError {
 }
 
 impl Store for FileStore {
-    fn append(&mut self, record: Vec<Write>) -> Ticket {
+    fn append(&mut self, record: &[Write]) -> Ticket {
         self.last_ticket.0 += 1;
-        let outcome = match self.append_now(&record) {
+        let outcome = match self.append_now(record) {
             Ok(()) => None,
             Err(error @ (StoreError::Failed { .. } | StoreError::Closed { .. })) => {
                 Some(Outcome::Unknown(error))

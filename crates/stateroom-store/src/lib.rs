@@ -34,6 +34,7 @@
 //! ```
 
 mod checkpoint;
+mod committer;
 mod contents;
 mod error;
 mod exported;
@@ -62,6 +63,7 @@ mod table;
 mod view;
 mod write;
 
+pub use committer::{Committer, Fate, Request};
 pub use error::StoreError;
 pub use exported::{ExportedRoom, NotExported};
 #[cfg(feature = "faults")]

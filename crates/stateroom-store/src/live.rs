@@ -145,6 +145,9 @@ impl Reader for LiveReader {
     }
 
     fn module(&mut self, hash: &ModuleHash) -> Result<Option<Vec<u8>>, StoreError> {
-        self.at_one_moment(|state| state.index.module(hash), |view, place| view.module(hash, *place))
+        self.at_one_moment(
+            |state| state.index.module(hash),
+            |view, place| view.module(hash, *place),
+        )
     }
 }

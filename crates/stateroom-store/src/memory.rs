@@ -61,11 +61,11 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn append(&mut self, record: Vec<Write>) -> Ticket {
+    fn append(&mut self, record: &[Write]) -> Ticket {
         let mut contents = self.contents();
-        let outcome = match contents.check(&record) {
+        let outcome = match contents.check(record) {
             Ok(()) => {
-                contents.apply(&record);
+                contents.apply(record);
                 Outcome::Durable
             }
             Err(error) => Outcome::Refused(error),

@@ -1,8 +1,6 @@
 //! Tells how a store on disk does, from any thread.
 
-use crate::{
-    Figures, Monitor, StoreError, failure, recovery::folder::Lock, shared::Shared,
-};
+use crate::{Figures, Monitor, StoreError, failure, recovery::folder::Lock, shared::Shared};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -68,7 +66,8 @@ impl Monitor for FileMonitor {
         let segments: Vec<_> = state.segments.iter().cloned().collect();
         let next = state.next.as_ref().map(|next| next.file.clone());
         drop(state);
-        let bytes = segments.iter().map(|it| &it.file).chain(&next).map(|it| it.length().unwrap_or(0));
+        let bytes =
+            segments.iter().map(|it| &it.file).chain(&next).map(|it| it.length().unwrap_or(0));
         let log_bytes = bytes.sum::<u64>() + shared.spare_bytes.load(Relaxed);
         let database = shared.database();
         let checkpoint = shared.files.open(&database).and_then(|file| file.length()).unwrap_or(0);

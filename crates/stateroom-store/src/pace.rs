@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn appends_slow_down_gradually_and_never_wait_long() {
-        let delay = |behind| delay(behind << 20, 16 << 20, 100_000);
+        let delay = |behind: u64| delay(behind << 20, 16 << 20, 100_000);
         assert_eq!(delay(20), Duration::ZERO);
         let delays: Vec<Duration> = (21..=40).map(delay).collect();
         assert!(delays.is_sorted(), "{delays:?}");

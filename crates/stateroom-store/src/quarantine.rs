@@ -16,7 +16,8 @@ pub(crate) fn cut<'a>(reason: &'a str, event: &'a [u8]) -> (Cow<'a, str>, &'a [u
     if kept.len() == event.len() {
         return (Cow::Borrowed(kept_reason), kept);
     }
-    let told = format!("{kept_reason} (of {} bytes, the first {MAX_EVENT_BYTES} are kept)", event.len());
+    let told =
+        format!("{kept_reason} (of {} bytes, the first {MAX_EVENT_BYTES} are kept)", event.len());
     (Cow::Owned(told), kept)
 }
 

@@ -5,10 +5,7 @@ use crate::{
     files::{Files, OpenFile},
     index::Index,
     lock::lock,
-    log::{
-        layout::LogId,
-        segment::Segment,
-    },
+    log::{layout::LogId, segment::Segment},
     options::Options,
 };
 use std::{

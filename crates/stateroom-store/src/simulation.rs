@@ -175,7 +175,7 @@ impl World {
         if record.is_empty() {
             return;
         }
-        let ticket = store.append(record.clone());
+        let ticket = store.append(&record);
         self.waiting.push((ticket, record));
         self.tentative = after;
     }
@@ -209,7 +209,8 @@ impl World {
             3..8 => {
                 let at = events.saturating_sub(random.u64(..3));
                 let large = random.bool();
-                let state = if large { vec![self.next_byte; random.usize(300..700)] } else { bytes };
+                let state =
+                    if large { vec![self.next_byte; random.usize(300..700)] } else { bytes };
                 Write::Snapshot { room, at, module, state, vitals }
             }
             _ => {
@@ -240,7 +241,9 @@ impl World {
                 if fits && !self.has_accidents {
                     return Err(format!("a record was refused for nothing: {error}"));
                 }
-                if fits && matches!(error, StoreError::OutOfOrder { .. } | StoreError::Damaged { .. }) {
+                if fits
+                    && matches!(error, StoreError::OutOfOrder { .. } | StoreError::Damaged { .. })
+                {
                     return Err(format!("a record was refused that fits: {error}"));
                 }
                 continue;

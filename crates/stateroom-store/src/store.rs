@@ -79,7 +79,7 @@ pub trait Store: Send {
     /// Hands over a record: the changes of one group commit, in order, of which all are carried out or
     /// none. Returns at once; several may be on their way. What becomes of it is told by
     /// [`settle`](Self::settle).
-    fn append(&mut self, record: Vec<Write>) -> Ticket;
+    fn append(&mut self, record: &[Write]) -> Ticket;
 
     /// Waits until the outcome of every record that was handed over is known, and tells it, in their
     /// order.
@@ -90,7 +90,7 @@ pub trait Store: Send {
     /// # Errors
     /// See [`Outcome`].
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        let ticket = self.append(writes.to_vec());
+        let ticket = self.append(writes);
         let settled = self.settle().into_iter().find(|(settled, _)| *settled == ticket);
         settled.map_or(Ok(()), |(_, outcome)| outcome.into_result())
     }

@@ -134,11 +134,8 @@ impl View<'_> {
 
     /// Where `room` stands, of a room that the log does not have.
     pub(crate) fn standing(&self, room: &str) -> Result<Option<After>> {
-        let after = |row: RoomRow| After {
-            snapshot_at: row.at,
-            events: row.events,
-            vitals: row.vitals,
-        };
+        let after =
+            |row: RoomRow| After { snapshot_at: row.at, events: row.events, vitals: row.vitals };
         Ok(self.row(room)?.map(after))
     }
 
@@ -155,7 +152,10 @@ impl View<'_> {
                 return self.with_row(room, known, after, snapshot, tail, lowest).map(Some);
             };
             if !read.is_intact {
-                return damaged(room, format!("the checksum of record {} is wrong", place.position));
+                return damaged(
+                    room,
+                    format!("the checksum of record {} is wrong", place.position),
+                );
             }
             match read.change {
                 Owned::Append { follows, events } => {
@@ -212,7 +212,9 @@ impl View<'_> {
         journal.append(&mut tail);
         let (module, state, state_bytes) = match snapshot {
             Some(snapshot) => snapshot,
-            None if of_row.at == after.snapshot_at => (of_row.module, of_row.state, of_row.state_bytes),
+            None if of_row.at == after.snapshot_at => {
+                (of_row.module, of_row.state, of_row.state_bytes)
+            }
             None => return damaged(room, "its snapshot is missing"),
         };
         let (at, vitals) = (after.snapshot_at, after.vitals);
@@ -310,11 +312,7 @@ impl View<'_> {
     }
 
     /// The events of `room` that were set aside, the oldest first.
-    pub(crate) fn quarantined(
-        &self,
-        room: &str,
-        known: Option<Known>,
-    ) -> Result<Vec<Quarantined>> {
+    pub(crate) fn quarantined(&self, room: &str, known: Option<Known>) -> Result<Vec<Quarantined>> {
         let mut found: BTreeMap<Place, Quarantined> = BTreeMap::new();
         if known.is_some_and(|known| known.after.is_none()) {
             return Ok(Vec::new());
@@ -325,7 +323,10 @@ impl View<'_> {
             match read.change {
                 Owned::Quarantine { at, time, reason } => {
                     if !read.is_intact {
-                        return damaged(room, "the checksum of an event that was set aside is wrong");
+                        return damaged(
+                            room,
+                            "the checksum of an event that was set aside is wrong",
+                        );
                     }
                     found.insert(place, Quarantined { at, time, reason, event: read.body });
                 }
@@ -357,7 +358,8 @@ impl View<'_> {
         &self,
         known: &HashMap<Arc<str>, Known>,
     ) -> Result<Vec<(Arc<str>, Vitals)>> {
-        let of_log = known.iter().filter_map(|(room, known)| Some((room.clone(), known.after?.vitals)));
+        let of_log =
+            known.iter().filter_map(|(room, known)| Some((room.clone(), known.after?.vitals)));
         let mut rooms: Vec<(Arc<str>, Vitals)> =
             of_log.filter(|(_, vitals)| vitals.need_attention()).collect();
         if let Some(connection) = self.connection {
@@ -379,11 +381,10 @@ impl View<'_> {
         before: u64,
         most: usize,
     ) -> Result<Vec<Arc<str>>> {
-        let is_quiet =
-            |vitals: &Vitals| !vitals.need_attention() && vitals.heard_at < before;
-        let of_log = known.iter().filter(|(_, known)| {
-            known.after.is_some_and(|after| is_quiet(&after.vitals))
-        });
+        let is_quiet = |vitals: &Vitals| !vitals.need_attention() && vitals.heard_at < before;
+        let of_log = known
+            .iter()
+            .filter(|(_, known)| known.after.is_some_and(|after| is_quiet(&after.vitals)));
         let mut rooms: Vec<Arc<str>> = of_log.map(|(room, _)| room.clone()).take(most).collect();
         if let Some(connection) = self.connection
             && rooms.len() < most
@@ -402,25 +403,30 @@ impl View<'_> {
     }
 
     /// The module of that hash, of which the log has an entry at `place`.
-    pub(crate) fn module(&self, hash: &ModuleHash, place: Option<Place>) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn module(
+        &self,
+        hash: &ModuleHash,
+        place: Option<Place>,
+    ) -> Result<Option<Vec<u8>>> {
         let damaged = |what: &str| {
             let what = what.to_owned();
             Err(ReadError::Store(StoreError::DamagedModule { hash: *hash, what }))
         };
-        let (large, bytes, is_intact) = match place.map(|place| self.entry("", place)).transpose()? {
-            Some(Some(read)) if matches!(read.change, Owned::Module) => {
-                (read.large, Some(read.body), read.is_intact)
-            }
-            Some(Some(_)) => return damaged("its record is another one"),
-            Some(None) | None => {
-                let Some(connection) = self.connection else { return Ok(None) };
-                match row::module(connection, hash)? {
-                    Some(row) => (row.large, row.bytes, row.is_intact),
-                    None if place.is_some() => return damaged("its record cannot be read"),
-                    None => return Ok(None),
+        let (large, bytes, is_intact) =
+            match place.map(|place| self.entry("", place)).transpose()? {
+                Some(Some(read)) if matches!(read.change, Owned::Module) => {
+                    (read.large, Some(read.body), read.is_intact)
                 }
-            }
-        };
+                Some(Some(_)) => return damaged("its record is another one"),
+                Some(None) | None => {
+                    let Some(connection) = self.connection else { return Ok(None) };
+                    match row::module(connection, hash)? {
+                        Some(row) => (row.large, row.bytes, row.is_intact),
+                        None if place.is_some() => return damaged("its record cannot be read"),
+                        None => return Ok(None),
+                    }
+                }
+            };
         match (large, bytes) {
             _ if !is_intact => damaged("its checksum is wrong"),
             (Some(it), _) => match large::read(self.files, self.folder, it)? {

@@ -109,7 +109,8 @@ fn all_stores_agree() {
                 }
                 3..6 => {
                     assert_agree(&file, &memory);
-                    let mut tool = FileStore::open_read_only(folder.path()).unwrap_or_else(|error| panic!("seed {seed} step {step} {error}"));
+                    let mut tool = FileStore::open_read_only(folder.path())
+                        .unwrap_or_else(|error| panic!("seed {seed} step {step} {error}"));
                     use stateroom_store::Reader;
                     let listed = tool.list().expect("read");
                     if listed != reader(&memory).list().expect("read") {
@@ -118,7 +119,11 @@ fn all_stores_agree() {
                             let bytes = std::fs::read(&path).unwrap();
                             eprintln!("{path:?} {} first {:?}", bytes.len(), bytes.get(40..48));
                         }
-                        eprintln!("seed {seed} step {step} {level:?} {:?} again {}", file.monitor().figures(), tool.list().expect("read") == reader(&memory).list().expect("read"));
+                        eprintln!(
+                            "seed {seed} step {step} {level:?} {:?} again {}",
+                            file.monitor().figures(),
+                            tool.list().expect("read") == reader(&memory).list().expect("read")
+                        );
                         panic!();
                     }
                 }

@@ -290,7 +290,8 @@ fn modules_are_kept_and_old_unused_ones_dropped(store: &mut dyn Store) {
     }
     commit(store, &[module(1)]);
     let mut reader = reader(store);
-    let read = |number: u8| reader.module(&hash(number)).expect("read").map(|bytes| (number, bytes));
+    let read =
+        |number: u8| reader.module(&hash(number)).expect("read").map(|bytes| (number, bytes));
     let kept: Vec<(u8, Vec<u8>)> = (1..=all).filter_map(read).collect();
     for (number, bytes) in &kept {
         assert_eq!(*bytes, vec![*number; 10_000]);
@@ -353,8 +354,7 @@ fn a_reader_of_another_thread_sees_what_was_committed(store: &mut dyn Store) {
             if at % 7 == 0 {
                 commit(store, &[snapshot("a", at + 1, &at.to_le_bytes())]);
             }
-            if at % 31 == 0 {
-                        }
+            if at % 31 == 0 {}
             sender.send(at + 1).expect("it listens");
         }
         drop(sender);

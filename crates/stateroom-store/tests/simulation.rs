@@ -66,7 +66,11 @@ fn every_deliberate_fault_is_noticed() {
                 match caught(*fault) {
                     Some((seed, wrong)) => {
                         let wrong: String = wrong.chars().take(110).collect();
-                        println!("{:<28} caught after {:>4} seeds: {wrong}", format!("{fault:?}"), seed + 1);
+                        println!(
+                            "{:<28} caught after {:>4} seeds: {wrong}",
+                            format!("{fault:?}"),
+                            seed + 1
+                        );
                     }
                     None => {
                         println!("{:<28} MISSED", format!("{fault:?}"));

@@ -1,34 +1,22 @@
 //! How a room takes in: clients that arrive, what they send, and their silence.
 
 use super::{
-    Arrival, BATCH_BYTES, Departure, DrivenRoom, Joined, Leaving, Ready, RoomFactory, TURN, Turn,
-    handle, leave::too_slow,
+    driven::DrivenRoom,
+    leave::too_slow,
+    offenders::Who,
+    turn::{Arrival, BATCH_BYTES, Departure, Joined, Leaving, Ready, TURN, Turn},
 };
 use crate::{
     connection::{Connection, Reading},
+    factory::RoomFactory,
+    scratch::with_scratch,
     sockets::Sockets,
     websocket::{Appetite, CloseCode, Incoming, encode_ping, encode_pong},
 };
 use mio::net::TcpStream;
 use stateroom::ClientId;
-use stateroom_room::{Event, RoomEnded};
-use std::{cell::RefCell, collections::VecDeque, time::Instant};
-
-/// How much of one socket's input is read before the other sockets have their turn, in bytes.
-const READ_AT_ONCE: usize = 64 * 1024;
-
-thread_local! {
-    /// Where input is read to; frames are decoded and heard where they lie in it.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AT_ONCE]);
-}
-
-/// Lends this thread's buffer for input. Not to be asked for while it is lent.
-pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => use_it(&mut scratch),
-        Err(_) => use_it(&mut vec![0; READ_AT_ONCE]),
-    })
-}
+use stateroom_room::{Event, MAX_UNKEPT_BYTES, RoomEnded};
+use std::{collections::VecDeque, time::Instant};
 
 /// A client that the room has heard of, and will let in.
 pub(super) struct Newcomer {
@@ -71,14 +59,21 @@ impl<F: RoomFactory> DrivenRoom<F> {
         now: Instant,
     ) -> Result<(), RoomEnded> {
         let Arrival { stream, socket, early, token } = arrival;
-        self.newcomers.push_back(Newcomer { stream, socket, early });
+        let newcomer = Newcomer { stream, socket, early };
+        if self.is_kept_away(&newcomer, token.as_deref(), now) {
+            let reason = "messages of yours made the room fail; come back later";
+            newcomer.turn_away(Leaving::Closed(CloseCode::POLICY, reason), turn);
+            return Ok(());
+        }
+        self.newcomers.push_back(newcomer);
         let event = Event::Connect { token: token.as_deref() };
         let outcome = self.hear(event, turn, now);
-        if outcome.is_err()
+        if let Err(ended) = &outcome
             && let Some(newcomer) = self.newcomers.pop_back()
         {
             // The room failed before it let the client in.
-            newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, "room failed"), turn);
+            let reason = ended.failure.summary;
+            newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, reason), turn);
         }
         outcome
     }
@@ -114,6 +109,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
             self.leaving.push((ready.connection, Leaving::Gone));
             return Ok(());
         }
+        if self.awaits_answer(ready.connection) {
+            // It has said all that it will.
+            return Ok(());
+        }
         with_scratch(|scratch| {
             self.take_input(ready, turn, now, |connection, limit, hear| {
                 connection.read(scratch, limit, hear)
@@ -130,7 +129,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         input: impl FnOnce(&mut Connection, usize, &mut dyn FnMut(Incoming<'_>) -> Appetite) -> Reading,
     ) -> Result<(), RoomEnded> {
         let key = ready.connection;
-        let Self { room, keep, sockets, leaving, shared, id, .. } = self;
+        let Self { core, sockets, leaving, shared, id, .. } = self;
         let Some(connection) = sockets.get_mut(key) else { return Ok(()) };
         let Some(client) = connection.client else { return Ok(()) };
         let mut outcome = Ok(());
@@ -150,9 +149,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     return Appetite::Continue(());
                 }
             };
-            outcome = handle(room, keep, shared, id, event, now);
-            let pending = room.as_ref().map_or(0, |room| room.pending_bytes());
-            if outcome.is_err() || pending >= BATCH_BYTES || now.elapsed() >= TURN {
+            outcome = core.hear(shared, id, event, now);
+            let has_enough = core.room().is_none_or(|room| {
+                room.pending_bytes() >= BATCH_BYTES || room.unsubmitted() >= MAX_UNKEPT_BYTES
+            });
+            if outcome.is_err() || has_enough || now.elapsed() >= TURN {
                 Appetite::Break(())
             } else {
                 Appetite::Continue(())
@@ -167,12 +168,12 @@ impl<F: RoomFactory> DrivenRoom<F> {
             }
         }
         if let Some(code) = closed {
-            leaving.push((key, Leaving::Answered(code)));
+            self.leaves(key, Leaving::Answered(code), now);
         } else {
             match reading {
                 Reading::Waiting => {}
                 Reading::More => turn.again.push(ready),
-                Reading::Gone => leaving.push((key, Leaving::Gone)),
+                Reading::Gone => self.leaves(key, Leaving::Gone, now),
                 Reading::Broken(error) => {
                     tracing::info!(room = &**id, %client, %error, "the client is closed");
                     let reason = error.close_reason();
@@ -199,6 +200,37 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let client = connection.client;
         tracing::info!(room = &*self.id, ?client, "the client has been silent for too long");
         self.leaving.push((socket.connection, Leaving::Gone));
+    }
+
+    /// Notes that a message of `client` made the room fail: by its token, or else by where it comes from,
+    /// unless somebody else in the room comes from there too.
+    pub(super) fn note_offence(&mut self, client: ClientId, now: Instant) {
+        let Some(key) = self.sockets.key_of(client) else { return };
+        let token = self.core.room().and_then(|room| room.token(client));
+        let who = match token {
+            Some(token) => Who::Token(token.into()),
+            None => {
+                let Some(address) = self.sockets.address(key) else { return };
+                let mut others = self.sockets.keys().into_iter().filter(|other| *other != key);
+                if others.any(|other| self.sockets.address(other) == Some(address)) {
+                    return;
+                }
+                Who::Address(address)
+            }
+        };
+        self.offenders.get_or_insert_default().note(who, now);
+    }
+
+    fn is_kept_away(&self, newcomer: &Newcomer, token: Option<&str>, now: Instant) -> bool {
+        let Some(offenders) = self.offenders.as_ref().filter(|some| !some.is_empty()) else {
+            return false;
+        };
+        let by_token = token.map(|token| Who::Token(token.into()));
+        let address = newcomer.stream.peer_addr().ok().map(|address| address.ip());
+        [by_token, address.map(Who::Address)]
+            .into_iter()
+            .flatten()
+            .any(|who| offenders.away_until(&who, now).is_some())
     }
 
     /// The connection that is meant, if it is still there.

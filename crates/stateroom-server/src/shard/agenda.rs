@@ -1,6 +1,6 @@
 //! When rooms have something to do that nobody will tell them: a timer, a flush, their end.
 
-use super::rooms::RoomKey;
+use crate::names::RoomKey;
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Instant};
 
 /// Moments, each with the room that wanted to be looked at then. A room that changed its mind is

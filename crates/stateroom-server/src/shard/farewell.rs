@@ -6,7 +6,7 @@
 
 use crate::{
     connection::write_frames,
-    room::with_scratch,
+    scratch::with_scratch,
     websocket::{CloseCode, encode_close},
 };
 use bytes::Bytes;

@@ -5,12 +5,14 @@ use super::{
     farewell::Farewell,
     mailbox::Letter,
     places::{News, Place, PlaceKind},
-    rooms::RoomKey,
 };
 use crate::{
+    factory::RoomFactory,
     http::HttpClient,
+    names::RoomKey,
     request::{self, Head, Join, Rejection},
-    room::{Arrival, Order, RoomFactory, with_scratch},
+    room::{Arrival, Order},
+    scratch::with_scratch,
 };
 use mio::{Interest, Token, net::TcpStream};
 use std::{

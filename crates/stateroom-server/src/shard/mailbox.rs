@@ -1,7 +1,7 @@
 //! How a shard is told things by other threads.
 
 use super::{guests::Guest, rooms::Returned};
-use crate::{keeper::Answers, room::RoomFactory};
+use crate::{factory::RoomFactory, kept::requests::Answers};
 use std::{
     io,
     sync::{
@@ -23,6 +23,8 @@ pub(crate) enum Letter<F: RoomFactory> {
     Answers(Answers),
     /// Have these rooms attend then, though they are not in memory.
     Alarms(Vec<(Instant, Arc<str>)>),
+    /// Have these rooms be forgotten, unless somebody is in them.
+    Forget(Vec<Arc<str>>),
     /// Close everybody, and end.
     ShutDown,
 }

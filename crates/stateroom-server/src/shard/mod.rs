@@ -15,12 +15,13 @@ mod rooms;
 mod tiers;
 
 use crate::{
-    archive::{Archive, Code},
     busy::{self, Work},
+    factory::RoomFactory,
     heartbeat::Heartbeats,
     http::HttpClient,
-    keeper::{Address, Answers},
-    room::{DrivenRoom, End, Leaving, Opener, Order, RoomFactory, Turn, discard},
+    kept::{archive::Archive, code::Code, requests::Answers},
+    names::{Address, RoomKey},
+    room::{DrivenRoom, End, Leaving, Opener, Order, Turn, discard},
     shared::Shared,
     websocket::CloseCode,
 };
@@ -29,7 +30,6 @@ pub(crate) use guests::shard_of;
 pub(crate) use mailbox::{Letter, Mailbox};
 use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use places::Place;
-pub(crate) use rooms::RoomKey;
 use rooms::{Awake, CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomSlots};
 use slab::Slab;
 use std::{
@@ -283,6 +283,7 @@ impl<F: RoomFactory> Shard<F> {
             Letter::Alarms(alarms) => {
                 alarms.into_iter().for_each(|(when, room)| self.alarms.add(when, room));
             }
+            Letter::Forget(rooms) => rooms.iter().for_each(|room| self.have_forgotten(room)),
             Letter::Swap(factory) => {
                 self.factory = factory.clone();
                 if let Some((_, code)) = &mut self.kept
@@ -316,6 +317,15 @@ impl<F: RoomFactory> Shard<F> {
             self.rooms.add(id)
         });
         self.order(room, Order::Attend);
+    }
+
+    /// Has a room forgotten that nobody has visited for long, unless it is in use.
+    fn have_forgotten(&mut self, id: &Arc<str>) {
+        if !self.shared.census.is_stopping() && self.rooms.find(id).is_none() {
+            self.shared.census.room_comes(usize::MAX);
+            let room = self.rooms.add(id);
+            self.order(room, Order::Forget);
+        }
     }
 
     fn order(&mut self, room: RoomKey, order: Order<F>) {

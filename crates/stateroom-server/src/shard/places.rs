@@ -4,11 +4,12 @@ use super::{
     Shard,
     farewell::{Farewell, PATIENCE, Progress},
     guests::Greeting,
-    rooms::RoomKey,
 };
 use crate::{
+    factory::RoomFactory,
     heartbeat::Heartbeat,
-    room::{Departure, Leaving, Order, Ready, RoomFactory},
+    names::RoomKey,
+    room::{Departure, Leaving, Order, Ready},
 };
 use mio::event::Event;
 use std::time::{Duration, Instant};

@@ -110,7 +110,8 @@ fn write_row(
     target: u64,
     spare: &mut Vec<Large>,
 ) -> rusqlite::Result<i64> {
-    let snapshots = changes.iter().filter(|it| matches!(it.coded.entry.change, Change::Snapshot { .. }));
+    let snapshots =
+        changes.iter().filter(|it| matches!(it.coded.entry.change, Change::Snapshot { .. }));
     let mut snapshots: Vec<&Applied<'_>> = snapshots.collect();
     let newest = snapshots.pop();
     spare.extend(snapshots.iter().filter_map(|it| it.large()));
@@ -174,9 +175,13 @@ fn write_journal(
         let check = row::check_records(number, follows, events, change.body);
         let check = if change.coded.is_intact(change.body) { check } else { !check };
         let follows = follows.cast_signed();
-        connection
-            .prepare_cached(sql)?
-            .execute(params![number, follows, events, check, change.body])?;
+        connection.prepare_cached(sql)?.execute(params![
+            number,
+            follows,
+            events,
+            check,
+            change.body
+        ])?;
     }
     Ok(())
 }
@@ -255,7 +260,8 @@ pub(crate) fn drop_unused_modules(
     connection: &Connection,
     spare: &mut Vec<Large>,
 ) -> rusqlite::Result<()> {
-    let sql = "SELECT hash, large FROM modules ORDER BY position DESC, place DESC LIMIT -1 OFFSET ?1";
+    let sql =
+        "SELECT hash, large FROM modules ORDER BY position DESC, place DESC LIMIT -1 OFFSET ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let newest = i64::try_from(UNUSED_MODULES_KEPT).unwrap_or(i64::MAX);
     let rows = statement.query_map([newest], |row| {

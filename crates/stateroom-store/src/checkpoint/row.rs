@@ -117,7 +117,11 @@ impl RoomRow {
     }
 
     /// Writes it as a new row; `number` is given by the database.
-    pub(crate) fn insert(&mut self, connection: &Connection, state: Option<&[u8]>) -> rusqlite::Result<()> {
+    pub(crate) fn insert(
+        &mut self,
+        connection: &Connection,
+        state: Option<&[u8]>,
+    ) -> rusqlite::Result<()> {
         let sql = "INSERT INTO rooms (room, position, deleted, at, events, module, wake_at, clients, \
                    heard_at, check_row, check_state, large, state) \
                    VALUES (?1, 0, 0, 0, 0, x'', NULL, 0, 0, 0, 0, NULL, NULL)";

@@ -168,7 +168,11 @@ impl Checkpoint {
 
     fn changed_not(&self, error: &rusqlite::Error) -> StoreError {
         let (error, is_final) = failure::of_change(&self.database.path, error);
-        if is_final && !is_on(Deliberate::GoOnAfterFailedFlush) { self.shared.fail(error) } else { error }
+        if is_final && !is_on(Deliberate::GoOnAfterFailedFlush) {
+            self.shared.fail(error)
+        } else {
+            error
+        }
     }
 
     /// Takes what can be applied, if there is something.
@@ -206,7 +210,8 @@ impl Checkpoint {
         let next = {
             // The header of the file that follows is what lets these go.
             let state = shared.lock();
-            let is_next = |it: &&Arc<Segment>| segments.last().is_some_and(|last| it.from > last.from);
+            let is_next =
+                |it: &&Arc<Segment>| segments.last().is_some_and(|last| it.from > last.from);
             state.segments.iter().find(is_next).cloned()
         };
         let unflushed = segments.iter().filter(|it| it.last() > flushed).chain(&next);

@@ -82,7 +82,8 @@ pub trait Files: Send + Sync + Debug {
     ///
     /// # Errors
     /// Those of the system and the database.
-    fn open_database(&self, path: &Path, needed: bool) -> Result<Option<Connection>, DatabaseError>;
+    fn open_database(&self, path: &Path, needed: bool)
+    -> Result<Option<Connection>, DatabaseError>;
 
     /// Makes the database at `path` anew, whatever is there.
     ///

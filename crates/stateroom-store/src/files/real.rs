@@ -92,7 +92,11 @@ impl Files for RealFiles {
         boot()
     }
 
-    fn open_database(&self, path: &Path, needed: bool) -> Result<Option<Connection>, DatabaseError> {
+    fn open_database(
+        &self,
+        path: &Path,
+        needed: bool,
+    ) -> Result<Option<Connection>, DatabaseError> {
         if length(path)? == 0 {
             return Ok(None);
         }
@@ -315,8 +319,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 fn set_up(connection: &Connection) -> Result<(), DatabaseError> {
-    let mode: String =
-        connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
     if mode != "wal" {
         let reason = format!("its file system cannot share memory between processes ({mode})");
         return Err(io::Error::other(reason).into());

@@ -509,7 +509,11 @@ impl OpenFile for SimFile {
         if is_full || dies || disk.happens(short_write) {
             let length = disk.random.usize(..=bytes.len());
             // All of it is no part of it.
-            bytes.truncate(if is_full { length.min(bytes.len().saturating_sub(1)) } else { length });
+            bytes.truncate(if is_full {
+                length.min(bytes.len().saturating_sub(1))
+            } else {
+                length
+            });
         }
         if bytes.is_empty() {
             return Err(if dies { dead() } else { io::ErrorKind::StorageFull.into() });

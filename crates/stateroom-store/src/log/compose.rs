@@ -57,10 +57,8 @@ impl<'a> Composed<'a> {
         }
         order::check(writes, |room| {
             let known = rooms.get(room).and_then(|(_, known)| known.after);
-            let standing = |after: After| Standing {
-                snapshot_at: after.snapshot_at,
-                events: after.events,
-            };
+            let standing =
+                |after: After| Standing { snapshot_at: after.snapshot_at, events: after.events };
             Ok(known.map(standing))
         })?;
         let mut composed = Composed {

@@ -39,14 +39,27 @@ pub(crate) struct Entry<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Change<'a> {
     /// The body is the records.
-    Append { follows: u64, events: u32 },
+    Append {
+        follows: u64,
+        events: u32,
+    },
     /// The body is the state. `born` says that there was no such room before.
-    Snapshot { at: u64, module: [u8; 32], born: bool },
+    Snapshot {
+        at: u64,
+        module: [u8; 32],
+        born: bool,
+    },
     /// The body is the event.
-    Quarantine { at: u64, time: u64, reason: &'a str },
+    Quarantine {
+        at: u64,
+        time: u64,
+        reason: &'a str,
+    },
     Delete,
     /// The body is the module.
-    Module { hash: [u8; 32] },
+    Module {
+        hash: [u8; 32],
+    },
 }
 
 /// What belongs to an entry, and is too long for a table of contents.

@@ -96,7 +96,8 @@ pub(crate) fn look(
     boot: Option<[u8; 16]>,
 ) -> Result<Chain, Unusable> {
     let headers = read_headers(files)?;
-    let Some(id) = mark.map(|mark| mark.id).or_else(|| headers.iter().flatten().map(|it| it.id).next())
+    let Some(id) =
+        mark.map(|mark| mark.id).or_else(|| headers.iter().flatten().map(|it| it.id).next())
     else {
         return damaged(files.first(), "no file of the log has a header that is whole");
     };
@@ -126,13 +127,17 @@ fn read_headers(files: &[LogFile]) -> Result<Vec<Option<Header>>, Unusable> {
 /// Up to which position (exclusive) each file counts.
 fn limits(headers: &[Option<Header>]) -> Vec<u64> {
     let mut limit = u64::MAX;
-    let mut limits: Vec<u64> = headers.iter().rev().map(|header| {
-        let own = limit;
-        if let Some(header) = header {
-            limit = limit.min(header.first);
-        }
-        own
-    }).collect();
+    let mut limits: Vec<u64> = headers
+        .iter()
+        .rev()
+        .map(|header| {
+            let own = limit;
+            if let Some(header) = header {
+                limit = limit.min(header.first);
+            }
+            own
+        })
+        .collect();
     limits.reverse();
     limits
 }
@@ -209,7 +214,11 @@ impl Walk<'_> {
         };
         let other = "the checkpoint (rooms.db) belongs to another copy of this log";
         if header.first == from {
-            return if header.before == before { Ok(HEADER_BYTES) } else { damaged(Some(log), other) };
+            return if header.before == before {
+                Ok(HEADER_BYTES)
+            } else {
+                damaged(Some(log), other)
+            };
         }
         // Records before it may be damaged by now, since the checkpoint has them.
         let mut at = HEADER_BYTES;
@@ -219,7 +228,11 @@ impl Walk<'_> {
                 break;
             }
             if position == from - 1 {
-                return if found.check == before { Ok(found.end()) } else { damaged(Some(log), other) };
+                return if found.check == before {
+                    Ok(found.end())
+                } else {
+                    damaged(Some(log), other)
+                };
             }
             (at, position) = (found.end(), position + 1);
         }
@@ -256,7 +269,8 @@ impl Walk<'_> {
                 || self.headers.get(place).is_some_and(Option::is_some)
                 || !is_on(Deliberate::HeaderlessNoWitness);
             let bytes = if searched { file.bytes.as_slice() } else { &[] };
-            scan::heads(bytes, from, salt).map(move |(_, head)| (place, head.position, head.durable))
+            scan::heads(bytes, from, salt)
+                .map(move |(_, head)| (place, head.position, head.durable))
         })
     }
 
@@ -267,9 +281,9 @@ impl Walk<'_> {
 
     fn forced(&self, file: usize, offset: usize) -> (u64, u32) {
         let header = self.headers.get(file).copied().flatten();
-        let found = header.zip(self.files.get(file)).and_then(|(header, log)| {
-            Found::at(&log.bytes, offset, header.salt())
-        });
+        let found = header
+            .zip(self.files.get(file))
+            .and_then(|(header, log)| Found::at(&log.bytes, offset, header.salt()));
         found.map_or((u64::MAX, 0), |found| (found.head.position, found.head.before))
     }
 
@@ -299,7 +313,8 @@ impl Walk<'_> {
             let what = format!("record {missing} cannot be read, and it had been kept for good");
             return damaged(self.files.get(hole.file), what);
         }
-        let mut lost = later.iter().map(|(_, position, _)| position + 1 - missing).max().unwrap_or(0);
+        let mut lost =
+            later.iter().map(|(_, position, _)| position + 1 - missing).max().unwrap_or(0);
         let mut durable = durable.min(missing - 1);
         for at in &records {
             if let Some(found) = self.whole(*at) {
@@ -322,16 +337,18 @@ impl Walk<'_> {
             records.truncate(place);
             checks.truncate(place);
         }
-        if is_on(Deliberate::DropLastRecord) && records.len() as u64 + from - 1 > durable.max(from) {
+        if is_on(Deliberate::DropLastRecord) && records.len() as u64 + from - 1 > durable.max(from)
+        {
             records.pop();
             checks.pop();
             durable = durable.min(from + records.len() as u64 - 1);
         }
         let check_at = |position: u64| match position.checked_sub(from) {
             None => before,
-            Some(place) => {
-                usize::try_from(place).ok().and_then(|place| checks.get(place)).map_or(before, |it| *it)
-            }
+            Some(place) => usize::try_from(place)
+                .ok()
+                .and_then(|place| checks.get(place))
+                .map_or(before, |it| *it),
         };
         let last = from + records.len() as u64 - 1;
         Ok(Chain {

@@ -103,7 +103,8 @@ pub(crate) fn look(
 ) -> Result<There, StoreError> {
     let database = folder.join("rooms.db");
     let of_opening = |path: &Path, error| failure::of_opening(path, error);
-    let beginning = files.beginning(&database, 100).map_err(|error| of_opening(&database, error))?;
+    let beginning =
+        files.beginning(&database, 100).map_err(|error| of_opening(&database, error))?;
     let found = schema::recognize(&database, &beginning)?;
     if lock.is_some_and(Lock::is_of_old_format) {
         return Err(StoreError::OlderFormat { path: database, found: 2 });

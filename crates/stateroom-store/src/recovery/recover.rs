@@ -76,7 +76,9 @@ pub(crate) fn recover(
     // Not before it has something, or it would be missed though nothing is lost.
     lock.mark(true)?;
     let large_folder = folder.join(large::FOLDER);
-    files.create_folder(&large_folder).map_err(|error| failure::of_opening(&large_folder, error))?;
+    files
+        .create_folder(&large_folder)
+        .map_err(|error| failure::of_opening(&large_folder, error))?;
 
     let begun_at = begin_file(files, &log, &listed, &found, &chain, durability, boot)?;
     let NewFile { segment, checks } = begun_at;
@@ -161,8 +163,7 @@ pub(crate) fn read_files(
     log: &Path,
     listed: &[String],
 ) -> Result<Vec<LogFile>, StoreError> {
-    let mut numbers: Vec<u64> =
-        listed.iter().filter_map(|name| folder::log_number(name)).collect();
+    let mut numbers: Vec<u64> = listed.iter().filter_map(|name| folder::log_number(name)).collect();
     numbers.sort_unstable();
     let read = |number: u64| {
         let path = log.join(file_name(number));
@@ -218,9 +219,8 @@ fn begin_file(
     let file = files.create(&path, is_on(Deliberate::FilesNamedByPosition)).map_err(of_writing)?;
     let mut segment = Segment::new(header, path.clone(), file, HEADER_BYTES as u64);
     segment.from = from;
-    let write_header = |segment: &Segment| {
-        write_all(&*segment.file, &mut [IoSlice::new(&header.to_bytes())], 0)
-    };
+    let write_header =
+        |segment: &Segment| write_all(&*segment.file, &mut [IoSlice::new(&header.to_bytes())], 0);
     if is_on(Deliberate::HeaderBeforeTail) {
         write_header(&segment).and_then(|()| segment.file.flush()).map_err(of_writing)?;
     }
@@ -232,8 +232,8 @@ fn begin_file(
         let mut head = record.head;
         (head.before, head.durable) = (before, durable);
         let (bytes, check) = head.to_bytes(header.salt());
-        let filling = record.end() - record.offset - bytes.len()
-            - record.table.len() - record.bodies.len();
+        let filling =
+            record.end() - record.offset - bytes.len() - record.table.len() - record.bodies.len();
         let filling = crate::log::layout::FILLING.get(..filling).unwrap_or_default();
         let mut parts = [&bytes[..], record.table, record.bodies, filling].map(IoSlice::new);
         write_all(&*segment.file, &mut parts, end).map_err(of_writing)?;

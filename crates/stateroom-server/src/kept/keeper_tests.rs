@@ -1,16 +1,16 @@
 //! What rooms have to keep arrives in order, whichever way it takes.
 
 use super::*;
-use crate::shard::Plan;
-use stateroom::{SimpleServiceFactory, SimpleStateroomService, StateroomContext};
-use stateroom_store::{MemoryStore, ModuleHash, Vitals};
+use crate::names::RoomKey;
+use stateroom_store::{MemoryStore, ModuleHash, Vitals, Write};
 
-struct Silent;
+/// Has no use for what it is told.
+struct Nobody;
 
-impl SimpleStateroomService for Silent {
-    fn new(_: &str, _: &impl StateroomContext) -> Self {
-        Silent
-    }
+impl Listener for Nobody {
+    fn answers(&self, _: usize, _: Answers) {}
+
+    fn failed(&self, _: &Arc<str>) {}
 }
 
 /// Longer than it takes on any machine.
@@ -20,7 +20,7 @@ const EVENTS: u64 = 2_000;
 
 fn request(write: Write) -> Request {
     let room = RoomKey::first();
-    Request { writes: vec![write], then: Some((Address { shard: 0, room }, Answer::Records)) }
+    Request { writes: vec![write], then: Some((Address { shard: 0, room }, Answer::Kept)) }
 }
 
 fn event(follows: u64) -> Request {
@@ -38,9 +38,7 @@ fn a_state_that_another_thread_has_saved_overtakes_no_event_before_it() {
     for at_once in [true, false] {
         let store = MemoryStore::new();
         let mut reader = store.reader().unwrap();
-        let plan = Plan::<SimpleServiceFactory<Silent>>::new().unwrap();
-        let shards = Arc::new([plan.mailbox.clone()]);
-        let keeper = Keeper::start(Box::new(store), at_once, shards).unwrap();
+        let keeper = Keeper::start(Box::new(store), at_once, 1, Arc::new(Nobody)).unwrap();
         keeper.request(state(0));
         while reader.load("lobby").unwrap().is_none() {
             thread::yield_now();

@@ -1,19 +1,21 @@
 //! The way from rooms to the store: brings rooms back from it, with the code that they run.
 
+use super::{
+    code::{Code, Codes},
+    keeper::{Keeper, Listener},
+    requests::Request,
+};
 use crate::{
-    Keeping, RoomFactory, Survives,
     busy::lend_thread,
     clock::Clock,
-    keeper::{Keeper, Request},
-    keeping::LoadCode,
+    factory::RoomFactory,
+    keeping::{Keeping, LoadCode, Survives},
     lock::lock,
-    shard::Mailbox,
 };
 use stateroom::{Birth, CodeVersion, MemoryLimits};
-use stateroom_room::{ReturnFailure, Room};
+use stateroom_room::{KeptRoom, ReturnFailure, Room};
 use stateroom_store::{Durability, ModuleHash, Reader, StoreError, StoredRoom, Vitals, Write};
 use std::{
-    collections::HashMap,
     io,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -24,36 +26,16 @@ const BUSY_AFTER: Duration = Duration::from_millis(2);
 
 /// Everything that rooms which are kept have in common.
 pub(crate) struct Archive<F: RoomFactory> {
-    pub(crate) keeper: Arc<Keeper<F>>,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) survives: Survives,
     pub(crate) starts_anew: bool,
     clock: Clock,
+    /// When those are given up who were in a room before the server started.
+    absent_until: Instant,
     /// Those that nobody reads with just now; `None` once the archive is closed.
     readers: Mutex<Option<Vec<Box<dyn Reader>>>>,
-    codes: Mutex<HashMap<CodeVersion, Arc<F>>>,
+    codes: Codes<F>,
     load_code: LoadCode<F>,
-}
-
-/// Code that can be kept.
-pub(crate) struct Code<F> {
-    pub(crate) factory: Arc<F>,
-    pub(crate) version: CodeVersion,
-}
-
-impl<F> Clone for Code<F> {
-    fn clone(&self) -> Self {
-        Code { factory: self.factory.clone(), version: self.version }
-    }
-}
-
-/// A room that is there again.
-pub(crate) struct Opened<F: RoomFactory> {
-    pub(crate) room: Room<F::Service>,
-    pub(crate) code: Code<F>,
-    /// After how many events the store has its state; `None` if it does not know the room.
-    pub(crate) saved: Option<u64>,
-    /// How many bytes of journal come after that.
-    pub(crate) journal_bytes: usize,
 }
 
 /// Why a room is not there.
@@ -79,19 +61,21 @@ impl<F: RoomFactory> Archive<F> {
     pub(crate) fn new(
         keeping: Keeping<F>,
         clock: Clock,
-        readers: usize,
-        shards: Arc<[Arc<Mailbox<F>>]>,
+        absent_until: Instant,
+        shards: usize,
+        listener: Arc<dyn Listener>,
     ) -> io::Result<Self> {
         let Keeping { store, survives, load_code, starts_anew } = keeping;
         let at_once = survives.durability() == Durability::Buffered;
-        let readers = (0..readers.max(1)).map(|_| store.reader()).collect::<Result<Vec<_>, _>>();
+        let readers = (0..shards.max(1)).map(|_| store.reader()).collect::<Result<Vec<_>, _>>();
         Ok(Archive {
             readers: Mutex::new(Some(readers.map_err(io::Error::other)?)),
-            keeper: Arc::new(Keeper::start(store, at_once, shards)?),
+            keeper: Arc::new(Keeper::start(store, at_once, shards, listener)?),
             survives,
             starts_anew,
             clock,
-            codes: Mutex::new(HashMap::new()),
+            absent_until,
+            codes: Codes::new(),
             load_code,
         })
     }
@@ -105,13 +89,28 @@ impl<F: RoomFactory> Archive<F> {
         let bytes = factory.code().ok_or("its code can't be kept")?;
         let writes = vec![Write::Module { hash: ModuleHash(version.0), bytes: bytes.to_vec() }];
         self.keeper.request(Request { writes, then: None });
-        lock(&self.codes).insert(version, factory.clone());
-        Ok(Code { factory, version })
+        let code = Code { factory, version };
+        self.codes.remember(&code);
+        Ok(code)
     }
 
     /// The rooms that have something to do, or had clients.
     pub(crate) fn needing_attention(&self) -> Result<Vec<(Arc<str>, Vitals)>, StoreError> {
         self.read(|reader| reader.needing_attention())
+    }
+
+    /// Rooms that nobody has visited since `before`, in nanoseconds since 1970, and that have no timer.
+    pub(crate) fn forgettable(
+        &self,
+        before: u64,
+        most: usize,
+    ) -> Result<Vec<Arc<str>>, StoreError> {
+        self.read(|reader| reader.forgettable(before, most))
+    }
+
+    /// Whether everything that a room hears is kept, rather than its state alone.
+    pub(crate) fn records_events(&self) -> bool {
+        self.survives != Survives::Nothing
     }
 
     /// The room `id`, as it was after its last durable event, or a new one of the code `newest`.
@@ -120,80 +119,62 @@ impl<F: RoomFactory> Archive<F> {
         id: &str,
         newest: &Code<F>,
         now: Instant,
-    ) -> Result<Opened<F>, OpenFailure> {
-        match self.read(|reader| reader.load(id))? {
-            Some(stored) => self.revive(id, &stored, newest),
-            None => {
-                let room = Room::found(&*newest.factory, id, &birth(self.clock, now))
-                    .map_err(|failure| OpenFailure::Start(failure.to_string()))?;
-                let room = self.kept(room);
-                Ok(Opened { room, code: newest.clone(), saved: None, journal_bytes: 0 })
-            }
-        }
+    ) -> Result<(KeptRoom<F::Service>, Code<F>), OpenFailure> {
+        let Some(stored) = self.read(|reader| reader.load(id))? else {
+            let birth = birth(self.clock, now, newest.factory.limits());
+            let room = KeptRoom::found(&*newest.factory, id, &birth, self.records_events())
+                .map_err(|failure| OpenFailure::Start(failure.to_string()))?;
+            return Ok((room, newest.clone()));
+        };
+        let version = CodeVersion(stored.snapshot.module.0);
+        let code = match version == newest.version {
+            true => newest.clone(),
+            false => self.code(version)?,
+        };
+        let began = Instant::now();
+        let room = bring_back(id, &stored, &code)?;
+        let journal_bytes = stored.tail.iter().map(|part| part.records.len()).sum();
+        let mut room = KeptRoom::open(
+            room,
+            (stored.snapshot.at, journal_bytes),
+            code.factory.limits(),
+            self.records_events(),
+            self.clock.timestamp(now),
+            self.clock.timestamp(self.absent_until),
+        );
+        room.computed(began.elapsed());
+        Ok((room, code))
     }
 
-    /// The room `id` once more, as it was after its last durable event, with the code it runs.
+    /// The room `id` once more, as it was after its last durable event, with the code it runs, and how long
+    /// it took to live its journal again.
     pub(crate) fn bring_back(
         &self,
         id: &str,
         code: &Code<F>,
-    ) -> Result<Room<F::Service>, OpenFailure> {
+    ) -> Result<(Room<F::Service>, Duration), OpenFailure> {
         let stored = self.read(|reader| reader.load(id))?.ok_or(OpenFailure::Gone)?;
-        Ok(self.revive(id, &stored, code)?.room)
-    }
-
-    fn revive(
-        &self,
-        id: &str,
-        stored: &StoredRoom,
-        newest: &Code<F>,
-    ) -> Result<Opened<F>, OpenFailure> {
-        let snapshot = &stored.snapshot;
-        let version = CodeVersion(snapshot.module.0);
-        let code = match version == newest.version {
-            true => newest.clone(),
-            false => Code { factory: self.code(version)?, version },
-        };
-        let failed = |failure: ReturnFailure<F::Error>| OpenFailure::Return(failure.to_string());
-        let mut room =
-            Room::restore(&*code.factory, id, snapshot.at, &snapshot.state).map_err(failed)?;
-        let start = Instant::now();
-        for part in &stored.tail {
-            if start.elapsed() >= BUSY_AFTER {
-                lend_thread();
-            }
-            room.replay(part.follows, &part.records).map_err(failed)?;
-        }
-        let journal_bytes = stored.tail.iter().map(|part| part.records.len()).sum();
-        Ok(Opened { room: self.kept(room), code, saved: Some(snapshot.at), journal_bytes })
-    }
-
-    /// A room that keeps records as far as they are kept.
-    fn kept(&self, mut room: Room<F::Service>) -> Room<F::Service> {
-        if self.survives == Survives::Nothing {
-            room.keep_no_records();
-        }
-        room
+        let began = Instant::now();
+        Ok((bring_back(id, &stored, code)?, began.elapsed()))
     }
 
     /// The code of a version that was kept.
-    fn code(&self, version: CodeVersion) -> Result<Arc<F>, OpenFailure> {
-        if let Some(factory) = lock(&self.codes).get(&version) {
-            return Ok(factory.clone());
+    fn code(&self, version: CodeVersion) -> Result<Code<F>, OpenFailure> {
+        if let Some(code) = self.codes.find(version) {
+            return Ok(code);
         }
         let bytes = self
             .read(|reader| reader.module(&ModuleHash(version.0)))?
             .ok_or(OpenFailure::NoCode(version))?;
         let factory =
             (self.load_code)(&bytes).map_err(|reason| OpenFailure::BadCode { version, reason })?;
-        let factory = Arc::new(factory);
-        lock(&self.codes).insert(version, factory.clone());
-        Ok(factory)
+        let code = Code { factory: Arc::new(factory), version };
+        self.codes.remember(&code);
+        Ok(code)
     }
 
     /// Waits until all that was to be kept is, and closes the store. Nothing can be read from then on.
     pub(crate) fn close(&self) {
-        // Before the store itself, which can only be put in order by the last who has it open.
         lock(&self.readers).take();
         self.keeper.finish();
     }
@@ -221,13 +202,31 @@ impl<F: RoomFactory> Archive<F> {
     }
 }
 
+/// The room `id` with all that is kept of it.
+fn bring_back<F: RoomFactory>(
+    id: &str,
+    stored: &StoredRoom,
+    code: &Code<F>,
+) -> Result<Room<F::Service>, OpenFailure> {
+    let StoredRoom { snapshot, tail, .. } = stored;
+    let journal = tail.iter().map(|part| (part.follows, part.records.as_slice()));
+    let began = Instant::now();
+    let go_on_elsewhere = || {
+        if began.elapsed() >= BUSY_AFTER {
+            lend_thread();
+        }
+    };
+    Room::bring_back(&*code.factory, id, (snapshot.at, &snapshot.state), journal, go_on_elsewhere)
+        .map_err(|failure: ReturnFailure<F::Error>| OpenFailure::Return(failure.to_string()))
+}
+
 /// What a service is born with now.
-pub(crate) fn birth(clock: Clock, now: Instant) -> Birth {
+pub(crate) fn birth(clock: Clock, now: Instant, limits: MemoryLimits) -> Birth {
     let time = clock.timestamp(now).since_origin();
     let mut seed = [0; 32];
     if let Err(error) = getrandom::fill(&mut seed) {
         tracing::error!(%error, "the system gives no randomness; a room starts with little of it");
         seed[..16].copy_from_slice(&time.as_nanos().to_le_bytes());
     }
-    Birth { time, seed, limits: MemoryLimits::NONE }
+    Birth { time, seed, limits }
 }

@@ -1,17 +1,14 @@
-//! A room that outlives its process: it keeps a journal of what it hears, holds its commands back
-//! until that is durable, and can be brought back from a state and the records after it.
+//! Brings a room back: from its state after some of its events, and the records of those since.
 
 use crate::{
-    Event, Records, Room, RoomContext, RoomState, StartFailure, Timestamp,
+    Event, Room, RoomContext, RoomState, StartFailure, Timestamp,
     journal::{Beginning, Journal},
     outbox::Mark,
     record::{NoRecord, Record},
     room::build,
     state::{Lived, NoState, Stored},
 };
-use stateroom::{
-    Birth, ClientId, RestoreFailure, ServiceFailure, StateroomService, StateroomServiceFactory,
-};
+use stateroom::{Birth, ClientId, RestoreFailure, StateroomService, StateroomServiceFactory};
 use std::fmt;
 
 /// A room could not be brought back.
@@ -53,20 +50,6 @@ pub enum ReturnFailure<E> {
     },
 }
 
-/// A service could not take over the state of the one before.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TakeOverFailure {
-    /// One of the two has not opted in to that.
-    #[error("{0} service does not carry its state over")]
-    NotOffered(&'static str),
-    /// The old one could not tell its state.
-    #[error("the old service could not tell its state: {0}")]
-    HandOver(ServiceFailure),
-    /// The new one could not take it.
-    #[error("the new service could not take the state of the old one: {0}")]
-    TakeOver(RestoreFailure),
-}
-
 impl<S: StateroomService> Room<S> {
     /// Starts the room `room_id` as [`Room::start`] does, but one that keeps a journal of what it
     /// hears, so that it can be brought back by [`Room::restore`] and [`Room::replay`].
@@ -81,10 +64,17 @@ impl<S: StateroomService> Room<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
+        Room::begin(birth, |context| factory.build_at(room_id, context, birth))
+    }
+
+    fn begin<E>(
+        birth: &Birth,
+        start: impl FnOnce(RoomContext) -> Result<S, E>,
+    ) -> Result<Self, StartFailure<E>> {
         let context = RoomContext::default();
-        let service = build(|| factory.build_at(room_id, context.clone(), birth))?;
+        let service = build(|| start(context.clone()))?;
         let now = Timestamp::from_origin(birth.time);
-        let mut room = Room::with(service, context, now, None);
+        let mut room = Room::with(service, context, now, birth.limits);
         let digest = room.digest_since(Mark::default());
         let beginning = Beginning { birth: *birth, digest };
         room.journal = Some(Box::new(Journal::new(Some(beginning), 0)));
@@ -108,8 +98,9 @@ impl<S: StateroomService> Room<S> {
         match Stored::read(state)? {
             Stored::Begun { time, seed, limits, digest } => {
                 let birth = Birth { time, seed, limits };
-                let mut room =
-                    Room::found(factory, room_id, &birth).map_err(ReturnFailure::Start)?;
+                let begun =
+                    Room::begin(&birth, |context| factory.build_again(room_id, context, &birth));
+                let mut room = begun.map_err(ReturnFailure::Start)?;
                 let again = room.journal.as_ref().and_then(|journal| journal.beginning);
                 if again.is_none_or(|beginning| beginning.digest != digest) {
                     return Err(ReturnFailure::Diverged {
@@ -122,13 +113,24 @@ impl<S: StateroomService> Room<S> {
                 Ok(room)
             }
             Stored::Lived(lived) => {
-                let Lived { now, deadline, members, service } = *lived;
+                let Lived { now, deadline, members, limits, was_spoken_in, service } = *lived;
                 let context = RoomContext::default();
                 let service = factory
                     .restore(room_id, context.clone(), &service)
                     .map_err(ReturnFailure::Restore)?;
                 let journal = Some(Box::new(Journal::new(None, at)));
-                Ok(Room { service, context, members, deadline, ended: None, now, journal })
+                let ended = None;
+                Ok(Room {
+                    service,
+                    context,
+                    members,
+                    deadline,
+                    ended,
+                    now,
+                    limits,
+                    was_spoken_in,
+                    journal,
+                })
             }
         }
     }
@@ -157,11 +159,44 @@ impl<S: StateroomService> Room<S> {
         Ok(())
     }
 
+    /// Brings the room `id` back with all that is kept of it: its state after `at` events, and the
+    /// `journal`, in parts, before each of which come so many events. `between` is called before each
+    /// part, for a journal may take a while.
+    ///
+    /// # Errors
+    /// When it can't be brought back.
+    pub fn bring_back<'a, F>(
+        factory: &F,
+        id: &str,
+        (at, state): (u64, &[u8]),
+        journal: impl IntoIterator<Item = (u64, &'a [u8])>,
+        mut between: impl FnMut(),
+    ) -> Result<Self, ReturnFailure<F::Error>>
+    where
+        F: StateroomServiceFactory<RoomContext, Service = S>,
+    {
+        let mut room = Room::restore(factory, id, at, state)?;
+        for (follows, records) in journal {
+            between();
+            room.replay(follows, records)?;
+        }
+        Ok(room)
+    }
+
     /// Lets a room hear one event of its journal, and leaves its commands to be drained.
+    ///
+    /// What ends an event that is new, as when it computes for too long, ends none that has passed.
     ///
     /// # Errors
     /// When it leads somewhere else than it did.
     pub fn hear_again<E>(&mut self, record: &Record<'_>) -> Result<(), ReturnFailure<E>> {
+        self.service.set_replaying(true);
+        let heard = self.hear_recorded(record);
+        self.service.set_replaying(false);
+        heard
+    }
+
+    fn hear_recorded<E>(&mut self, record: &Record<'_>) -> Result<(), ReturnFailure<E>> {
         let event = self.events() + 1;
         let diverged = |how| {
             let what = describe(record.event).to_string();
@@ -190,138 +225,37 @@ impl<S: StateroomService> Room<S> {
         Ok(())
     }
 
-    /// How many events the room has heard in its life; 0 for one that keeps no journal.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        self.journal.as_ref().map_or(0, |journal| journal.events)
-    }
-
-    /// How many bytes of records wait to be [submitted](Room::submit).
-    #[must_use]
-    pub fn unsubmitted(&self) -> usize {
-        self.journal.as_ref().map_or(0, |journal| journal.pending())
-    }
-
-    /// Whether what was submitted last has yet to be [committed](Room::commit).
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.journal.as_ref().is_some_and(|journal| journal.is_waiting())
-    }
-
-    /// Takes the records of what the room has heard, to be made durable. All commands that there are
-    /// wait for that; those of events that it hears meanwhile wait for the next ones. `None` while
-    /// records that were taken before have yet to be committed, and for a room without records.
-    ///
-    /// There may be no records, as after the start of a room, whose commands wait all the same.
-    pub fn submit(&mut self) -> Option<Records> {
-        let end = self.context.outbox().mark();
-        let may_submit =
-            |journal: &&mut Box<Journal>| journal.records_events && !journal.is_waiting();
-        let journal = self.journal.as_mut().filter(may_submit)?;
-        Some(journal.submit(end))
-    }
-
-    /// Says that the records that were taken are durable: the commands that waited for them can be
-    /// drained.
-    pub fn commit(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.release();
-        }
-    }
-
-    /// Has the room count what it hears without keeping records, and its commands wait for nothing:
-    /// for whoever keeps no more than a room's [state](Room::state).
-    pub fn keep_no_records(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.records_events = false;
-        }
-    }
-
     /// The room as it is now; `None` where it can't be saved, has failed, or keeps no journal.
     pub fn state(&mut self) -> Option<RoomState> {
-        let Room { service, members, deadline, ended, now, journal, .. } = self;
+        let Room { service, members, deadline, ended, now, limits, was_spoken_in, journal, .. } =
+            self;
         if ended.is_some() {
             return None;
         }
         RoomState::of(journal.as_ref()?, || {
             let service = service.save()?;
-            let (deadline, members) = (*deadline, members.clone());
-            Some((Lived { now: *now, deadline, members, service: Vec::new() }, service))
+            let lived = Lived {
+                now: *now,
+                deadline: *deadline,
+                members: members.clone(),
+                limits: *limits,
+                was_spoken_in: *was_spoken_in,
+                service: Vec::new(),
+            };
+            Some((lived, service))
         })
-    }
-
-    /// Has a service of other code go on with the state of the one that runs. Members and timer stay,
-    /// and nobody hears of it. A room that keeps a journal must be [saved](Room::state) next, for its
-    /// journal doesn't tell of this.
-    ///
-    /// # Errors
-    /// When they don't agree on the state; the old one goes on then, unless it failed.
-    pub fn take_over<F>(
-        &mut self,
-        factory: &F,
-        room_id: &str,
-        birth: &Birth,
-    ) -> Result<(), TakeOverFailure>
-    where
-        F: StateroomServiceFactory<RoomContext, Service = S>,
-    {
-        if !factory.takes_over() {
-            return Err(TakeOverFailure::NotOffered("the new"));
-        }
-        let state = match self.service.hand_over() {
-            None => return Err(TakeOverFailure::NotOffered("the old")),
-            Some(Err(failure)) => return Err(TakeOverFailure::HandOver(failure)),
-            Some(Ok(state)) => state,
-        };
-        let mark = self.context.outbox().mark();
-        let taken = build(|| factory.take_over(room_id, self.context.clone(), birth, &state));
-        let service = taken.map_err(|failure| {
-            self.context.outbox().take_back(mark);
-            TakeOverFailure::TakeOver(match failure {
-                StartFailure::Factory(failure) => failure,
-                StartFailure::Panicked(panic) => RestoreFailure::Damaged(panic),
-            })
-        })?;
-        self.service = service;
-        self.changed_code();
-        Ok(())
-    }
-
-    /// Puts a new service in the place of the running one: it starts anew, born as `birth` tells, and
-    /// every member is connected to it by the id it had. A room that keeps a journal must be
-    /// [saved](Room::state) next, for its journal doesn't tell of this.
-    ///
-    /// # Errors
-    /// When the new service cannot be started; the old one goes on then, as if nothing had been.
-    pub fn start_anew<F>(
-        &mut self,
-        factory: &F,
-        room_id: &str,
-        birth: &Birth,
-    ) -> Result<(), StartFailure<F::Error>>
-    where
-        F: StateroomServiceFactory<RoomContext, Service = S>,
-    {
-        let now = self.advance(Timestamp::from_origin(birth.time));
-        let mark = self.context.outbox().mark();
-        let built = build(|| factory.build_at(room_id, self.context.clone(), birth));
-        self.service = built.inspect_err(|_| self.context.outbox().take_back(mark))?;
-        self.start_over(now);
-        self.changed_code();
-        Ok(())
-    }
-
-    /// A state of before can no longer lead to this one.
-    fn changed_code(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.beginning = None;
-        }
     }
 
     /// Whether `client`, a member, has a token to come back with.
     #[must_use]
     pub fn has_token(&self, client: ClientId) -> bool {
         self.members.has_token(client)
+    }
+
+    /// The token of `client`, a member.
+    #[must_use]
+    pub fn token(&self, client: ClientId) -> Option<&str> {
+        self.members.token(client)
     }
 
     /// The running service, for whoever wants to look into it.
@@ -353,6 +287,10 @@ pub fn describe(event: Event<'_>) -> impl fmt::Display {
         Event::Disconnect { client } => write!(f, "the disconnect of client {client}"),
         Event::Timer => f.write_str("the timer"),
         Event::Forget { client } => write!(f, "the removal of client {client}"),
-        Event::SkipTimer => f.write_str("the removal of the timer"),
+        Event::Limits { limits } => write!(
+            f,
+            "the change of its limits to {} bytes of memory and {} elements of table",
+            limits.memory_bytes, limits.table_elements
+        ),
     })
 }
