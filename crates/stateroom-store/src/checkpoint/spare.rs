@@ -73,7 +73,7 @@ impl Spare {
         let any_order = is_on(Deliberate::RemoveInAnyOrder);
         let Some(next) = state.segments.get(1) else { return false };
         let begins = next.from <= applied + 1 && next.header_flushed.load(Relaxed);
-        if !begins && !(too_much && next.from <= applied + 2) {
+        if !begins && !(too_much && applied > 0) {
             return false;
         }
         let place = match any_order {
