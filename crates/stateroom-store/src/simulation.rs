@@ -8,6 +8,10 @@ use crate::{
     StoredRoom, Ticket, Vitals, Write,
     contents::Contents,
     files::{Chances, Files, SimFiles},
+    log::{
+        layout::{FoundHeader, Header},
+        scan,
+    },
 };
 use fastrand::Rng;
 use std::{
@@ -456,6 +460,13 @@ pub fn read_beside(seed: u64) -> Result<(), String> {
             let (world, mut random) = (world.clone(), Rng::with_seed(seed * 100 + round));
             Box::new(move || {
                 let mut world = crate::lock::lock(&world);
+                if seed.is_multiple_of(2) {
+                    // A tail that is written anew each time.
+                    if random.u8(..3) == 0 {
+                        let _ = world.restart();
+                    }
+                    return;
+                }
                 for _ in 0..random.usize(..12) {
                     match random.u8(..24) {
                         0 => drop(world.restart()),
@@ -474,6 +485,7 @@ pub fn read_beside(seed: u64) -> Result<(), String> {
                 world.append();
                 world.settle()?;
             }
+            world.restart()?;
             let newest = world.history.back().cloned().unwrap_or_default();
             world.trail = vec![newest];
         }
@@ -568,8 +580,12 @@ fn a_bit_flips(seed: u64, of_header: bool) -> Result<(), String> {
     match (of_header, &headers[..]) {
         (false, [first, ..]) => drop(world.files.flip(first, byte, 3)),
         (true, [.., before, last]) => {
+            let bytes =
+                world.files.beginning(before, 1 << 20).map_err(|error| error.to_string())?;
+            let FoundHeader::Whole(header) = Header::read(&bytes) else { return Ok(()) };
+            let Some((at, _)) = scan::heads(&bytes, 0, header.salt()).last() else { return Ok(()) };
             world.files.flip(last, 40, 3);
-            world.files.flip(before, byte, 3);
+            world.files.flip(before, at + byte - 100, 3);
         }
         _ => return Ok(()),
     }
