@@ -292,6 +292,9 @@ impl FileStore {
         match flushed {
             Ok(()) => Outcome::Durable,
             Err(_) if is_on(Deliberate::AcknowledgeBeforeFlush) => Outcome::Durable,
+            Err(error) if is_on(Deliberate::TakeBackAfterFailedFlush) => {
+                Outcome::Refused(error.clone())
+            }
             Err(error) => Outcome::Unknown(error.clone()),
         }
     }

@@ -31,11 +31,6 @@ impl Index {
         self.rooms.iter().map(|(room, known)| (room, *known))
     }
 
-    /// How many rooms it has.
-    pub(crate) fn len(&self) -> usize {
-        self.rooms.len()
-    }
-
     /// Takes what a record says that was written.
     pub(crate) fn take(&mut self, record: &Composed<'_>) {
         for (room, known) in record.rooms.values() {

@@ -149,10 +149,4 @@ impl State {
             Some(error) => Err(StoreError::Closed { reason: error.to_string().into() }),
         }
     }
-
-    /// The file that has the record of that position.
-    pub(crate) fn segment(&self, position: u64) -> Option<Arc<Segment>> {
-        let after = self.segments.partition_point(|it| it.from <= position);
-        self.segments.get(after.checked_sub(1)?).cloned()
-    }
 }

@@ -7,7 +7,11 @@ use crate::{
     Durability, FileStore, ModuleHash, Options, Outcome, Quarantined, Reader, Store, StoreError,
     StoredRoom, Ticket, Vitals, Write,
     contents::Contents,
-    files::{Chances, SimFiles},
+    files::{Chances, Files, SimFiles},
+    log::{
+        layout::{FoundHeader, Header},
+        scan,
+    },
 };
 use fastrand::Rng;
 use std::{
@@ -34,6 +38,8 @@ pub struct World {
     base: u64,
     /// Up to where the checkpoint was when the process ended.
     applied: u64,
+    /// What the store held since a reader began.
+    trail: Vec<Contents>,
     /// Which of `history` was told to be durable.
     durable: usize,
     /// Records that were appended and not settled.
@@ -57,11 +63,6 @@ pub fn run(seed: u64) -> Result<(), String> {
     world.end().map_err(|error| format!("seed {seed}, at the end: {error}"))
 }
 
-/// The folder of the store on the simulated disk.
-fn folder() -> PathBuf {
-    PathBuf::from("store")
-}
-
 impl World {
     /// An empty disk with a store.
     ///
@@ -79,6 +80,7 @@ impl World {
             level: Durability::Synced,
             history: VecDeque::from([Contents::default()]),
             base: 0,
+            trail: Vec::new(),
             applied: 0,
             durable: 0,
             waiting: Vec::new(),
@@ -251,6 +253,7 @@ impl World {
             newest.check(&record).map_err(|error| format!("it took what does not fit: {error}"))?;
             newest.apply(&record);
             self.history.push_back(newest.clone());
+            self.trail.push(newest.clone());
             match outcome {
                 Outcome::Durable => self.durable = self.history.len() - 1,
                 Outcome::Fenced => return Err("nobody else writes".to_owned()),
@@ -335,12 +338,16 @@ impl World {
             }
             let level = self.random_level();
             // Nobody was told what is there, so nothing more is durable than before.
-            let opened = FileStore::open_with(&folder(), level, self.options());
+            let opened = FileStore::open_with(store_folder(), level, self.options());
             drop(opened);
             self.end_process();
         }
         self.level = self.random_level();
-        let opened = FileStore::open_with(&folder(), self.level, self.options());
+        self.open_at_last()
+    }
+
+    fn open_at_last(&mut self) -> Result<(), String> {
+        let opened = FileStore::open_with(store_folder(), self.level, self.options());
         let store = opened.map_err(|error| format!("it is refused: {error}"))?;
         let dump = dump(&mut *store.reader().map_err(|error| error.to_string())?)?;
         let possible = (self.durable..self.history.len()).rev();
@@ -358,6 +365,7 @@ impl World {
         };
         let contents = self.history.swap_remove_back(found).unwrap_or_default();
         self.tentative = contents.clone();
+        self.trail.push(contents.clone());
         self.history = VecDeque::from([contents]);
         self.durable = 0;
         self.base = store.monitor().figures().records;
@@ -384,7 +392,7 @@ impl World {
         if self.files.is_dead() || self.has_accidents {
             return Ok(());
         }
-        let mut reader = FileStore::open_read_only_with(&folder(), &self.options())
+        let mut reader = FileStore::open_read_only_with(store_folder(), &self.options())
             .map_err(|error| format!("a reader is refused: {error}"))?;
         self.compare(&mut reader)
     }
@@ -447,14 +455,22 @@ pub fn read_beside(seed: u64) -> Result<(), String> {
         let world = crate::lock::lock(&world);
         (world.files.clone(), world.options())
     };
-    for round in 0..10 {
+    for round in 0..6 {
         let between = {
             let (world, mut random) = (world.clone(), Rng::with_seed(seed * 100 + round));
             Box::new(move || {
                 let mut world = crate::lock::lock(&world);
+                if seed.is_multiple_of(2) {
+                    // A tail that is written anew each time.
+                    if random.u8(..3) == 0 {
+                        let _ = world.restart();
+                    }
+                    return;
+                }
                 for _ in 0..random.usize(..12) {
-                    match random.u8(..3) {
-                        0 => {
+                    match random.u8(..24) {
+                        0 => drop(world.restart()),
+                        1..8 => {
                             world.append();
                             let _ = world.settle();
                         }
@@ -463,16 +479,18 @@ pub fn read_beside(seed: u64) -> Result<(), String> {
                 }
             })
         };
-        let from = {
+        {
             let mut world = crate::lock::lock(&world);
             for _ in 0..8 {
                 world.append();
                 world.settle()?;
             }
-            world.history.len() - 1
-        };
+            world.restart()?;
+            let newest = world.history.back().cloned().unwrap_or_default();
+            world.trail = vec![newest];
+        }
         files.set_between(Some(between));
-        let mut reader = FileStore::open_read_only_with(&folder(), &options);
+        let mut reader = FileStore::open_read_only_with(store_folder(), &options);
         let list = reader.as_mut().map_err(|error| error.clone()).and_then(|reader| reader.list());
         files.set_between(None);
         let list = match list {
@@ -481,11 +499,138 @@ pub fn read_beside(seed: u64) -> Result<(), String> {
             list => list.map_err(|error| format!("seed {seed}: a reader is refused: {error}"))?,
         };
         let world = crate::lock::lock(&world);
-        if !world.history.iter().skip(from).any(|contents| contents.list() == list) {
+        if !world.trail.iter().any(|contents| contents.list() == list) {
             return Err(format!("seed {seed}: a reader sees a state that never was"));
         }
     }
     Ok(())
+}
+
+/// Small scenes that chance rarely finds.
+///
+/// # Errors
+/// What was wrong.
+pub fn scenes(seed: u64) -> Result<(), String> {
+    let told = |scene: &str, wrong: String| format!("seed {seed}, {scene}: {wrong}");
+    the_cache_lies(seed).map_err(|wrong| told("the cache lies", wrong))?;
+    the_checkpoint_is_not_flushed(seed).map_err(|wrong| told("no flush of a checkpoint", wrong))?;
+    a_bit_flips(seed, false).map_err(|wrong| told("a flipped bit", wrong))?;
+    a_bit_flips(seed, true).map_err(|wrong| told("flipped bits", wrong))
+}
+
+/// A flush fails, and what it lost can still be read until the power is cut.
+fn the_cache_lies(seed: u64) -> Result<(), String> {
+    let mut world = World::quiet(seed)?;
+    world.append_some(3)?;
+    world.has_accidents = true;
+    world.files.set_chances(Chances { failed_flush: 1.0, ..Chances::default() });
+    world.append();
+    if let Some(store) = &mut world.store {
+        store.settle();
+    }
+    let record = std::mem::take(&mut world.waiting).pop();
+    let mut newest = world.history.back().cloned().unwrap_or_default();
+    if let Some((_, record)) = record {
+        newest.apply(&record);
+        world.history.push_back(newest);
+    }
+    world.store = None;
+    world.files.kill();
+    world.open_plainly()?;
+    world.append_some(1)?;
+    world.store = None;
+    world.files.cut_power();
+    world.open_plainly()
+}
+
+/// The last transaction of a checkpoint cannot be flushed.
+fn the_checkpoint_is_not_flushed(seed: u64) -> Result<(), String> {
+    let mut world = World::quiet(seed)?;
+    world.append_some(12)?;
+    world.has_accidents = true;
+    for _ in 0..world.random.usize(1..5) {
+        world.checkpoint_step()?;
+    }
+    world.files.set_chances(Chances { failed_flush: 1.0, ..Chances::default() });
+    for _ in 0..20 {
+        world.checkpoint_step()?;
+    }
+    world.store = None;
+    world.files.kill();
+    world.open_plainly()
+}
+
+/// A bit of what was flushed flips: of an old record; or of the newest file's header, and of the record
+/// before it. It is told, or nothing is lost.
+fn a_bit_flips(seed: u64, of_header: bool) -> Result<(), String> {
+    let mut world = World::quiet(seed)?;
+    world.append_some(8)?;
+    let newest = world.history.back().map(dump_of);
+    world.store = None;
+    world.files.kill();
+    let log = store_folder().join("log");
+    let mut names = world.files.list(&log).map_err(|error| error.to_string())?;
+    names.sort();
+    let headers = names.iter().filter_map(|name| {
+        let bytes = world.files.beginning(&log.join(name), 96).ok()?;
+        bytes.iter().any(|byte| *byte != 0).then(|| log.join(name))
+    });
+    let headers: Vec<PathBuf> = headers.collect();
+    let byte = world.random.usize(100..140);
+    match (of_header, &headers[..]) {
+        (false, [first, ..]) => drop(world.files.flip(first, byte, 3)),
+        (true, [.., before, last]) => {
+            let bytes =
+                world.files.beginning(before, 1 << 20).map_err(|error| error.to_string())?;
+            let FoundHeader::Whole(header) = Header::read(&bytes) else { return Ok(()) };
+            let Some((at, _)) = scan::heads(&bytes, 0, header.salt()).last() else { return Ok(()) };
+            world.files.flip(last, 40, 3);
+            world.files.flip(before, at + byte - 100, 3);
+        }
+        _ => return Ok(()),
+    }
+    let opened = FileStore::open_with(store_folder(), Durability::Synced, world.options());
+    let Ok(store) = opened else { return Ok(()) };
+    let mut reader = store.reader().map_err(|error| error.to_string())?;
+    match dump(&mut *reader) {
+        Ok(dump) if Some(&dump) != newest.as_ref() => {
+            Err("what was durable is gone without a word".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+impl World {
+    /// A world in which nothing happens that is not ordered.
+    fn quiet(seed: u64) -> Result<Self, String> {
+        let mut world = World::new(seed)?;
+        world.store = None;
+        world.files.kill();
+        world.open_plainly()?;
+        Ok(world)
+    }
+
+    fn append_some(&mut self, records: usize) -> Result<(), String> {
+        for _ in 0..records {
+            self.append();
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the process and opens the store again, without accidents.
+    fn restart(&mut self) -> Result<(), String> {
+        self.settle()?;
+        self.store = None;
+        self.files.kill();
+        self.open_plainly()
+    }
+
+    fn open_plainly(&mut self) -> Result<(), String> {
+        self.has_accidents = false;
+        self.level = Durability::Synced;
+        self.open_at_last()
+    }
 }
 
 /// The folder that worlds have their stores in.

@@ -354,7 +354,6 @@ fn a_reader_of_another_thread_sees_what_was_committed(store: &mut dyn Store) {
             if at % 7 == 0 {
                 commit(store, &[snapshot("a", at + 1, &at.to_le_bytes())]);
             }
-            if at % 31 == 0 {}
             sender.send(at + 1).expect("it listens");
         }
         drop(sender);

@@ -26,10 +26,11 @@ fn nothing_is_lost_and_nothing_refused() {
                     if let Err(wrong) = simulation::run(seed) {
                         panic!("{wrong}");
                     }
-                    if seed % 4 == 0
-                        && let Err(wrong) = simulation::read_beside(seed)
-                    {
-                        panic!("{wrong}");
+                    if seed % 8 == 0 {
+                        let more = simulation::scenes(seed);
+                        if let Err(wrong) = more.and_then(|()| simulation::read_beside(seed)) {
+                            panic!("{wrong}");
+                        }
                     }
                 }
             });
@@ -40,8 +41,13 @@ fn nothing_is_lost_and_nothing_refused() {
 /// After how many seeds a fault is noticed, and how.
 fn caught(fault: Deliberate) -> Option<(u64, String)> {
     switch_on(Some(fault));
-    let found = (0..1_000).find_map(|seed| {
-        let run = || simulation::run(seed).and_then(|()| simulation::read_beside(seed));
+    let most = std::env::var("FAULT_SEEDS").ok().and_then(|most| most.parse().ok());
+    let found = (0..most.unwrap_or(1_000)).find_map(|seed| {
+        let run = || {
+            simulation::scenes(seed)?;
+            simulation::run(seed)?;
+            simulation::read_beside(seed)
+        };
         match panic::catch_unwind(run) {
             Ok(Ok(())) => None,
             Ok(Err(wrong)) => Some((seed, wrong)),
@@ -59,9 +65,13 @@ fn every_deliberate_fault_is_noticed() {
     thread::scope(|scope| {
         let work = || {
             let mut missed = Vec::new();
+            let only = std::env::var("FAULT").ok();
             while let place = next.fetch_add(1, Relaxed) as usize
                 && let Some(fault) = Deliberate::ALL.get(place)
             {
+                if only.as_ref().is_some_and(|only| *only != format!("{fault:?}")) {
+                    continue;
+                }
                 match caught(*fault) {
                     Some((seed, wrong)) => {
                         let wrong: String = wrong.chars().take(110).collect();

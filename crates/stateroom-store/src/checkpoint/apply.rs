@@ -128,7 +128,6 @@ fn write_row(
         large: None,
         check_state: 0,
         is_intact: false,
-        state_bytes: 0,
     });
     // What is damaged stays so, and is told when it is read; a newer state heals it.
     let heals = newest.is_some() || is_new;

@@ -26,12 +26,10 @@ pub(crate) struct RoomRow {
     pub(crate) check_state: u32,
     /// Whether its checksum is right.
     pub(crate) is_intact: bool,
-    /// How many bytes the state has here.
-    pub(crate) state_bytes: u64,
 }
 
 const COLUMNS: &str = "number, room, position, deleted, at, events, module, wake_at, clients, heard_at, \
-     check_row, check_state, large, coalesce(length(state), -1)";
+     check_row, check_state, large";
 
 impl RoomRow {
     fn from(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -58,7 +56,6 @@ impl RoomRow {
             large: large.as_deref().and_then(decode_large),
             check_state: u32::try_from(row.get::<_, i64>(11)?).unwrap_or(0),
             is_intact: false,
-            state_bytes: u64::try_from(row.get::<_, i64>(13)?).unwrap_or(0),
         };
         it.is_intact = i64::from(it.check()) == row.get::<_, i64>(10)?;
         Ok(it)

@@ -71,9 +71,14 @@ impl Spare {
         }
         let too_much = is_on(Deliberate::RemoveOneTooMany);
         let any_order = is_on(Deliberate::RemoveInAnyOrder);
+        if too_much
+            && applied > 0
+            && let Some(newest) = state.segments.back()
+        {
+            let _ = shared.files.rename(&newest.path, &newest.path.with_extension("old"));
+        }
         let Some(next) = state.segments.get(1) else { return false };
-        let begins = next.from <= applied + 1 && next.header_flushed.load(Relaxed);
-        if !begins && !(too_much && next.from <= applied + 2) {
+        if next.from > applied + 1 || !next.header_flushed.load(Relaxed) {
             return false;
         }
         let place = match any_order {

@@ -107,7 +107,7 @@ impl Naming {
 }
 
 impl FileNode {
-    fn to_disk(&mut self, sector: usize) {
+    fn bring(&mut self, sector: usize) {
         let from = (sector * SECTOR).min(self.cache.len());
         let to = (from + SECTOR).min(self.cache.len());
         if self.disk.len() < to {
@@ -292,7 +292,7 @@ impl Disk {
                     let chance = [0.0, 0.5, 0.9, 1.0][random.usize(..4)];
                     for sector in dirty {
                         if random.f64() < chance {
-                            file.to_disk(sector);
+                            file.bring(sector);
                         }
                     }
                     file.cache = file.disk.clone();
@@ -548,7 +548,7 @@ impl OpenFile for SimFile {
         let file = disk.file(self.node)?;
         for sector in std::mem::take(&mut file.dirty) {
             if !fails || random.f64() < share {
-                file.to_disk(sector);
+                file.bring(sector);
             }
         }
         if fails { Err(failed()) } else { Ok(()) }

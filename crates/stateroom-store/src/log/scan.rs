@@ -94,8 +94,3 @@ pub(crate) fn heads(bytes: &[u8], from: usize, salt: u32) -> impl Iterator<Item 
 pub(crate) fn find(bytes: &[u8], position: u64, salt: u32) -> Option<usize> {
     heads(bytes, HEADER_BYTES, salt).find(|(_, head)| head.position == position).map(|(at, _)| at)
 }
-
-/// The greatest `durable` of all records from `from` on, wherever they are.
-pub(crate) fn witness(bytes: &[u8], from: usize, salt: u32) -> u64 {
-    heads(bytes, from, salt).map(|(_, head)| head.durable).max().unwrap_or(0)
-}
