@@ -1,8 +1,9 @@
-//! Rooms and their store under simulation: joins, leaves, messages, timers, failing events, full and
-//! failing disks, kills and power cuts, all from one seed. Whatever happens, what a client has seen
-//! has happened, once and in order.
+//! The rooms, committer and store that ship, under simulation: joins, leaves, messages, timers, failing
+//! events, deploys, changed limits, clocks that jump, checkpoints of any age, full and failing disks, kills
+//! and power cuts, all from one seed. Whatever happens, what a client has seen has happened, once and in
+//! order, and every room can be brought back.
 //!
-//! `SIMULATION_SEEDS=100000 cargo test -p stateroom-tests --test simulation` tries more seeds, and
+//! `SIMULATION_SEEDS=50000 cargo test -p stateroom-tests --release --test simulation` tries more seeds, and
 //! `SIMULATION_SEED=n` one alone.
 
 mod simulated {
@@ -10,13 +11,23 @@ mod simulated {
     pub(crate) mod world;
 }
 
-use simulated::world::World;
+use simulated::world::{Counts, Misdeed, World};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How many seeds are tried.
-const SEEDS: u64 = 10_000;
+const SEEDS: u64 = 2_000;
+
+/// Within so many seeds something that is done wrong must be noticed.
+const SEEDS_TO_NOTICE: u64 = 1_000;
 
 /// How many things happen for each.
-const STEPS: usize = 150;
+const STEPS: usize = 300;
+
+fn run(seed: u64, misdeed: Option<Misdeed>) -> Counts {
+    let mut world = World::new(seed, misdeed);
+    (0..STEPS).for_each(|_| world.step());
+    world.end()
+}
 
 #[test]
 fn what_a_client_has_seen_has_happened_once_and_in_order() {
@@ -25,21 +36,35 @@ fn what_a_client_has_seen_has_happened_once_and_in_order() {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIMULATION_SEEDS").unwrap_or(SEEDS),
     };
-    let mut happened = [0; 7];
-    for seed in seeds.clone() {
-        let mut world = World::new(seed);
-        for _ in 0..STEPS {
-            world.step();
-        }
-        let counts = world.end();
-        happened.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
+    let count = seeds.end - seeds.start;
+    let mut all = Counts::default();
+    for seed in seeds {
+        let counts = catch_unwind(|| run(seed, None)).unwrap_or_else(|panic| {
+            println!("SIMULATION_SEED={seed} repeats it");
+            std::panic::resume_unwind(panic)
+        });
+        all.add(&counts);
     }
+    println!("{count} seeds: {all:?}");
     // A simulation in which nothing happens proves nothing.
-    let [seen, kills, cuts, failures, returns, refused, parted] = happened;
-    println!(
-        "{} seeds: {seen} messages seen, {kills} kills, {cuts} power cuts, {failures} failed events, \
-         {returns} rooms brought back, {refused} commits refused, {parted} absent clients parted with",
-        seeds.end - seeds.start
-    );
-    assert!(happened.into_iter().all(|count| count > 0) || seeds.end - seeds.start < 100);
+    assert!(count < 100 || all.everything_happened(), "{all:?}");
+}
+
+#[test]
+fn whoever_drives_rooms_wrongly_is_noticed() {
+    // What is noticed is a panic, of which nobody wants to read.
+    std::panic::set_hook(Box::new(|_| {}));
+    let noticed = Misdeed::ALL.map(|misdeed| {
+        let is_noticed =
+            |seed: &u64| catch_unwind(AssertUnwindSafe(|| run(*seed, Some(misdeed)))).is_err();
+        (misdeed, (0..SEEDS_TO_NOTICE).find(is_noticed))
+    });
+    let _ = std::panic::take_hook();
+    for (misdeed, seed) in noticed {
+        println!(
+            "{misdeed:?}: {}",
+            seed.map_or("not noticed".into(), |seed| (seed + 1).to_string())
+        );
+    }
+    assert!(noticed.iter().all(|(_, seed)| seed.is_some()), "{noticed:?}");
 }

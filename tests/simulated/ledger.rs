@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use stateroom::{
-    Birth, ClientId, CodeVersion, MessageRecipient, RestoreFailure, SavedState, ServiceFailure,
-    StateroomContext, StateroomService, StateroomServiceFactory,
+    Birth, ClientId, CodeVersion, MemoryLimits, MessageRecipient, RestoreFailure, SavedState,
+    ServiceFailure, StateroomContext, StateroomService, StateroomServiceFactory,
 };
 use std::{convert::Infallible, time::Duration};
 
@@ -17,6 +17,8 @@ pub(crate) struct Pages {
     /// When it heard something last.
     pub(crate) time: Duration,
     pub(crate) ticks: u32,
+    /// What it may use.
+    pub(crate) limits: MemoryLimits,
     seed: [u8; 32],
 }
 
@@ -26,7 +28,12 @@ pub(crate) struct Ledger<C> {
     context: C,
 }
 
-pub(crate) struct Ledgers;
+/// Ledgers of one code, which may use so much.
+#[derive(Clone, Copy)]
+pub(crate) struct Ledgers {
+    pub(crate) version: u8,
+    pub(crate) limits: MemoryLimits,
+}
 
 /// What has a ledger fail in the middle of its work.
 pub(crate) const TRAP: &str = "trap";
@@ -73,7 +80,8 @@ impl<C: StateroomContext> StateroomService for Ledger<C> {
 
     fn timer(&mut self) {
         self.pages.ticks += 1;
-        if self.pages.ticks.is_multiple_of(5) {
+        // Until the next message it fails whenever it is tried.
+        if self.pages.ticks.is_multiple_of(5) && self.pages.entries.len().is_multiple_of(2) {
             self.fail();
         }
     }
@@ -84,6 +92,14 @@ impl<C: StateroomContext> StateroomService for Ledger<C> {
 
     fn set_time(&mut self, now: Duration) {
         self.pages.time = now;
+    }
+
+    fn set_limits(&mut self, limits: MemoryLimits) {
+        self.pages.limits = limits;
+    }
+
+    fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
+        Some(Ok(serde_json::to_vec(&self.pages).unwrap()))
     }
 
     fn save(&mut self) -> Option<SavedState> {
@@ -103,19 +119,42 @@ impl<C: StateroomContext> StateroomServiceFactory<C> for Ledgers {
     }
 
     fn build_at(&self, _: &str, context: C, birth: &Birth) -> Result<Ledger<C>, Infallible> {
-        context.set_timer(40);
+        if birth.seed[0].is_multiple_of(2) {
+            context.set_timer(40);
+        }
         let (entries, present) = (Vec::new(), Vec::new());
-        let pages = Pages { entries, present, time: birth.time, ticks: 0, seed: birth.seed };
+        let (ticks, limits) = (0, birth.limits);
+        let pages = Pages { entries, present, time: birth.time, ticks, limits, seed: birth.seed };
         Ok(Ledger { pages, failure: None, context })
     }
 
     fn version(&self) -> Result<CodeVersion, String> {
-        Ok(CodeVersion([1; 32]))
+        Ok(CodeVersion([self.version; 32]))
     }
 
     fn restore(&self, _: &str, context: C, state: &[u8]) -> Result<Ledger<C>, RestoreFailure> {
         let pages = serde_json::from_slice(state)
             .map_err(|error| RestoreFailure::Damaged(error.to_string()))?;
         Ok(Ledger { pages, failure: None, context })
+    }
+
+    fn limits(&self) -> MemoryLimits {
+        self.limits
+    }
+
+    fn takes_over(&self) -> bool {
+        true
+    }
+
+    fn take_over(
+        &self,
+        id: &str,
+        context: C,
+        birth: &Birth,
+        state: &[u8],
+    ) -> Result<Ledger<C>, RestoreFailure> {
+        let mut ledger = self.restore(id, context, state)?;
+        ledger.pages.limits = birth.limits;
+        Ok(ledger)
     }
 }

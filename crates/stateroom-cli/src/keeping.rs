@@ -5,7 +5,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde::Deserialize;
 use stateroom_server::{Keeping, Survives};
-use stateroom_store::SqliteStore;
+use stateroom_store::FileStore;
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::{
     path::{Path, PathBuf},
@@ -85,7 +85,7 @@ impl Durability {
             .context(Failure::Module));
         }
         let store =
-            SqliteStore::open(data_dir, self.survives.durability()).context(Failure::Store)?;
+            FileStore::open(data_dir, self.survives.durability()).context(Failure::Store)?;
         let what = match self.survives {
             Survives::Nothing => "a planned stop only",
             Survives::Crash => "crashes and kill -9",

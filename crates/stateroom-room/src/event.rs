@@ -1,7 +1,7 @@
 //! What a room hears.
 
 use serde::{Deserialize, Serialize};
-use stateroom::ClientId;
+use stateroom::{ClientId, MemoryLimits};
 
 /// Something that happened to a room. Payloads are borrowed: hearing an event copies nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,9 @@ pub enum Event<'a> {
         /// Which client.
         client: ClientId,
     },
-    /// The deadline that has passed is no more, and the service does not hear of it: its
-    /// [`Timer`](Event::Timer) failed, and was set aside.
-    SkipTimer,
+    /// The service may use this much from now on. It hears of nothing but what it is refused.
+    Limits {
+        /// How much.
+        limits: MemoryLimits,
+    },
 }

@@ -93,7 +93,7 @@ impl Glance {
             Event::Disconnect { client } | Event::Forget { client } => {
                 self.members.leave(client);
             }
-            Event::Text { .. } | Event::Binary { .. } | Event::Timer | Event::SkipTimer => {}
+            Event::Text { .. } | Event::Binary { .. } | Event::Timer | Event::Limits { .. } => {}
         }
     }
 

@@ -42,25 +42,32 @@
 //! in between. [`Room::state`] tells the whole room at one moment; [`Room::restore`] and
 //! [`Room::replay`] bring it back from that and the records after it.
 
+mod bring_back;
 mod command;
-mod durable;
 mod event;
 mod glance;
 mod journal;
+mod kept;
 mod members;
+mod new_code;
 mod outbox;
+mod pace;
 mod record;
 mod room;
+mod setback;
 mod state;
 mod timestamp;
 
+pub use bring_back::{ReturnFailure, describe};
 pub use command::{CloseReason, Command, MessageKind, Recipients};
-pub use durable::{ReturnFailure, TakeOverFailure, describe};
 pub use event::Event;
 pub use glance::Glance;
+pub use kept::{Keep, KeptRoom, MAX_UNKEPT_BYTES};
 pub use members::MAX_REMEMBERED_TOKENS;
+pub use new_code::TakeOverFailure;
 pub use outbox::RoomContext;
 pub use record::{NoRecord, Record, Records};
 pub use room::{Room, RoomEnded, StartFailure};
+pub use setback::{Consequence, SetAside};
 pub use state::{NoState, RoomState};
 pub use timestamp::Timestamp;

@@ -44,6 +44,12 @@ impl Members {
             .is_ok_and(|place| self.connected.get(place).is_some_and(|(_, token)| token.is_some()))
     }
 
+    /// The token of `client`, who is connected.
+    pub(crate) fn token(&self, client: ClientId) -> Option<&str> {
+        let (_, token) = self.connected.get(self.find(client).ok()?)?;
+        token.as_deref()
+    }
+
     /// How many are connected.
     pub(crate) fn len(&self) -> usize {
         self.connected.len()

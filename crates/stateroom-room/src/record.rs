@@ -78,7 +78,7 @@ pub struct Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stateroom::ClientId;
+    use stateroom::{ClientId, MemoryLimits};
 
     #[test]
     fn what_is_written_is_read_again() {
@@ -91,7 +91,9 @@ mod tests {
             Event::Disconnect { client },
             Event::Timer,
             Event::Forget { client },
-            Event::SkipTimer,
+            Event::Limits {
+                limits: MemoryLimits { memory_bytes: 1 << 26, table_elements: 20_000 },
+            },
         ];
         let mut journal = Vec::new();
         for (number, event) in events.into_iter().enumerate() {

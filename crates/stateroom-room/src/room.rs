@@ -4,7 +4,9 @@ use crate::{
     CloseReason, Command, Event, RoomContext, Timestamp, journal::Journal, members::Members,
     outbox::Mark,
 };
-use stateroom::{ClientId, ServiceFailure, Sleep, StateroomService, StateroomServiceFactory};
+use stateroom::{
+    ClientId, MemoryLimits, ServiceFailure, Sleep, StateroomService, StateroomServiceFactory,
+};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -20,6 +22,10 @@ pub struct Room<S> {
     pub(crate) ended: Option<RoomEnded>,
     /// When it last heard something.
     pub(crate) now: Timestamp,
+    /// What the service may use.
+    pub(crate) limits: MemoryLimits,
+    /// Whether a client has ever sent it anything.
+    pub(crate) was_spoken_in: bool,
     /// Where it is to outlive its process.
     pub(crate) journal: Option<Box<Journal>>,
 }
@@ -60,7 +66,7 @@ impl<S: StateroomService> Room<S> {
     {
         let context = RoomContext::default();
         let service = build(|| factory.build(room_id, context.clone()))?;
-        Ok(Room::with(service, context, now, None))
+        Ok(Room::with(service, context, now, factory.limits()))
     }
 
     /// A room with nobody in it whose service was just made.
@@ -68,11 +74,20 @@ impl<S: StateroomService> Room<S> {
         service: S,
         context: RoomContext,
         now: Timestamp,
-        journal: Option<Box<Journal>>,
+        limits: MemoryLimits,
     ) -> Self {
-        let (members, now) = (Members::default(), now.in_whole_microseconds());
-        let mut room =
-            Room { service, context, members, deadline: None, ended: None, now, journal };
+        let now = now.in_whole_microseconds();
+        let mut room = Room {
+            service,
+            context,
+            members: Members::default(),
+            deadline: None,
+            ended: None,
+            now,
+            limits,
+            was_spoken_in: false,
+            journal: None,
+        };
         room.take_timer_request(now);
         room
     }
@@ -131,9 +146,8 @@ impl<S: StateroomService> Room<S> {
             | Event::Binary { client, .. }
             | Event::Disconnect { client }
             | Event::Forget { client } => self.members.contains(client),
-            Event::Timer | Event::SkipTimer => {
-                self.deadline.is_some_and(|deadline| deadline <= now)
-            }
+            Event::Timer => self.deadline.is_some_and(|deadline| deadline <= now),
+            Event::Limits { .. } => true,
         }
     }
 
@@ -141,8 +155,12 @@ impl<S: StateroomService> Room<S> {
     pub(crate) fn hear(&mut self, event: Event<'_>, now: Timestamp) -> Result<(), RoomEnded> {
         match event {
             Event::Connect { token } => self.connect(token, now),
-            Event::Text { client, text } => self.call(now, |service| service.message(client, text)),
+            Event::Text { client, text } => {
+                self.was_spoken_in = true;
+                self.call(now, |service| service.message(client, text))
+            }
             Event::Binary { client, bytes } => {
+                self.was_spoken_in = true;
                 self.call(now, |service| service.binary(client, bytes))
             }
             Event::Disconnect { client } => self.disconnect(client, now),
@@ -154,9 +172,9 @@ impl<S: StateroomService> Room<S> {
                 self.members.leave(client);
                 Ok(())
             }
-            Event::SkipTimer => {
-                self.deadline = None;
-                Ok(())
+            Event::Limits { limits } => {
+                self.limits = limits;
+                self.call(now, |service| service.set_limits(limits))
             }
         }
     }
@@ -212,6 +230,19 @@ impl<S: StateroomService> Room<S> {
     /// The clients that are connected, in the order of their ids.
     pub fn members(&self) -> impl Iterator<Item = ClientId> {
         self.members.iter()
+    }
+
+    /// What the service may use.
+    #[must_use]
+    pub fn limits(&self) -> MemoryLimits {
+        self.limits
+    }
+
+    /// Whether any client has ever sent it a message. Until then it has nothing that is worth keeping
+    /// once everybody has left.
+    #[must_use]
+    pub fn was_spoken_in(&self) -> bool {
+        self.was_spoken_in
     }
 
     /// How many clients are connected.

@@ -36,6 +36,8 @@ pub(crate) struct Lived {
     pub(crate) now: Timestamp,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) members: Members,
+    pub(crate) limits: MemoryLimits,
+    pub(crate) was_spoken_in: bool,
     #[serde(with = "serde_bytes")]
     pub(crate) service: Vec<u8>,
 }

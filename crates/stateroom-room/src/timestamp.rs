@@ -46,6 +46,24 @@ impl Timestamp {
         Timestamp(Duration::from_micros(microseconds))
     }
 
+    /// This moment and `time` more; the end of time where that would overflow.
+    #[must_use]
+    pub const fn after(self, time: Duration) -> Self {
+        Timestamp(self.0.saturating_add(time))
+    }
+
+    /// The moment `time` before this one; the origin where there is none.
+    #[must_use]
+    pub const fn before(self, time: Duration) -> Self {
+        Timestamp(self.0.saturating_sub(time))
+    }
+
+    /// How long this is after `earlier`; nothing where it is not.
+    #[must_use]
+    pub const fn since(self, earlier: Timestamp) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// This moment and `milliseconds` more; the end of time where that would overflow.
     #[must_use]
     pub const fn after_milliseconds(self, milliseconds: u32) -> Self {

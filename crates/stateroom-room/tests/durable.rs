@@ -286,14 +286,10 @@ fn an_event_that_fails_leaves_no_record() {
 }
 
 #[test]
-fn who_and_what_cannot_be_heard_is_forgotten_without_the_service() {
+fn who_cannot_be_let_go_is_forgotten_without_the_service() {
     let mut room = found();
     joins(&mut room, None);
     says(&mut room, "timer", 0);
-    room.handle(Event::SkipTimer, after(10)).unwrap();
-    assert!(room.deadline().is_some(), "it is not due");
-    room.handle(Event::SkipTimer, after(50)).unwrap();
-    assert_eq!(room.deadline(), None);
     room.handle(Event::Forget { client: ADA }, after(51)).unwrap();
     assert_eq!(room.member_count(), 0);
     room.submit().unwrap();

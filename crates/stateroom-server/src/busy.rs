@@ -5,6 +5,7 @@
 //! [`lend_thread`], called from within it, gives the shard from there to a fresh thread. So rooms
 //! that are quick pay for a move of one pointer, and nothing is locked or shared.
 
+use crate::priority;
 use std::{
     any::Any,
     cell::Cell,
@@ -16,11 +17,6 @@ use std::{
 /// until it ends or is stopped.
 const MOST_LENT: usize = 64;
 
-/// As low as a thread's priority can be: an event that takes long gets what the others leave, and a
-/// fair share of it.
-#[cfg(unix)]
-const LOWEST_PRIORITY: i32 = 19;
-
 static LENT: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -31,6 +27,11 @@ thread_local! {
 pub(crate) trait Work: Any + Send {
     /// Does it, to its end.
     fn go_on(self: Box<Self>);
+
+    /// How much stack a thread for it has, in bytes, where that is not what the system gives.
+    fn stack_bytes(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Runs `act`, while `work` waits where it can be lent from. Returns `work` unless it was lent; then
@@ -59,7 +60,7 @@ pub fn lend_thread() {
         // The work gets to the thread through a channel, so that it is not lost with a thread that
         // cannot be started.
         let (hand, receive) = std::sync::mpsc::channel::<Box<dyn Work>>();
-        let fresh = thread::Builder::new().name("stateroom".to_owned()).spawn(move || {
+        let fresh = thread_with(work.stack_bytes()).name("stateroom".to_owned()).spawn(move || {
             if let Ok(work) = receive.recv() {
                 work.go_on();
             }
@@ -67,14 +68,19 @@ pub fn lend_thread() {
         if fresh.is_ok() {
             // The thread is there and waits for just this.
             let _ = hand.send(work);
-            #[cfg(unix)]
-            {
-                // A thread that stays as important as it was only makes the others wait longer.
-                let _ = rustix::process::setpriority_process(None, LOWEST_PRIORITY);
-            }
+            // A thread that stays as important as it was only makes the others wait longer.
+            priority::lower(priority::LOWEST);
             return;
         }
     }
     LENT.fetch_sub(1, Relaxed);
     WORK.set(Some(work));
+}
+
+/// The beginning of a thread with so much stack, or with what the system gives.
+pub(crate) fn thread_with(stack_bytes: Option<usize>) -> thread::Builder {
+    match stack_bytes {
+        Some(bytes) => thread::Builder::new().stack_size(bytes),
+        None => thread::Builder::new(),
+    }
 }

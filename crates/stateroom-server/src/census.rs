@@ -38,11 +38,11 @@ pub(crate) struct Status {
 /// How many rooms of each kind there were, when the log last told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tiers {
-    clients: usize,
-    awake: usize,
+    pub(crate) clients: usize,
+    pub(crate) awake: usize,
     /// Asleep in memory.
-    asleep: usize,
-    on_disk: usize,
+    pub(crate) asleep: usize,
+    pub(crate) on_disk: usize,
 }
 
 /// How long rooms took to wake, by powers of two of microseconds.
@@ -130,14 +130,19 @@ impl Census {
         self.stopping.load(Relaxed)
     }
 
-    /// Tells the log where the rooms are, unless that is as it was `told`.
-    pub(crate) fn tell(&self, told: &mut Tiers) {
+    /// How many rooms of each kind there are.
+    pub(crate) fn tiers(&self) -> Tiers {
         let on_disk = self.on_disk.load(Relaxed);
         // Each is counted by itself, so for a moment they may not add up.
         let in_memory = self.rooms.load(Relaxed).saturating_sub(on_disk);
         let asleep = self.asleep.load(Relaxed).saturating_sub(on_disk);
         let clients = self.clients.load(Relaxed);
-        let tiers = Tiers { clients, awake: in_memory.saturating_sub(asleep), asleep, on_disk };
+        Tiers { clients, awake: in_memory.saturating_sub(asleep), asleep, on_disk }
+    }
+
+    /// Tells the log where the rooms are, unless that is as it was `told`.
+    pub(crate) fn tell(&self, told: &mut Tiers) {
+        let tiers = self.tiers();
         if tiers != *told {
             *told = tiers;
             let (wakes, p99) = self.wakes.summary();

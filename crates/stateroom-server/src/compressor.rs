@@ -1,5 +1,6 @@
 //! A thread that makes what sleeping rooms keep smaller, off the rooms' own way.
 
+use crate::{health::Health, priority};
 use stateroom::Compression;
 use std::{
     io,
@@ -15,10 +16,6 @@ use std::{
 /// faster than it can keep up with, their shards do the work themselves.
 const MOST_WAITING: usize = 64;
 
-/// Lower than that of the threads that clients wait for.
-#[cfg(unix)]
-const LOW_PRIORITY: i32 = 10;
-
 /// The way to the thread, which ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Compressor {
@@ -27,17 +24,14 @@ pub(crate) struct Compressor {
 }
 
 impl Compressor {
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn start(health: &Arc<Health>) -> io::Result<Self> {
         let (work, receiver) = channel::<Compression>();
         let waiting = Arc::new(AtomicUsize::new(0));
         thread::Builder::new().name("compressor".to_owned()).spawn({
-            let waiting = waiting.clone();
+            let (waiting, guard) = (waiting.clone(), health.guard("compressor"));
             move || {
-                #[cfg(unix)]
-                {
-                    // Where that is refused, the thread is as important as the others.
-                    let _ = rustix::process::setpriority_process(None, LOW_PRIORITY);
-                }
+                let _guard = guard;
+                priority::lower(priority::LOW);
                 for compression in receiver {
                     waiting.fetch_sub(1, Relaxed);
                     compression.run();

@@ -17,14 +17,33 @@ pub struct ServerConfig {
     pub max_rooms: usize,
     /// How many clients may be connected at once; past that 503. Default: 100,000.
     pub max_clients: usize,
+    /// How many connections of every kind may be open at once: clients, plain HTTP (which counts twice,
+    /// for the file that it may have open), and those that are just beginning or being closed. The last
+    /// sixteenth of them, at most 128, are for telling newcomers 503; past that they wait to be accepted.
+    /// Lowered to what the limit on open descriptors leaves. Default: 110,000.
+    pub max_connections: usize,
     /// How many clients one room may have at once; past that 503. Default: 10,000.
     pub max_clients_per_room: usize,
     /// The largest message a client may send, in bytes; past that the client is closed with 1009.
     /// Default: 1 MiB.
     pub max_message_bytes: usize,
-    /// How many bytes may wait for a client that reads too slowly. One that still has more than
-    /// this waiting when there is something new for it is closed with 1013. Default: 1 MiB.
+    /// How many bytes of messages that have not come whole all clients together may have the server hold.
+    /// In the upper half of it, a client that has sent more than an equal share is closed with 1013 when
+    /// it sends more; past it, any. Default: 64 MiB.
+    pub max_unfinished_bytes: usize,
+    /// How many bytes may wait for a client that reads too slowly, beside one message that is larger than
+    /// this by itself. One that still has more waiting when there is something new for it is closed with
+    /// 1013. Default: 1 MiB.
     pub max_queue_bytes: usize,
+    /// How long a client for whom something waits may read nothing at all; then it is closed with 1013.
+    /// Default: 10 s.
+    pub slow_reader_timeout: Duration,
+    /// How long a client that is closed, or closes, may take to read what was sent to it before and to
+    /// close its side; then it is cut off. Default: 5 s.
+    pub closing_timeout: Duration,
+    /// How long a request or a download over plain HTTP may make no progress; then its connection is
+    /// closed. Default: 30 s.
+    pub http_stall_timeout: Duration,
     /// How long a room lives on after its last client left; where rooms are kept, how long it stays in
     /// memory then. Default: 30 s.
     pub empty_room_timeout: Duration,
@@ -42,6 +61,9 @@ pub struct ServerConfig {
     /// How long a room sleeps in memory before it is left to the disk alone, where rooms are kept. Its
     /// clients notice nothing. Default: 5 min.
     pub hibernate_after: Duration,
+    /// Where rooms are kept: how long after its last visitor has left a room is forgotten that has no timer,
+    /// with all that is kept of it. `None` is never. Default: `None`.
+    pub forget_after: Option<Duration>,
     /// Where rooms are kept: how long after the server's start those who were connected before it, and
     /// have a token, may take to come back, before their room hears that they left. Default: 10 s.
     pub reconnect_timeout: Duration,
@@ -53,6 +75,9 @@ pub struct ServerConfig {
     pub max_awake_bytes: usize,
     /// How many threads have rooms; 0 takes one for each core that the process may use. Default: 0.
     pub shards: usize,
+    /// How much stack a thread that has rooms has, in bytes; their services run on it. Default: none,
+    /// which is what the system gives threads.
+    pub thread_stack_bytes: Option<usize>,
     /// How long a shutdown waits for clients to take their leave. Default: 5 s.
     pub shutdown_timeout: Duration,
     /// How often the log tells how many rooms are awake, asleep and on disk, if that has changed; 0 is
@@ -69,19 +94,26 @@ impl Default for ServerConfig {
             client_path: None,
             max_rooms: 1_000_000,
             max_clients: 100_000,
+            max_connections: 110_000,
             max_clients_per_room: 10_000,
             max_message_bytes: 1024 * 1024,
+            max_unfinished_bytes: 64 * 1024 * 1024,
             max_queue_bytes: 1024 * 1024,
+            slow_reader_timeout: Duration::from_secs(10),
+            closing_timeout: Duration::from_secs(5),
+            http_stall_timeout: Duration::from_secs(30),
             empty_room_timeout: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(25),
             heartbeat_timeout: Duration::from_secs(60),
             flush_window: Duration::ZERO,
             sleep_after: Duration::from_secs(10),
             hibernate_after: Duration::from_secs(5 * 60),
+            forget_after: None,
             reconnect_timeout: Duration::from_secs(10),
             max_awake_rooms: 4_000,
             max_awake_bytes: 4 * 1024 * 1024 * 1024,
             shards: 0,
+            thread_stack_bytes: None,
             shutdown_timeout: Duration::from_secs(5),
             log_rooms_every: Duration::from_secs(60),
         }

@@ -1,7 +1,9 @@
 //! One client's socket: reads its messages, writes what is for it.
 
 use crate::{
+    counts,
     ring::Write,
+    unfinished::{Held, Unfinished},
     websocket::{Appetite, Decoder, Incoming, ProtocolError},
 };
 use bytes::{Buf as _, Bytes};
@@ -11,7 +13,10 @@ use stateroom::ClientId;
 use std::{
     collections::VecDeque,
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
+    net::IpAddr,
     ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// How many pieces one system call writes at most; Linux takes 1,024.
@@ -26,9 +31,13 @@ pub(crate) struct Connection {
     /// Which client this is; `None` once the room has closed it.
     pub(crate) client: Option<ClientId>,
     decoder: Decoder,
+    /// What of a message that has not come whole is held.
+    held: Option<Box<Held>>,
     /// Whether to read until there is nothing more: the system tells only of what is new, and a
     /// short read may stand between the last bytes and the end.
     drain: bool,
+    /// Whether the room has it on its list of those to look at.
+    is_listed: bool,
     /// What of the room's current batch is for this client.
     pub(crate) batch: SmallVec<[Piece; 2]>,
     /// Frames that the socket would not take yet.
@@ -48,10 +57,32 @@ impl Piece {
     }
 }
 
-#[derive(Debug, Default)]
+/// How much clients may send.
+#[derive(Debug)]
+pub(crate) struct ReadLimits {
+    /// The largest message, in bytes.
+    pub(crate) message_bytes: usize,
+    /// What all of them together have the server hold.
+    pub(crate) unfinished: Arc<Unfinished>,
+}
+
+/// How much may wait for a client, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLimits {
+    /// In bytes, beside one message that is larger than this by itself.
+    pub(crate) bytes: usize,
+    /// How long it may read nothing.
+    pub(crate) stall: Duration,
+}
+
+#[derive(Debug)]
 struct Queue {
     frames: VecDeque<Bytes>,
     bytes: usize,
+    /// The most bytes that one of the frames has, or had.
+    largest: usize,
+    /// When something of it was last written, or the first of it came.
+    progressed: Instant,
 }
 
 /// How a look at a socket ended.
@@ -74,10 +105,17 @@ impl Connection {
             socket,
             client: Some(client),
             decoder: Decoder::default(),
+            held: None,
             drain: false,
+            is_listed: false,
             batch: SmallVec::new(),
             queue: None,
         }
+    }
+
+    /// Where the client comes from.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.stream.peer_addr().ok().map(|address| address.ip())
     }
 
     /// Has the next looks read until there is nothing more.
@@ -85,15 +123,27 @@ impl Connection {
         self.drain = true;
     }
 
+    /// Notes that the room is to look at it. `false` if that is on its list already, which must not grow with
+    /// each packet that comes while the room hears nothing.
+    pub(crate) fn list(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_listed, true)
+    }
+
+    /// Notes that it is on no list any more.
+    pub(crate) fn take_off_list(&mut self) {
+        self.is_listed = false;
+    }
+
     /// Reads what is there, up to the size of `scratch`, and tells `hear` of each message in it.
     pub(crate) fn read(
         &mut self,
         scratch: &mut [u8],
-        limit: usize,
+        limits: &ReadLimits,
         hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
+        self.is_listed = false;
         if self.decoder.is_paused() {
-            return self.decode(&mut [], limit, hear);
+            return self.decode(&mut [], limits, hear);
         }
         let length = match self.stream.read(scratch) {
             Ok(0) => return Reading::Gone,
@@ -105,8 +155,9 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Reading::More,
             Err(_) => return Reading::Gone,
         };
+        counts::add(|counts| counts.bytes_in += length as u64);
         let filled = scratch.get_mut(..length).unwrap_or_default();
-        match self.decode(filled, limit, hear) {
+        match self.decode(filled, limits, hear) {
             broken @ Reading::Broken(_) => broken,
             _ if self.drain || length == scratch.len() || self.decoder.is_paused() => Reading::More,
             // A short read has emptied the socket.
@@ -119,18 +170,36 @@ impl Connection {
     pub(crate) fn decode(
         &mut self,
         bytes: &mut [u8],
-        limit: usize,
+        limits: &ReadLimits,
         hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
-        match self.decoder.decode(bytes, limit, hear) {
-            Ok(()) => Reading::More,
-            Err(error) => Reading::Broken(error),
+        if let Err(error) = self.decoder.decode(bytes, limits.message_bytes, hear) {
+            return Reading::Broken(error);
         }
+        let holds = self.decoder.unfinished_bytes();
+        if (holds > 0 || self.held.is_some()) && !limits.unfinished.hold(&mut self.held, holds) {
+            return Reading::Broken(ProtocolError::TooMuchUnfinished);
+        }
+        Reading::More
     }
 
     /// How many bytes wait for this client to read.
+    #[cfg(test)]
     pub(crate) fn queued_bytes(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.bytes)
+    }
+
+    /// Whether more than `limit` bytes wait for this client, beside one message larger than that.
+    pub(crate) fn has_too_much_queued(&self, limit: usize) -> bool {
+        self.queue.as_ref().is_some_and(|queue| {
+            let large = if queue.largest > limit { queue.largest } else { 0 };
+            queue.bytes.saturating_sub(large) > limit
+        })
+    }
+
+    /// When this client will have read nothing for `time`, if something waits for it.
+    pub(crate) fn stalls_at(&self, time: Duration) -> Option<Instant> {
+        Some(self.queue.as_ref()?.progressed + time)
     }
 
     /// The write that [`Connection::write_batch`] begins with, to be made by somebody else.
@@ -159,7 +228,7 @@ impl Connection {
             return Ok(());
         }
         let shared = shared.get_or_insert_with(|| Bytes::copy_from_slice(batch));
-        let queue = self.queue.get_or_insert_default();
+        let queue = self.queue.get_or_insert_with(Queue::new);
         for piece in self.batch.drain(..) {
             queue.push(shared.slice(piece.range()));
         }
@@ -214,38 +283,62 @@ impl Connection {
 
     /// Queues a frame for this client alone.
     pub(crate) fn queue(&mut self, frame: Vec<u8>) {
-        self.queue.get_or_insert_default().push(Bytes::from(frame));
+        self.queue.get_or_insert_with(Queue::new).push(Bytes::from(frame));
     }
 
     /// Writes what waits, as far as the socket takes it.
     pub(crate) fn write_queue(&mut self) -> io::Result<()> {
         let Some(queue) = &mut self.queue else { return Ok(()) };
-        if write_frames(&mut self.stream, &mut queue.frames)? {
+        let written = write_frames(&mut self.stream, &mut queue.frames)?;
+        if queue.frames.is_empty() {
             self.queue = None;
-        } else {
-            queue.bytes = queue.frames.iter().map(Bytes::len).sum();
+        } else if written > 0 {
+            queue.bytes = queue.bytes.saturating_sub(written);
+            queue.progressed = Instant::now();
+            counts::add(|counts| {
+                counts.queued_bytes = counts.queued_bytes.wrapping_sub(written as u64);
+            });
         }
         Ok(())
     }
 
     /// What is needed to take leave of this client.
     pub(crate) fn into_parts(self) -> (TcpStream, VecDeque<Bytes>) {
-        (self.stream, self.queue.map(|queue| queue.frames).unwrap_or_default())
+        let frames = |mut queue: Box<Queue>| std::mem::take(&mut queue.frames);
+        (self.stream, self.queue.map(frames).unwrap_or_default())
     }
 }
 
 impl Queue {
+    fn new() -> Box<Self> {
+        let progressed = Instant::now();
+        Box::new(Queue { frames: VecDeque::new(), bytes: 0, largest: 0, progressed })
+    }
+
     fn push(&mut self, frame: Bytes) {
+        counts::add(|counts| {
+            counts.queued_bytes = counts.queued_bytes.wrapping_add(frame.len() as u64);
+        });
         self.bytes += frame.len();
+        self.largest = self.largest.max(frame.len());
         self.frames.push_back(frame);
     }
 }
 
-/// Writes frames until there are none left (`true`) or the socket is full.
+impl Drop for Queue {
+    fn drop(&mut self) {
+        counts::add(|counts| {
+            counts.queued_bytes = counts.queued_bytes.wrapping_sub(self.bytes as u64);
+        });
+    }
+}
+
+/// Writes frames until there are none left, or the socket is full, and tells how many bytes that were.
 pub(crate) fn write_frames(
     stream: &mut TcpStream,
     frames: &mut VecDeque<Bytes>,
-) -> io::Result<bool> {
+) -> io::Result<usize> {
+    let mut all = 0;
     while !frames.is_empty() {
         let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
         let mut count = 0;
@@ -255,10 +348,11 @@ pub(crate) fn write_frames(
         }
         let mut written = match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
             Ok(written) => written,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(all),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        all += written;
         while let Some(first) = frames.front_mut() {
             if written < first.len() {
                 first.advance(written);
@@ -268,5 +362,5 @@ pub(crate) fn write_frames(
             frames.pop_front();
         }
     }
-    Ok(true)
+    Ok(all)
 }

@@ -1,8 +1,11 @@
 //! When to look at each socket again: who is pinged, who is taken for dead, whose patience is up.
 //!
 //! Time is counted in ticks, coarse enough for one list of sockets per tick to serve a hundred
-//! thousand of them without a timer each. A socket's own record says at which tick it is due, so an
-//! entry here that is out of date is simply passed over.
+//! thousand of them without a timer each. A socket is in one list at a time, however often its turn is
+//! put off or brought forward.
+//!
+//! Time in which the process did not run, or could not come to look, does not count: after it, whatever
+//! clients have sent is read before anybody is called silent.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +14,11 @@ const TICKS_PER_INTERVAL: u32 = 8;
 const SHORTEST_TICK: Duration = Duration::from_millis(10);
 const LONGEST_TICK: Duration = Duration::from_secs(1);
 
-/// How many ticks ahead a socket can be due; it is looked at again then if it must wait longer.
+/// How many ticks ahead a list is; a socket that is due later is put off again when that one comes.
 const HORIZON: u32 = 512;
+
+/// No socket.
+const NONE: u32 = u32::MAX;
 
 /// What to do about one client now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,15 +43,29 @@ pub(crate) struct Heartbeats {
     /// The first tick that has not been handled yet.
     next: u32,
     watched: usize,
-    wheel: Vec<Vec<u32>>,
+    /// The first socket of each list.
+    wheel: Vec<u32>,
+    /// Of each socket, by its number.
+    links: Vec<Link>,
 }
+
+/// Where a socket is in the lists.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    /// The tick at which it is due, or [`NONE`] while it is in no list.
+    due: u32,
+    /// Which list it is in.
+    list: u32,
+    before: u32,
+    after: u32,
+}
+
+const UNLINKED: Link = Link { due: NONE, list: NONE, before: NONE, after: NONE };
 
 impl Heartbeats {
     /// A wheel that starts at `origin`. A `timeout` below the `interval` counts as the interval.
     pub(crate) fn new(interval: Duration, timeout: Duration, origin: Instant) -> Self {
         let tick = (interval / TICKS_PER_INTERVAL).clamp(SHORTEST_TICK, LONGEST_TICK);
-        let mut wheel = Vec::new();
-        wheel.resize_with(HORIZON as usize, Vec::new);
         Heartbeats {
             origin,
             tick,
@@ -53,7 +73,8 @@ impl Heartbeats {
             dead_after: ticks(timeout.max(interval), tick).max(2),
             next: 0,
             watched: 0,
-            wheel,
+            wheel: vec![NONE; HORIZON as usize],
+            links: Vec::new(),
         }
     }
 
@@ -68,29 +89,67 @@ impl Heartbeats {
         from.saturating_add(ticks(time, self.tick)).saturating_add(1)
     }
 
-    /// Has `socket` looked at when the tick `due` begins, or before where that is too far ahead.
+    /// Has `socket` looked at when the tick `due` begins, and not when it was to be before.
     pub(crate) fn watch(&mut self, socket: u32, due: u32) {
-        let due = due.clamp(self.next, self.next.saturating_add(HORIZON - 1));
-        if let Some(list) = self.wheel.get_mut((due % HORIZON) as usize) {
-            list.push(socket);
-            self.watched += 1;
+        self.forget(socket);
+        let list = due.clamp(self.next, self.next.saturating_add(HORIZON - 1)) % HORIZON;
+        let index = socket as usize;
+        if self.links.len() <= index {
+            self.links.resize(index + 1, UNLINKED);
         }
+        let Some(first) = self.wheel.get_mut(list as usize) else { return };
+        let after = std::mem::replace(first, socket);
+        if let Some(link) = self.links.get_mut(after as usize) {
+            link.before = socket;
+        }
+        if let Some(link) = self.links.get_mut(index) {
+            *link = Link { due, list, before: NONE, after };
+        }
+        self.watched += 1;
     }
 
-    /// The sockets that have become due by `now`, some perhaps out of date.
+    /// Has `socket` not looked at any more.
+    pub(crate) fn forget(&mut self, socket: u32) {
+        let Some(link) = self.links.get_mut(socket as usize) else { return };
+        let Link { list, before, after, .. } = std::mem::replace(link, UNLINKED);
+        if list == NONE {
+            return;
+        }
+        if let Some(link) = self.links.get_mut(after as usize) {
+            link.before = before;
+        }
+        if let Some(link) = self.links.get_mut(before as usize) {
+            link.after = after;
+        } else if let Some(first) = self.wheel.get_mut(list as usize) {
+            *first = after;
+        }
+        self.watched -= 1;
+    }
+
+    /// The sockets that have become due by `now`. Where that is later than a tick after it was to be called,
+    /// the time between does not count.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<u32> {
-        let now = self.tick_at(now);
+        let late = now.saturating_duration_since(self.origin + self.tick * self.next);
+        if late > self.tick {
+            self.origin += late;
+        }
+        let tick = self.tick_at(now);
         let mut due = Vec::new();
-        if now - self.next.min(now) >= HORIZON {
-            self.next = now - HORIZON + 1; // Every list is passed once.
-        }
-        while self.next <= now {
-            if let Some(list) = self.wheel.get_mut((self.next % HORIZON) as usize) {
-                due.append(list);
-            }
+        while self.next <= tick {
+            let list = (self.next % HORIZON) as usize;
             self.next += 1;
+            let mut socket = self.wheel.get(list).copied().unwrap_or(NONE);
+            while let Some(link) = self.links.get(socket as usize).copied() {
+                if link.due > tick {
+                    // It was further ahead than the lists are.
+                    self.watch(socket, link.due);
+                } else {
+                    self.forget(socket);
+                    due.push(socket);
+                }
+                socket = link.after;
+            }
         }
-        self.watched -= due.len();
         due
     }
 
@@ -152,28 +211,74 @@ mod tests {
         let at = |seconds| origin + Duration::from_secs(seconds);
         heartbeats.watch(1, 3);
         heartbeats.watch(2, 5);
-        assert!(heartbeats.due(at(2)).is_empty());
+        (0..=2).for_each(|second| assert!(heartbeats.due(at(second)).is_empty()));
         assert_eq!(heartbeats.due(at(3)), [1]);
         assert!(heartbeats.due(at(3)).is_empty());
         assert_eq!(heartbeats.next(), Some(at(4)));
-        assert_eq!(heartbeats.due(at(9)), [2]);
+        assert!(heartbeats.due(at(4)).is_empty());
+        assert_eq!(heartbeats.due(at(5)), [2]);
         assert_eq!(heartbeats.next(), None);
     }
 
     #[test]
-    fn a_long_pause_loses_nobody() {
+    fn whoever_is_due_beyond_the_lists_is_due_at_that_tick_all_the_same() {
         let (mut heartbeats, origin) = heartbeats();
-        (0..1000).for_each(|socket| heartbeats.watch(socket, socket));
-        let mut due = heartbeats.due(origin + Duration::from_secs(10_000));
+        let far = 3 * HORIZON + 7;
+        (0..4).for_each(|socket| heartbeats.watch(socket, far));
+        for second in 0..far {
+            assert!(heartbeats.due(origin + Duration::from_secs(second.into())).is_empty());
+        }
+        let mut due = heartbeats.due(origin + Duration::from_secs(far.into()));
         due.sort_unstable();
-        assert_eq!(due, (0..1000).collect::<Vec<_>>());
+        assert_eq!(due, [0, 1, 2, 3]);
+        assert_eq!(heartbeats.next(), None);
     }
 
     #[test]
     fn whoever_is_due_in_the_past_is_due_at_once() {
         let (mut heartbeats, origin) = heartbeats();
-        heartbeats.due(origin + Duration::from_secs(100));
+        let at = |seconds| origin + Duration::from_secs(seconds);
+        (0..=100).for_each(|second| drop(heartbeats.due(at(second))));
         heartbeats.watch(7, 3);
-        assert_eq!(heartbeats.due(origin + Duration::from_secs(101)), [7]);
+        assert_eq!(heartbeats.due(at(101)), [7]);
+    }
+
+    #[test]
+    fn a_socket_has_one_entry_however_often_it_is_put_off() {
+        let (mut heartbeats, origin) = heartbeats();
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut expected = std::collections::BTreeMap::new();
+        for _ in 0..20_000 {
+            let (socket, due) = (random.u32(..50), random.u32(1..400));
+            if random.u8(..4) == 0 {
+                heartbeats.forget(socket);
+                expected.remove(&socket);
+            } else {
+                heartbeats.watch(socket, due);
+                expected.insert(socket, due);
+            }
+        }
+        assert_eq!(heartbeats.watched, expected.len());
+        for second in 0..400_u32 {
+            let mut due = heartbeats.due(origin + Duration::from_secs(second.into()));
+            due.sort_unstable();
+            let now: Vec<u32> =
+                expected.iter().filter(|(_, at)| **at == second).map(|(s, _)| *s).collect();
+            assert_eq!(due, now, "at {second}");
+        }
+        assert_eq!(heartbeats.watched, 0);
+    }
+
+    #[test]
+    fn time_in_which_nobody_looked_does_not_count_as_silence() {
+        let (mut heartbeats, origin) = heartbeats();
+        let at = |seconds| origin + Duration::from_secs(seconds);
+        (0..=10).for_each(|second| drop(heartbeats.due(at(second))));
+        heartbeats.watch(1, 12);
+        // The process was stopped for ten minutes.
+        assert!(heartbeats.due(at(610)).is_empty());
+        assert_eq!(heartbeats.tick_at(at(610)), 11);
+        assert_eq!(heartbeats.due(at(611)), [1]);
+        assert_eq!(heartbeats.check(10, false, heartbeats.tick_at(at(611))), Heartbeat::Alive(35));
     }
 }

@@ -1,6 +1,6 @@
 //! What is served over plain HTTP: the routes, and the connections that shards pass on.
 
-use crate::shared::Shared;
+use crate::{census, connections::Permit, metrics, shared::Shared};
 use axum::{
     Json, Router,
     extract::State,
@@ -13,10 +13,19 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, net, sync::Arc, time::Duration};
+use std::{
+    io, net,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, sync::mpsc::UnboundedReceiver};
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::services::ServeDir;
+use tower_http::{
+    services::ServeDir,
+    timeout::{ResponseBodyTimeout, TimeoutLayer},
+};
 
 /// What `/` answers where no static files are served.
 const NO_PAGE: &str = "Stateroom is running. It serves no page; open a WebSocket at /ws/ROOM.\n";
@@ -30,6 +39,8 @@ pub(crate) struct HttpClient {
     pub(crate) stream: net::TcpStream,
     /// What has been read from it already.
     pub(crate) read: Vec<u8>,
+    /// Its part in the count of all connections.
+    pub(crate) permit: Permit,
 }
 
 /// Every route.
@@ -40,19 +51,48 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/ws/", get(not_a_websocket))
         .route("/ws/{room_id}", get(not_a_websocket))
         .route("/status", get(status))
-        .route("/healthz", get("ok"));
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health));
+    // A file that cannot be read on in time, such as a pipe that nobody writes to any more.
+    let time = config.http_stall_timeout;
+    let folder = |path: &Path| ResponseBodyTimeout::new(ServeDir::new(path), time);
     if let Some(client_path) = &config.client_path {
-        router = router.nest_service("/client", ServeDir::new(client_path));
+        router = router.nest_service("/client", folder(client_path));
     }
     router = match &config.static_path {
-        Some(static_path) => router.fallback_service(ServeDir::new(static_path)),
+        Some(static_path) => router.fallback_service(folder(static_path)),
         None => router.route("/", get(NO_PAGE)),
     };
-    router.with_state(shared)
+    // And one that cannot be opened.
+    let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, time);
+    router.layer(timeout).with_state(shared)
+}
+
+/// What `/status` tells.
+#[derive(serde::Serialize)]
+struct Status {
+    #[serde(flatten)]
+    census: census::Status,
+    /// As `/healthz`: `ok`, or what is wrong.
+    health: String,
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    Json(shared.census.status())
+    let problem = shared.health.problem(Instant::now());
+    let health = problem.unwrap_or_else(|| "ok".to_owned());
+    Json(Status { census: shared.census.status(), health })
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let text = metrics::text(&shared).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok::<_, StatusCode>(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    match shared.health.problem(Instant::now()) {
+        None => (StatusCode::OK, "ok".to_owned()),
+        Some(problem) => (StatusCode::SERVICE_UNAVAILABLE, problem),
+    }
 }
 
 /// A WebSocket's handshake is answered by the shards, so what comes here is none.
@@ -66,13 +106,14 @@ async fn not_a_websocket() -> impl IntoResponse {
 pub(crate) async fn serve(
     mut clients: UnboundedReceiver<HttpClient>,
     routes: Router,
+    stall_timeout: Duration,
     tasks: TaskTracker,
     stopping: CancellationToken,
 ) {
     while let Some(Some(client)) = stopping.run_until_cancelled(clients.recv()).await {
         let (routes, stopping) = (routes.clone(), stopping.clone());
         tasks.spawn(async move {
-            if let Err(error) = answer(client, routes, stopping).await {
+            if let Err(error) = answer(client, routes, stall_timeout, stopping).await {
                 tracing::debug!(%error, "an HTTP connection ended early");
             }
         });
@@ -82,10 +123,18 @@ pub(crate) async fn serve(
 
 /// Answers one request. Another one on the same connection might be a WebSocket's handshake, which
 /// only a shard can answer, so there is none.
-async fn answer(client: HttpClient, routes: Router, stopping: CancellationToken) -> io::Result<()> {
-    let HttpClient { stream, read } = client;
+async fn answer(
+    client: HttpClient,
+    routes: Router,
+    stall_timeout: Duration,
+    stopping: CancellationToken,
+) -> io::Result<()> {
+    let HttpClient { stream, read, permit: _permit } = client;
     let (from, to) = TcpStream::from_std(stream)?.into_split();
-    let stream = tokio::io::join(io::Cursor::new(read).chain(from), to);
+    // Of a request nothing but its head is read.
+    let mut to = TimeoutWriter::new(to);
+    to.set_timeout(Some(stall_timeout));
+    let stream = Box::pin(tokio::io::join(io::Cursor::new(read).chain(from), to));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIMEOUT)

@@ -1,6 +1,6 @@
 //! How a server is told to keep its rooms.
 
-use crate::RoomFactory;
+use crate::factory::RoomFactory;
 use stateroom_store::{Durability, Store};
 use std::sync::Arc;
 

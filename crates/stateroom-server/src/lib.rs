@@ -5,19 +5,26 @@
 //! frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer
 //! once, shares it), `connection` again (writes).
 
-mod archive;
 mod busy;
+mod by_reason;
 mod census;
 mod clock;
 mod compressor;
 mod config;
 mod connection;
+mod connections;
+mod counts;
 mod descriptors;
+mod factory;
+mod health;
 mod heartbeat;
 mod http;
-mod keeper;
 mod keeping;
+mod kept;
 mod lock;
+mod metrics;
+mod names;
+mod priority;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod ring;
@@ -25,11 +32,13 @@ mod ring;
 #[path = "no_ring.rs"]
 mod ring;
 mod room;
+mod scratch;
 mod server;
 mod shard;
 mod shared;
 mod sockets;
 mod sometimes;
+mod unfinished;
 mod websocket;
 
 #[doc(hidden)]
@@ -37,6 +46,6 @@ pub mod measured;
 
 pub use busy::lend_thread;
 pub use config::ServerConfig;
+pub use factory::RoomFactory;
 pub use keeping::{Keeping, LoadCode, Survives};
-pub use room::RoomFactory;
-pub use server::{RunningServer, Server, ServerHandle};
+pub use server::{RunError, RunningServer, Server, ServerHandle};

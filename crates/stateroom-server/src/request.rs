@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use percent_encoding::percent_decode_str;
 use sha1::{Digest as _, Sha1};
+use std::borrow::Cow;
 
 /// The room that `/ws` opens.
 const DEFAULT_ROOM: &str = "default";
@@ -13,10 +14,10 @@ const DEFAULT_ROOM: &str = "default";
 /// The longest room id and the longest token, in bytes.
 const NAME_BYTES: usize = 128;
 
-/// The longest head; a longer one is for the HTTP server to refuse.
-const HEAD_BYTES: usize = 16 * 1024;
+/// The longest head, of any request. A longer one is answered 431, however it was cut on its way.
+pub(crate) const HEAD_BYTES: usize = 16 * 1024;
 
-/// Headers that a WebSocket's handshake may have; browsers send some twenty.
+/// How many headers a request may have; browsers send some twenty. Past it 431.
 const HEADERS: usize = 64;
 
 /// RFC 6455 §1.3.
@@ -29,6 +30,8 @@ pub(crate) enum Head {
     Partial,
     /// Something for the HTTP server.
     Http,
+    /// Nothing that anybody answers with more than an error.
+    Refused(Rejection),
     /// The handshake of a WebSocket.
     WebSocket {
         /// Which room to join, or why it can't be.
@@ -56,6 +59,12 @@ pub(crate) enum Rejection {
     RoomId(usize),
     #[error("a token must have 1 to 128 bytes; this one has {0}")]
     Token(usize),
+    #[error("a token must be UTF-8")]
+    TokenText,
+    #[error("a request must have one Host header; this one has more")]
+    Hosts,
+    #[error("the head of a request must have at most {HEAD_BYTES} bytes and {HEADERS} headers")]
+    HeadTooLarge,
     #[error("only version 13 of the WebSocket protocol is spoken here")]
     WrongVersion,
     #[error("the header Sec-WebSocket-Key must be 16 bytes in base64")]
@@ -66,6 +75,8 @@ pub(crate) enum Rejection {
     NotKept,
     #[error("the server has as many clients as it takes; try again later")]
     ServerFull,
+    #[error("the server has as many connections as it takes; try again later")]
+    TooManyConnections,
     #[error("the server has as many rooms as it takes; try again later")]
     TooManyRooms,
     #[error("the room has as many clients as it takes; try again later")]
@@ -73,17 +84,38 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
+    /// In one word, for whoever counts them.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Rejection::RoomIdText | Rejection::RoomId(_) => "room_id",
+            Rejection::Token(_) | Rejection::TokenText => "token",
+            Rejection::WrongVersion | Rejection::BadKey => "handshake",
+            Rejection::Hosts => "hosts",
+            Rejection::HeadTooLarge => "head_too_large",
+            Rejection::Stopping => "stopping",
+            Rejection::NotKept => "not_kept",
+            Rejection::ServerFull => "max_clients",
+            Rejection::TooManyConnections => "max_connections",
+            Rejection::TooManyRooms => "max_rooms",
+            Rejection::RoomFull => "max_clients_per_room",
+        }
+    }
+
     /// The whole HTTP answer.
     pub(crate) fn response(&self) -> String {
         let (status, header) = match self {
             Rejection::RoomIdText
             | Rejection::RoomId(_)
             | Rejection::Token(_)
+            | Rejection::TokenText
+            | Rejection::Hosts
             | Rejection::BadKey => ("400 Bad Request", ""),
+            Rejection::HeadTooLarge => ("431 Request Header Fields Too Large", ""),
             Rejection::WrongVersion => ("426 Upgrade Required", "sec-websocket-version: 13\r\n"),
             Rejection::Stopping
             | Rejection::NotKept
             | Rejection::ServerFull
+            | Rejection::TooManyConnections
             | Rejection::TooManyRooms
             | Rejection::RoomFull => ("503 Service Unavailable", "retry-after: 5\r\n"),
         };
@@ -111,11 +143,18 @@ impl Join {
 pub(crate) fn read(bytes: &[u8]) -> Head {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
-    let length = match request.parse(bytes) {
+    // What is past the limit is not looked at, so that it does not matter how much of it is there.
+    let length = match request.parse(bytes.get(..HEAD_BYTES).unwrap_or(bytes)) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES => return Head::Partial,
-        Ok(httparse::Status::Partial) | Err(_) => return Head::Http,
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+            return Head::Refused(Rejection::HeadTooLarge);
+        }
+        Err(_) => return Head::Http,
     };
+    if header(request.headers, "host").count() > 1 {
+        return Head::Refused(Rejection::Hosts);
+    }
     let asks = has_token(request.headers, "connection", "upgrade")
         && has_token(request.headers, "upgrade", "websocket");
     if !asks || request.method != Some("GET") || request.version != Some(1) {
@@ -140,8 +179,7 @@ fn join(room_id: &str, query: &str, headers: &[httparse::Header]) -> Result<Join
     if !(1..=NAME_BYTES).contains(&room_id.len()) {
         return Err(Rejection::RoomId(room_id.len()));
     }
-    let mut pairs = form_urlencoded::parse(query.as_bytes());
-    let token = pairs.find(|(name, _)| name == "token").map(|(_, token)| token.into_owned());
+    let token = token(query)?;
     if let Some(length) = token.as_ref().map(String::len)
         && !(1..=NAME_BYTES).contains(&length)
     {
@@ -157,6 +195,19 @@ fn join(room_id: &str, query: &str, headers: &[httparse::Header]) -> Result<Join
     }
     let digest = Sha1::new().chain_update(key).chain_update(MAGIC).finalize();
     Ok(Join { room_id, token, accept: base64.encode(digest) })
+}
+
+/// The first `token` in a query (`application/x-www-form-urlencoded`).
+fn token(query: &str) -> Result<Option<String>, Rejection> {
+    // A parser of the whole query would put a character of its own in the place of what is no UTF-8, and
+    // different tokens would become the same.
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned)
+    };
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let token = pairs.find(|(name, _)| decode(name).is_ok_and(|name| name == "token"));
+    token.map(|(_, token)| decode(token).map_err(|_| Rejection::TokenText)).transpose()
 }
 
 fn header<'a>(
@@ -217,9 +268,36 @@ mod tests {
             handshake("/other", USUAL),
             handshake("/ws/a/b", USUAL),
             handshake("/wsx", USUAL),
-            [b"GET /ws HTTP/1.1\r\nendless: ".to_vec(), vec![b'x'; HEAD_BYTES]].concat(),
         ] {
             assert_eq!(read(&bytes), Head::Http, "{}", String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_head_past_the_limit_is_refused_however_much_of_it_is_there() {
+        let padded = |length: usize| {
+            let around = handshake("/ws", &format!("{USUAL}X-Padding: \r\n")).len();
+            let padding = "x".repeat(length - around);
+            handshake("/ws", &format!("{USUAL}X-Padding: {padding}\r\n"))
+        };
+        let longest = padded(HEAD_BYTES);
+        assert_eq!(longest.len(), HEAD_BYTES);
+        assert!(matches!(read(&longest), Head::WebSocket { join: Ok(_), .. }));
+        let too_long = padded(HEAD_BYTES + 1);
+        for length in [HEAD_BYTES, HEAD_BYTES + 1] {
+            let read = read(&too_long[..length]);
+            assert_eq!(read, Head::Refused(Rejection::HeadTooLarge), "{length}");
+        }
+        assert_eq!(read(&too_long[..HEAD_BYTES - 1]), Head::Partial);
+        let many = "X-Many: 1\r\n".repeat(HEADERS);
+        assert_eq!(read(&handshake("/ws", &many)), Head::Refused(Rejection::HeadTooLarge));
+    }
+
+    #[test]
+    fn two_hosts_are_refused_whoever_would_have_answered() {
+        for target in ["/ws", "/status"] {
+            let bytes = handshake(target, &format!("host: y\r\n{USUAL}"));
+            assert_eq!(read(&bytes), Head::Refused(Rejection::Hosts));
         }
     }
 
@@ -232,6 +310,8 @@ mod tests {
             (handshake(&format!("/ws/{}", "x".repeat(129)), USUAL), Rejection::RoomId(129)),
             (handshake("/ws/%FF", USUAL), Rejection::RoomIdText),
             (handshake("/ws?token=", USUAL), Rejection::Token(0)),
+            (handshake("/ws?token", USUAL), Rejection::Token(0)),
+            (handshake("/ws?a=b&%74oken=%FF", USUAL), Rejection::TokenText),
             (handshake("/ws", short), Rejection::BadKey),
             (handshake("/ws", "Sec-WebSocket-Version: 13\r\n"), Rejection::BadKey),
             (handshake("/ws", old), Rejection::WrongVersion),

@@ -1,23 +1,30 @@
 //! The server: from its settings to the end of its last client.
 
 use crate::{
-    Keeping, RoomFactory, ServerConfig,
-    archive::{Archive, Code},
+    busy,
     census::Tiers,
+    clock::Clock,
+    config::ServerConfig,
+    factory::RoomFactory,
+    health::{Failure, Health},
     http::{self, HttpClient},
+    keeping::Keeping,
+    kept::{archive::Archive, code::Code, keeper::Listener, requests::Answers},
     shard::{Letter, Mailbox, Plan, Shard, Surroundings, shard_of},
-    shared::Shared,
+    shared::{FOR_EVER, Shared},
 };
 use mio::net::TcpListener;
 use std::{
+    future::Future,
     io,
     net::SocketAddr,
-    sync::Arc,
+    pin::Pin,
+    sync::{Arc, atomic::AtomicU64, mpsc::Sender},
     thread,
     time::{Duration, Instant},
 };
 use tokio::{
-    runtime,
+    runtime::{self, Runtime},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,7 +37,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// # impl SimpleStateroomService for Chat {
 /// #     fn new(_: &str, _: &impl StateroomContext) -> Self { Chat }
 /// # }
-/// fn main() -> std::io::Result<()> {
+/// fn main() -> Result<(), stateroom_server::RunError> {
 ///     stateroom_server::Server::new().serve(SimpleServiceFactory::<Chat>::new())
 /// }
 /// ```
@@ -38,6 +45,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct Server {
     /// Its settings.
     pub config: ServerConfig,
+    /// How many lines of the log could not be written, counted by whoever writes it; told by `/metrics`.
+    pub dropped_log_lines: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -85,8 +94,8 @@ impl Server {
     /// Runs the server until SIGINT or SIGTERM.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or the system gives no threads.
-    pub fn serve<F: RoomFactory>(self, factory: F) -> io::Result<()> {
+    /// When the address cannot be listened on, and as [`RunningServer::run`].
+    pub fn serve<F: RoomFactory>(self, factory: F) -> Result<(), RunError> {
         self.bind(factory)?.run()
     }
 
@@ -94,14 +103,16 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::serve`].
-    pub async fn serve_async<F: RoomFactory>(self, factory: F) -> io::Result<()> {
+    pub async fn serve_async<F: RoomFactory>(self, factory: F) -> Result<(), RunError> {
         tokio::task::spawn_blocking(|| self.serve(factory)).await.map_err(io::Error::other)?
     }
 
-    /// Begins to listen. Clients are served once [`RunningServer::run`] is called.
+    /// Begins to listen. Clients are served once [`RunningServer::run`] is called. From now on SIGINT and
+    /// SIGTERM do not end the process any more, but have that end as soon as it is called.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or the system has no more descriptors.
+    /// When the address cannot be listened on, when the system has no more descriptors or threads, or
+    /// when its signals cannot be heard.
     pub fn bind<F: RoomFactory>(self, factory: F) -> io::Result<RunningServer<F>> {
         self.bind_with(factory, None)
     }
@@ -125,6 +136,8 @@ impl Server {
         factory: F,
         keeping: Option<Keeping<F>>,
     ) -> io::Result<RunningServer<F>> {
+        let runtime = HttpRuntime::new()?;
+        let signals = runtime.termination()?;
         let listener = TcpListener::bind(SocketAddr::new(self.config.ip, self.config.port))?;
         // Without it, small messages wait for the acknowledgement of those before.
         set_nodelay(&listener);
@@ -133,7 +146,11 @@ impl Server {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let shared = Arc::new(Shared::new(self.config)?);
+        let shared = Arc::new(Shared::new(self.config, count, self.dropped_log_lines)?);
+        let watch = match &keeping {
+            None => None,
+            Some(keeping) => Some(shared.health.watch(keeping.store.monitor())?),
+        };
         let plans = (0..count).map(|_| Plan::new()).collect::<io::Result<Vec<_>>>()?;
         let shards: Arc<[_]> = plans.iter().map(|plan| plan.mailbox.clone()).collect();
         let (http, http_clients) = unbounded_channel();
@@ -160,9 +177,26 @@ impl Server {
             .collect::<io::Result<Vec<_>>>()?;
         let handle =
             ServerHandle { shards, stopping: CancellationToken::new(), archive: archive.clone() };
-        Ok(RunningServer { threads, shared, http_clients, ended, local_addr, handle })
+        Ok(RunningServer {
+            runtime,
+            signals,
+            watch,
+            threads,
+            shared,
+            http_clients,
+            ended,
+            local_addr,
+            handle,
+        })
     }
 }
+
+/// How often it is looked for rooms to forget, at most and at least.
+const SOONEST_FORGETTING: Duration = Duration::from_millis(100);
+const LATEST_FORGETTING: Duration = Duration::from_secs(10);
+
+/// How many rooms are forgotten each time.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
 
 /// What it takes to keep rooms: the way to the store, and the code of new ones.
 type Kept<F> = (Arc<Archive<F>>, Code<F>);
@@ -174,12 +208,14 @@ fn open_archive<F: RoomFactory>(
     shared: &Shared,
     shards: &Arc<[Arc<Mailbox<F>>]>,
 ) -> io::Result<Kept<F>> {
-    let archive = Archive::new(keeping, shared.clock, shards.len(), shards.clone())?;
-    let code = archive.keep_code(factory.clone()).map_err(io::Error::other)?;
     let given_up = shared.started + shared.config.reconnect_timeout;
+    let listener = Arc::new(Mailboxes { shards: shards.clone(), health: shared.health.clone() });
+    let guard = shared.health.guard("keeper");
+    let archive = Archive::new(keeping, shared.clock, given_up, shards.len(), listener, guard)?;
+    let code = archive.keep_code(factory.clone()).map_err(io::Error::other)?;
     let mut alarms: Vec<Vec<(Instant, Arc<str>)>> = vec![Vec::new(); shards.len()];
     for (room, vitals) in archive.needing_attention().map_err(io::Error::other)? {
-        let timer = vitals.wake_at.map(|wake_at| shared.clock.instant_of(wake_at));
+        let timer = vitals.wake_at.map(|wake_at| due(shared.clock, wake_at, vitals.heard_at));
         let absent = (vitals.clients > 0).then_some(given_up);
         if let Some(when) = [timer, absent].into_iter().flatten().min()
             && let Some(alarms) = alarms.get_mut(shard_of(&room, shards.len()))
@@ -193,9 +229,42 @@ fn open_archive<F: RoomFactory>(
     Ok((Arc::new(archive), code))
 }
 
+/// When a timer is due that was to fire at `wake_at`, of a room that heard something last at `heard_at`, both
+/// in nanoseconds since 1970. If the clock was ahead then, the distance is what counts.
+fn due(clock: Clock, wake_at: u64, heard_at: u64) -> Instant {
+    let now = Instant::now();
+    if heard_at > clock.timestamp(now).nanoseconds() {
+        now + Duration::from_nanos(wake_at.saturating_sub(heard_at)).min(FOR_EVER)
+    } else {
+        clock.instant_of(wake_at)
+    }
+}
+
+/// Brings the shards what the keeper has to tell them.
+struct Mailboxes<F: RoomFactory> {
+    shards: Arc<[Arc<Mailbox<F>>]>,
+    health: Arc<Health>,
+}
+
+impl<F: RoomFactory> Listener for Mailboxes<F> {
+    fn answers(&self, shard: usize, answers: Answers) {
+        if let Some(mailbox) = self.shards.get(shard) {
+            mailbox.send(Letter::Answers(answers));
+        }
+    }
+
+    fn failed(&self, reason: &Arc<str>) {
+        self.health.fail(Failure::Store(reason.clone()));
+    }
+}
+
 /// A server that listens.
 #[allow(clippy::vec_box, reason = "a shard moves from thread to thread, and is large")]
 pub struct RunningServer<F: RoomFactory> {
+    runtime: HttpRuntime,
+    signals: Termination,
+    /// Whoever looks after the store stops when this is dropped.
+    watch: Option<Sender<()>>,
     threads: Vec<Box<Shard<F>>>,
     shared: Arc<Shared>,
     http_clients: UnboundedReceiver<HttpClient>,
@@ -223,44 +292,161 @@ impl<F: RoomFactory> RunningServer<F> {
     /// one per shard; the thread that calls this answers what is plain HTTP.
     ///
     /// # Errors
-    /// When the system's signals cannot be heard, or it gives no threads.
-    pub fn run(self) -> io::Result<()> {
-        runtime::Builder::new_current_thread().enable_all().build()?.block_on(self.serve())
+    /// When the system gives no threads, and when the server cannot go on: then clients are closed with
+    /// 1012 first. Whoever supervises it should start it anew, as a process of its own.
+    pub fn run(self) -> Result<(), RunError> {
+        let Self {
+            runtime,
+            signals,
+            watch: _watch,
+            threads,
+            shared,
+            http_clients,
+            mut ended,
+            handle,
+            ..
+        } = self;
+        shared.health.begin();
+        for (number, shard) in threads.into_iter().enumerate() {
+            let thread = busy::thread_with(shared.config.thread_stack_bytes);
+            thread.name(format!("stateroom-{number}")).spawn(move || shard.run())?;
+        }
+        // What is still on its way when this ends, such as a file that cannot be opened, is waited for by
+        // nobody.
+        runtime.block_on(serve(&shared, signals, http_clients, &mut ended, handle));
+        shared.health.failure().map_or(Ok(()), |failure| Err(failure.clone().into()))
+    }
+}
+
+/// Serves until the server is to end, and then ends it.
+async fn serve<F: RoomFactory>(
+    shared: &Arc<Shared>,
+    signals: Termination,
+    http_clients: UnboundedReceiver<HttpClient>,
+    ended: &mut UnboundedReceiver<()>,
+    handle: ServerHandle<F>,
+) {
+    let ServerHandle { shards, stopping, archive } = handle;
+    let tasks = TaskTracker::new();
+    let routes = http::routes(shared.clone());
+    let stall_timeout = shared.config.http_stall_timeout;
+    let http = http::serve(http_clients, routes, stall_timeout, tasks.clone(), stopping.clone());
+    let guard = shared.health.guard("http");
+    tasks.spawn(async move {
+        http.await;
+        guard.done();
+    });
+    tokio::select! {
+        () = stopping.cancelled() => {}
+        () = signals => {}
+        () = shared.health.failed() => {}
+        () = tell_of_rooms(shared) => {}
+        () = forget_rooms(archive.as_ref(), &shards, shared) => {}
+    }
+    stopping.cancel();
+    shared.health.stop();
+    shared.census.stop();
+    for mailbox in shards.iter() {
+        mailbox.send(Letter::ShutDown);
+    }
+    // The shards keep to the timeout themselves, unless a room computes beyond it.
+    let deadline = Instant::now() + shared.config.shutdown_timeout;
+    let all_ended = async {
+        while ended.recv().await.is_some() {}
+        tasks.wait().await;
+    };
+    if tokio::time::timeout_at(deadline.into(), all_ended).await.is_err() {
+        tracing::warn!("the server ends before all that it did has");
+    }
+    let Some(archive) = archive else { return };
+    if shared.health.failure().is_none() {
+        return archive.close();
+    }
+    // A disk that has failed may never answer.
+    let (tell, closed) = tokio::sync::oneshot::channel();
+    let close = move || {
+        archive.close();
+        let _ = tell.send(());
+    };
+    if thread::Builder::new().name("close-store".to_owned()).spawn(close).is_ok() {
+        let patience = deadline.max(Instant::now() + CLOSE_AFTER_FAILURE);
+        let _ = tokio::time::timeout_at(patience.into(), closed).await;
+    }
+}
+
+/// How long a store is waited for that may have failed.
+const CLOSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Why a server has ended, though nobody told it to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not begin.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// Its store has failed: nothing can be kept any more. What clients were shown is kept; a server that is
+    /// started anew brings it back.
+    #[error("the store has failed: {reason}; check the disk, and start the server anew")]
+    StoreFailed {
+        /// What the store said.
+        reason: String,
+    },
+    /// One of its threads is gone.
+    #[error(
+        "the thread {thread} {}; this is a bug of the server: report it, and start the server anew",
+        if *panicked { "panicked" } else { "has ended" }
+    )]
+    ThreadGone {
+        /// The name of the thread.
+        thread: String,
+        /// Whether it panicked.
+        panicked: bool,
+    },
+}
+
+impl From<Failure> for RunError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(reason) => RunError::StoreFailed { reason: reason.to_string() },
+            Failure::Panicked { thread } => {
+                RunError::ThreadGone { thread: thread.to_string(), panicked: true }
+            }
+            Failure::Ended { thread } => {
+                RunError::ThreadGone { thread: thread.to_string(), panicked: false }
+            }
+        }
+    }
+}
+
+/// What answers plain HTTP and hears the system's signals. Nothing waits for what it has yet to do when it
+/// is dropped.
+struct HttpRuntime(Option<Runtime>);
+
+/// Returns when the process is asked to end.
+type Termination = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl HttpRuntime {
+    fn new() -> io::Result<Self> {
+        Ok(HttpRuntime(Some(runtime::Builder::new_current_thread().enable_all().build()?)))
     }
 
-    async fn serve(self) -> io::Result<()> {
-        let Self { threads, shared, http_clients, mut ended, handle, .. } = self;
-        let signals = termination()?;
-        for (number, shard) in threads.into_iter().enumerate() {
-            let name = format!("stateroom-{number}");
-            thread::Builder::new().name(name).spawn(move || shard.run())?;
+    fn block_on(&self, future: impl Future<Output = ()>) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(future);
         }
-        let ServerHandle { shards, stopping, archive } = handle;
-        let tasks = TaskTracker::new();
-        let routes = http::routes(shared.clone());
-        tasks.spawn(http::serve(http_clients, routes, tasks.clone(), stopping.clone()));
-        tokio::select! {
-            () = stopping.cancelled() => {}
-            () = signals => stopping.cancel(),
-            () = tell_of_rooms(&shared) => {}
+    }
+
+    /// Hears from now on whether the process is asked to end.
+    fn termination(&self) -> io::Result<Termination> {
+        let _context = self.0.as_ref().map(Runtime::enter);
+        Ok(Box::pin(termination()?))
+    }
+}
+
+impl Drop for HttpRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
         }
-        shared.census.stop();
-        for mailbox in shards.iter() {
-            mailbox.send(Letter::ShutDown);
-        }
-        // The shards keep to the timeout themselves, unless a room computes beyond it.
-        let deadline = Instant::now() + shared.config.shutdown_timeout;
-        let all_ended = async {
-            while ended.recv().await.is_some() {}
-            tasks.wait().await;
-        };
-        if tokio::time::timeout_at(deadline.into(), all_ended).await.is_err() {
-            tracing::warn!("the server ends before all that it did has");
-        }
-        if let Some(archive) = archive {
-            archive.close();
-        }
-        Ok(())
     }
 }
 
@@ -274,6 +460,42 @@ async fn tell_of_rooms(shared: &Shared) {
         }
         tokio::time::sleep(every).await;
         shared.census.tell(&mut told);
+    }
+}
+
+/// Has rooms forgotten that nobody has visited for long, for ever.
+async fn forget_rooms<F: RoomFactory>(
+    archive: Option<&Arc<Archive<F>>>,
+    shards: &[Arc<Mailbox<F>>],
+    shared: &Shared,
+) {
+    let (Some(archive), Some(after)) = (archive, shared.config.forget_after) else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(after.clamp(SOONEST_FORGETTING, LATEST_FORGETTING)).await;
+        let now = shared.clock.timestamp(Instant::now());
+        let before = now.before(after).nanoseconds();
+        let archive = archive.clone();
+        let found =
+            tokio::task::spawn_blocking(move || archive.forgettable(before, FORGOTTEN_AT_ONCE));
+        let rooms = match found.await {
+            Ok(Ok(rooms)) => rooms,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "it is not known which rooms could be forgotten");
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let mut of_shards = vec![Vec::new(); shards.len()];
+        for room in rooms {
+            if let Some(rooms) = of_shards.get_mut(shard_of(&room, shards.len())) {
+                rooms.push(room);
+            }
+        }
+        for (shard, rooms) in shards.iter().zip(of_shards) {
+            shard.send(Letter::Forget(rooms));
+        }
     }
 }
 

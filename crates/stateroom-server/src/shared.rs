@@ -1,16 +1,31 @@
 //! What the shards of a server have in common: its settings, its clock, its counts.
 
 use crate::{
-    ServerConfig, census::Census, clock::Clock, compressor::Compressor, descriptors,
-    sometimes::Sometimes,
+    ServerConfig,
+    by_reason::ByReason,
+    census::Census,
+    clock::Clock,
+    compressor::Compressor,
+    connection::{QueueLimits, ReadLimits},
+    connections::Connections,
+    counts::Metrics,
+    descriptors,
+    health::{Failure, Health},
+    sometimes::ClientLines,
+    unfinished::Unfinished,
+    websocket::CloseCode,
 };
 use std::{
     io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 /// As good as for ever, and little enough to be added to any moment.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Shared by everything in a server; nothing here is on a message's way but what never changes.
 #[derive(Debug)]
@@ -20,34 +35,87 @@ pub(crate) struct Shared {
     /// When the server began.
     pub(crate) started: Instant,
     pub(crate) census: Census,
+    pub(crate) health: Arc<Health>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) read_limits: ReadLimits,
+    pub(crate) queue_limits: QueueLimits,
     pub(crate) compressor: Compressor,
-    /// When to tell of clients that were turned away.
-    pub(crate) turned_away: Sometimes,
+    pub(crate) client_lines: ClientLines,
+    /// What was counted on messages' way.
+    pub(crate) metrics: Metrics,
+    /// Requests that were refused.
+    pub(crate) refusals: ByReason,
+    /// Events that services failed at, by [`summary`](stateroom::ServiceFailure::summary).
+    pub(crate) failed_events: ByReason,
+    dropped_log_lines: Arc<AtomicU64>,
 }
 
 impl Shared {
-    /// Takes the settings, lowered to what the machine can hold and its clock can tell.
-    pub(crate) fn new(mut config: ServerConfig) -> io::Result<Self> {
-        config.max_clients = config.max_clients.min(descriptors::room_for_clients());
+    /// Takes the settings, lowered to what the machine can hold and its clock can tell, for a server of so
+    /// many threads. Whoever writes the log counts in `dropped_log_lines`.
+    pub(crate) fn new(
+        mut config: ServerConfig,
+        threads: usize,
+        dropped_log_lines: Arc<AtomicU64>,
+    ) -> io::Result<Self> {
+        config.max_connections = config.max_connections.min(descriptors::for_connections(threads));
+        let connections = Connections::new(config.max_connections);
+        config.max_clients = config.max_clients.min(connections.most_admitted());
         for time in [
             &mut config.empty_room_timeout,
             &mut config.flush_window,
             &mut config.sleep_after,
             &mut config.hibernate_after,
             &mut config.reconnect_timeout,
+            &mut config.slow_reader_timeout,
+            &mut config.closing_timeout,
+            &mut config.http_stall_timeout,
             &mut config.shutdown_timeout,
             &mut config.log_rooms_every,
         ] {
             *time = (*time).min(FOR_EVER);
         }
-        let compressor = Compressor::start()?;
+        let health = Arc::new(Health::default());
+        let compressor = Compressor::start(&health)?;
+        let read_limits = ReadLimits {
+            message_bytes: config.max_message_bytes,
+            unfinished: Arc::new(Unfinished::new(config.max_unfinished_bytes)),
+        };
+        let queue_limits =
+            QueueLimits { bytes: config.max_queue_bytes, stall: config.slow_reader_timeout };
         Ok(Shared {
             config,
             clock: Clock::start(),
             started: Instant::now(),
             census: Census::new(),
+            health,
+            connections: Arc::new(connections),
+            read_limits,
+            queue_limits,
             compressor,
-            turned_away: Sometimes::default(),
+            client_lines: ClientLines::default(),
+            metrics: Metrics::new(threads),
+            refusals: ByReason::default(),
+            failed_events: ByReason::default(),
+            dropped_log_lines,
         })
+    }
+
+    /// How many lines of the log could not be written.
+    pub(crate) fn dropped_log_lines(&self) -> u64 {
+        self.dropped_log_lines.load(Relaxed)
+    }
+
+    /// What clients are told when the server ends.
+    pub(crate) fn closing(&self) -> (CloseCode, &'static str) {
+        match self.health.failure() {
+            None => (CloseCode::GOING_AWAY, "the server is shutting down"),
+            Some(Failure::Store(_)) => {
+                (CloseCode::SERVICE_RESTART, "the server restarts: its disk has failed")
+            }
+            Some(Failure::Panicked { .. } | Failure::Ended { .. }) => {
+                (CloseCode::SERVICE_RESTART, "the server restarts")
+            }
+        }
     }
 }

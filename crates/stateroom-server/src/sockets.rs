@@ -2,7 +2,8 @@
 //! receivers; each receiver gets one write for all the frames of a batch.
 
 use crate::{
-    connection::{Connection, Piece},
+    connection::{Connection, Piece, QueueLimits},
+    counts,
     ring::{self, Write},
     websocket::encode_data,
 };
@@ -14,6 +15,7 @@ use stateroom_room::{MessageKind, Recipients};
 use std::{
     cell::Cell,
     io,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -48,6 +50,8 @@ pub(crate) struct Sockets {
     by_client: Vec<(ClientId, u32)>,
     /// What is to be written; none while that is nothing.
     batch: Option<Box<Batch>>,
+    /// When to look for those who read nothing; none while nothing waits for anybody.
+    stalls_at: Option<Instant>,
 }
 
 /// Frames to write, and to whom.
@@ -137,6 +141,11 @@ impl Sockets {
         self.connections.get_mut(key as usize)
     }
 
+    /// Where the client on a connection comes from.
+    pub(crate) fn address(&self, key: u32) -> Option<IpAddr> {
+        self.connections.get(key as usize)?.address()
+    }
+
     pub(crate) fn keys(&self) -> Vec<u32> {
         self.connections.iter().map(|(key, _)| key as u32).collect()
     }
@@ -164,12 +173,13 @@ impl Sockets {
     /// Adds a message to the batch. Not to be called between a flush that did not end and the one
     /// that does.
     pub(crate) fn send(&mut self, to: Recipients, kind: MessageKind, bytes: &[u8]) {
-        let Self { connections, by_client, batch } = self;
+        let Self { connections, by_client, batch, .. } = self;
         let batch = batch.get_or_insert_with(|| SPARE.take().unwrap_or_default());
         let start = batch.bytes.len();
         encode_data(kind, bytes, &mut batch.bytes);
         // A batch is flushed at some MiB, and one event can send no 4 GiB.
         let piece = Piece { start: start as u32, end: batch.bytes.len() as u32 };
+        let mut receivers = 0;
         match to {
             Recipients::One(client) => {
                 if let Ok(place) = by_client.binary_search_by_key(&client, |(client, _)| *client)
@@ -177,6 +187,7 @@ impl Sockets {
                     && let Some(connection) = connections.get_mut(*key as usize)
                 {
                     batch.add(piece, *key, connection);
+                    receivers = 1;
                 }
             }
             Recipients::All | Recipients::AllExcept(_) => {
@@ -185,15 +196,67 @@ impl Sockets {
                         && to != Recipients::AllExcept(client)
                     {
                         batch.add(piece, key as u32, connection);
+                        receivers += 1;
                     }
                 }
             }
         }
+        counts::add(|counts| {
+            counts.deliveries += receivers;
+            counts.bytes_out += receivers * u64::from(piece.end - piece.start);
+        });
+    }
+
+    /// When a client may have read nothing for too long, which a flush then finds out.
+    pub(crate) fn stalls_at(&self) -> Option<Instant> {
+        self.stalls_at
+    }
+
+    /// Tells `trouble` of those that have read nothing for too long.
+    fn look_for_stalled(
+        &mut self,
+        limits: QueueLimits,
+        now: Instant,
+        trouble: &mut impl FnMut(u32, Trouble),
+    ) {
+        if self.stalls_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.stalls_at = None;
+        for (key, connection) in &mut self.connections {
+            let Some(at) = connection.stalls_at(limits.stall) else { continue };
+            if at <= now {
+                // The system tells of a socket when a good part of it is free, not of each byte read.
+                match connection.write_queue() {
+                    Err(_) => trouble(key as u32, Trouble::Gone),
+                    Ok(()) if connection.stalls_at(limits.stall).is_some_and(|at| at <= now) => {
+                        trouble(key as u32, Trouble::TooSlow);
+                        continue;
+                    }
+                    Ok(()) => {}
+                }
+            }
+            self.stalls_at = earliest(self.stalls_at, connection.stalls_at(limits.stall));
+        }
+    }
+
+    /// Has a client looked for that something waits for, if it reads nothing.
+    pub(crate) fn watch_queue(&mut self, key: u32, limits: QueueLimits) {
+        let at = self.get_mut(key).and_then(|connection| connection.stalls_at(limits.stall));
+        self.stalls_at = earliest(self.stalls_at, at);
     }
 
     /// Writes the batch to everyone it is for. A socket that is full gets the rest when it has
-    /// room again; `trouble` hears of those that have more than `limit` bytes waiting already.
-    pub(crate) fn flush(&mut self, limit: usize, mut trouble: impl FnMut(u32, Trouble)) -> Flushed {
+    /// room again; `trouble` hears of those that have more waiting already than the limits say, and of
+    /// those that have read nothing for too long.
+    pub(crate) fn flush(
+        &mut self,
+        limits: QueueLimits,
+        mut trouble: impl FnMut(u32, Trouble),
+    ) -> Flushed {
+        if self.stalls_at.is_some() {
+            self.look_for_stalled(limits, Instant::now(), &mut trouble);
+        }
         let Some(batch) = &mut self.batch else { return Flushed::All };
         let Batch { bytes, receivers, written, shared } = &mut **batch;
         let start = Instant::now();
@@ -203,11 +266,13 @@ impl Sockets {
             for (&key, made) in receivers.iter().zip(&mut made) {
                 *written += 1;
                 let Some(connection) = self.connections.get_mut(key as usize) else { continue };
-                if connection.queued_bytes() > limit {
+                if connection.has_too_much_queued(limits.bytes) {
                     connection.batch.clear();
                     trouble(key, Trouble::TooSlow);
                 } else if connection.write_batch(bytes, shared, made.take()).is_err() {
                     trouble(key, Trouble::Gone);
+                } else if let Some(at) = connection.stalls_at(limits.stall) {
+                    self.stalls_at = earliest(self.stalls_at, Some(at));
                 }
             }
             if start.elapsed() >= FLUSH_TURN && receivers.len() == WRITES_PER_LOOK {
@@ -220,6 +285,10 @@ impl Sockets {
         }
         Flushed::All
     }
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// Makes the first write to each of `receivers` with one system call, where that is worth it and

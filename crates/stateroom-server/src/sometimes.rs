@@ -1,7 +1,9 @@
-//! Lets a line into the log once a second at most, however often there is reason for it.
+//! Lets a line into the log once a second at most, however often clients give reason for it.
 
 use crate::lock::lock;
+use stateroom::ClientId;
 use std::{
+    fmt::Display,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -13,10 +15,18 @@ const BETWEEN_LINES: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Sometimes(Mutex<Count>);
 
+impl Sometimes {
+    /// How often it has happened.
+    fn all(&self) -> u64 {
+        lock(&self.0).all
+    }
+}
+
 #[derive(Debug, Default)]
 struct Count {
     last_line: Option<Instant>,
     untold: u64,
+    all: u64,
 }
 
 impl Sometimes {
@@ -24,6 +34,7 @@ impl Sometimes {
     /// times it has happened since the last line without one.
     pub(crate) fn may_tell(&self, now: Instant) -> Option<u64> {
         let mut count = lock(&self.0);
+        count.all += 1;
         let last = count.last_line;
         if last.is_some_and(|last| now.saturating_duration_since(last) < BETWEEN_LINES) {
             count.untold += 1;
@@ -31,6 +42,80 @@ impl Sometimes {
         }
         count.last_line = Some(now);
         Some(std::mem::take(&mut count.untold))
+    }
+}
+
+/// The lines that clients cause, each of which says how often there was reason for it without a line.
+#[derive(Debug, Default)]
+pub(crate) struct ClientLines {
+    turned_away: Sometimes,
+    slow: Sometimes,
+    silent: Sometimes,
+    broken: Sometimes,
+    unwatched: Sometimes,
+    failed: Sometimes,
+    set_aside: Sometimes,
+}
+
+impl ClientLines {
+    /// How many clients were closed, by reason.
+    pub(crate) fn closed(&self) -> [(&'static str, u64); 3] {
+        let (slow, silent, broken) = (self.slow.all(), self.silent.all(), self.broken.all());
+        [("slow", slow), ("silent", silent), ("broken", broken)]
+    }
+
+    /// A client does not get into the room it asked for.
+    pub(crate) fn turned_away(&self, room: Option<&str>, reason: &dyn Display) {
+        if let Some(as_well) = self.turned_away.may_tell(Instant::now()) {
+            tracing::warn!(room, %reason, as_well, "a client was turned away");
+        }
+    }
+
+    /// A client is closed because it does not read what is sent to it.
+    pub(crate) fn slow(&self, room: &str) {
+        if let Some(as_well) = self.slow.may_tell(Instant::now()) {
+            tracing::warn!(room, as_well, "a client reads too slowly and is closed");
+        }
+    }
+
+    /// A client is let go because nothing was heard of it.
+    pub(crate) fn silent(&self, room: &str, client: Option<ClientId>) {
+        if let Some(as_well) = self.silent.may_tell(Instant::now()) {
+            tracing::info!(room, ?client, as_well, "the client has been silent for too long");
+        }
+    }
+
+    /// A client is closed because of what it sent.
+    pub(crate) fn broken(&self, room: &str, client: ClientId, error: &dyn Display) {
+        if let Some(as_well) = self.broken.may_tell(Instant::now()) {
+            tracing::info!(room, %client, %error, as_well, "the client is closed");
+        }
+    }
+
+    /// The system does not watch over a connection, which ends.
+    pub(crate) fn unwatched(&self, error: &dyn Display) {
+        if let Some(as_well) = self.unwatched.may_tell(Instant::now()) {
+            tracing::error!(%error, as_well, "a connection cannot be watched");
+        }
+    }
+
+    /// An event failed in a room that is kept.
+    pub(crate) fn event_failed(&self, room: &str, reason: &str) {
+        if let Some(as_well) = self.set_aside.may_tell(Instant::now()) {
+            tracing::error!(
+                room,
+                reason,
+                as_well,
+                "an event failed: it is set aside, and the room is as it was before"
+            );
+        }
+    }
+
+    /// A room failed at what a client sent.
+    pub(crate) fn room_failed(&self, room: &str, error: &dyn Display) {
+        if let Some(as_well) = self.failed.may_tell(Instant::now()) {
+            tracing::error!(room, %error, as_well, "the room failed");
+        }
     }
 }
 

@@ -1,12 +1,13 @@
-//! What a store holds, in memory: the model that the two stores without a disk share.
+//! What a store holds, in memory: the model that the store on disk is tried against, too.
 
 use crate::{
-    MAX_QUARANTINED, ModuleHash, Quarantined, RoomSummary, StoreError, StoredRecords, StoredRoom,
-    StoredSnapshot, UNUSED_MODULES_KEPT, Vitals, Write,
+    ModuleHash, Quarantined, RoomSummary, StoreError, StoredRecords, StoredRoom, StoredSnapshot,
+    UNUSED_MODULES_KEPT, Vitals, Write,
     order::{self, Standing},
+    quarantine,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -21,16 +22,6 @@ pub(crate) struct Contents {
 struct Room {
     stored: StoredRoom,
     quarantined: VecDeque<Quarantined>,
-    /// Which parts of it have a wrong checksum.
-    damaged: BTreeSet<Part>,
-}
-
-/// A part of what is kept of a room, as far as it can be damaged by itself.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
-    Snapshot,
-    /// What the append that followed so many events has written.
-    Records(u64),
 }
 
 impl Contents {
@@ -62,15 +53,8 @@ impl Contents {
             Write::Snapshot { room, at, module, state, vitals } => {
                 let snapshot = StoredSnapshot { at, module, state };
                 match self.rooms.get_mut(&room) {
-                    Some(Room { stored, damaged, .. }) => {
-                        stored.tail.retain(|records| {
-                            let kept = records.end() > at;
-                            if !kept {
-                                damaged.remove(&Part::Records(records.follows));
-                            }
-                            kept
-                        });
-                        damaged.remove(&Part::Snapshot);
+                    Some(Room { stored, .. }) => {
+                        stored.tail.retain(|records| records.end() > at);
                         stored.snapshot = snapshot;
                         if stored.tail.is_empty() {
                             stored.vitals = vitals;
@@ -78,17 +62,18 @@ impl Contents {
                     }
                     None => {
                         let stored = StoredRoom { snapshot, tail: Vec::new(), vitals };
-                        let (quarantined, damaged) = Default::default();
-                        self.rooms.insert(room, Room { stored, quarantined, damaged });
+                        self.rooms.insert(room, Room { stored, quarantined: VecDeque::new() });
                     }
                 }
             }
             Write::Quarantine { room, at, time, reason, event } => {
                 if let Some(Room { quarantined, .. }) = self.rooms.get_mut(&room) {
+                    let (reason, event) = quarantine::cut(&reason, &event);
+                    let (reason, event) = (reason.into_owned(), event.to_vec());
                     quarantined.push_back(Quarantined { at, time, reason, event });
-                    if quarantined.len() > MAX_QUARANTINED {
-                        quarantined.pop_front();
-                    }
+                    let sizes = quarantined.iter().rev().map(|it| it.event.len() + it.reason.len());
+                    let spare = quarantined.len() - quarantine::keep(sizes);
+                    quarantined.drain(..spare);
                 }
             }
             Write::Delete { room } => {
@@ -98,12 +83,13 @@ impl Contents {
                 let known = self.modules.iter().position(|(known, _)| *known == hash);
                 let module = known.map_or((hash, bytes), |place| self.modules.remove(place));
                 self.modules.push(module);
+                self.drop_unused_modules();
             }
         }
     }
 
     /// Drops the modules that no room uses, except the newest.
-    pub(crate) fn drop_unused_modules(&mut self) {
+    fn drop_unused_modules(&mut self) {
         let used: HashSet<ModuleHash> =
             self.rooms.values().map(|room| room.stored.snapshot.module).collect();
         let mut old = self.modules.len().saturating_sub(UNUSED_MODULES_KEPT);
@@ -112,28 +98,6 @@ impl Contents {
             old = old.saturating_sub(1);
             !is_old || used.contains(hash)
         });
-    }
-
-    /// The rooms there are, with the parts that they have.
-    pub(crate) fn parts(&self) -> Vec<(Arc<str>, Part)> {
-        let of_room = |(id, room): (&Arc<str>, &Room)| {
-            let records = room.stored.tail.iter().map(|records| Part::Records(records.follows));
-            let parts = std::iter::once(Part::Snapshot).chain(records);
-            parts.map(|part| (id.clone(), part)).collect::<Vec<_>>()
-        };
-        self.rooms.iter().flat_map(of_room).collect()
-    }
-
-    /// Makes the checksum of a part wrong, if there is such a part.
-    pub(crate) fn damage(&mut self, id: &str, part: Part) {
-        let Some(room) = self.rooms.get_mut(id) else { return };
-        let is_there = match part {
-            Part::Snapshot => true,
-            Part::Records(at) => room.stored.tail.iter().any(|records| records.follows == at),
-        };
-        if is_there {
-            room.damaged.insert(part);
-        }
     }
 
     /// Rooms that nobody has heard of since, and that need no attention.
@@ -146,10 +110,8 @@ impl Contents {
         rooms.take(most).map(|(id, _)| id.clone()).collect()
     }
 
-    pub(crate) fn load(&self, id: &str) -> Result<Option<StoredRoom>, StoreError> {
-        let Some((id, room)) = self.rooms.get_key_value(id) else { return Ok(None) };
-        room.intact(id)?;
-        Ok(Some(room.stored.clone()))
+    pub(crate) fn load(&self, id: &str) -> Option<StoredRoom> {
+        self.rooms.get(id).map(|room| room.stored.clone())
     }
 
     pub(crate) fn list(&self) -> Vec<RoomSummary> {
@@ -176,17 +138,6 @@ impl Contents {
 }
 
 impl Room {
-    fn intact(&self, id: &Arc<str>) -> Result<(), StoreError> {
-        let what = match self.damaged.first() {
-            None => return Ok(()),
-            Some(Part::Snapshot) => "the checksum of its snapshot is wrong".to_owned(),
-            Some(Part::Records(follows)) => {
-                format!("the checksum of the events after the first {follows} is wrong")
-            }
-        };
-        Err(StoreError::Damaged { room: id.clone(), what })
-    }
-
     fn summary(&self, id: &Arc<str>) -> RoomSummary {
         let StoredRoom { snapshot, tail, vitals } = &self.stored;
         RoomSummary {
@@ -197,7 +148,6 @@ impl Room {
             journal_bytes: tail.iter().map(|records| records.records.len() as u64).sum(),
             snapshot_bytes: snapshot.state.len() as u64,
             quarantined: u32::try_from(self.quarantined.len()).unwrap_or(u32::MAX),
-            // Not without looking at state and journal.
             damaged: false,
         }
     }

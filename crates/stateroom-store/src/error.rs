@@ -9,12 +9,15 @@ use std::{error::Error, path::PathBuf, sync::Arc};
 pub enum StoreError {
     /// Another process has the store, or another part of this one.
     #[error(
-        "the store in {} is in use by another process; stop that one, or choose another folder",
-        folder.display()
+        "the store in {} is in use by {}; stop that one, or choose another folder",
+        folder.display(),
+        process.map_or("another process".to_owned(), |process| format!("process {process}"))
     )]
     InUse {
         /// The folder of the store.
         folder: PathBuf,
+        /// The number of the process that has it, as far as it has told.
+        process: Option<u32>,
     },
     /// A file or folder of the store cannot be opened or made.
     #[error("cannot open {}: {source}; check that it exists and who may use it", path.display())]
@@ -145,6 +148,30 @@ pub enum StoreError {
     Full {
         /// The file.
         path: PathBuf,
+    },
+    /// The file cannot be written to now, or cannot be made. Nothing was written; the store goes on, and may
+    /// succeed later.
+    #[error(
+        "cannot write to {}: {reason}; nothing was written: put that right, then try again",
+        path.display()
+    )]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The folder of the store is not at its place any more, or another one is.
+    #[error(
+        "{} is not what the store was opened with: {what}; what is written from now on may be lost: put \
+         it back, and start the server anew",
+        path.display()
+    )]
+    Moved {
+        /// What was looked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
     },
     /// Another program has locked the file for long. Nothing was written, and the store goes on.
     #[error("{} is locked by another program; end that one, then try again", path.display())]

@@ -1,17 +1,17 @@
 //! Keeps what rooms need to survive: their journals (the events they heard, in order) and snapshots
 //! (their states), as bytes under a room id and a position. It knows nothing of what the bytes mean.
 //!
-//! One [`Store`] writes, on a thread of its own; each [`Reader`] reads, on any other. There are three:
-//! [`SqliteStore`] keeps rooms on disk, [`MemoryStore`] as long as the process lives, and
-//! [`FaultyStore`] on a simulated [`FaultyDisk`], for tests of what becomes of rooms when a process is
-//! killed, the power is cut, or the disk is full, fails or flips a bit.
+//! One [`Store`] writes, on a thread of its own; each [`Reader`] reads, on any other. There are two:
+//! [`FileStore`] keeps rooms on disk, and [`MemoryStore`] as long as the process lives. With the feature
+//! `simulate` the former runs on a simulated disk too, for tests of what becomes of rooms when a process is
+//! killed, the power is cut, or the disk is full or fails.
 //!
 //! ```
-//! use stateroom_store::{Durability, ModuleHash, SqliteStore, Store, Vitals, Write};
+//! use stateroom_store::{Durability, ModuleHash, FileStore, Store, Vitals, Write};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let folder = folder.path();
-//! let mut store = SqliteStore::open(folder, Durability::Synced)?;
+//! let mut store = FileStore::open(folder, Durability::Synced)?;
 //! let vitals = Vitals { wake_at: None, clients: 1, heard_at: 0 };
 //! let module = ModuleHash([7; 32]);
 //! let state = b"an empty lobby".to_vec();
@@ -26,30 +26,52 @@
 //! drop(store);
 //!
 //! // After a restart, or a crash:
-//! let store = SqliteStore::open(folder, Durability::Synced)?;
+//! let store = FileStore::open(folder, Durability::Synced)?;
 //! let lobby = store.reader()?.load("lobby")?.expect("it was committed");
 //! assert_eq!(lobby.snapshot.state, b"an empty lobby");
 //! assert_eq!(lobby.tail[1].records, b"bye");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod checkpoint;
+mod committer;
 mod contents;
 mod error;
 mod exported;
-mod faulty;
+mod failure;
+mod faults;
+mod file_store;
+pub mod files;
+mod index;
+mod live;
+mod lock;
+mod log;
 mod memory;
+mod monitor;
+mod options;
 mod order;
-mod sqlite;
+mod pace;
+mod quarantine;
+mod reader;
+mod recovery;
+mod shared;
+#[cfg(feature = "faults")]
+pub mod simulation;
 mod store;
 mod stored;
 mod table;
+mod view;
 mod write;
 
+pub use committer::{Committer, Fate, Request};
 pub use error::StoreError;
 pub use exported::{ExportedRoom, NotExported};
-pub use faulty::{Chances, Fault, FaultyDisk, FaultyStore};
+#[cfg(feature = "faults")]
+pub use faults::{Deliberate, switch_on};
+pub use file_store::FileStore;
 pub use memory::MemoryStore;
-pub use sqlite::{SqliteReader, SqliteStore};
+pub use options::Options;
+pub use reader::FileReader;
 pub use store::{Figures, Monitor, Outcome, Reader, Store, Ticket};
 pub use stored::{Quarantined, RoomSummary, StoredRecords, StoredRoom, StoredSnapshot};
 pub use write::{

@@ -61,11 +61,11 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn append(&mut self, record: Vec<Write>) -> Ticket {
+    fn append(&mut self, record: &[Write]) -> Ticket {
         let mut contents = self.contents();
-        let outcome = match contents.check(&record) {
+        let outcome = match contents.check(record) {
             Ok(()) => {
-                contents.apply(&record);
+                contents.apply(record);
                 Outcome::Durable
             }
             Err(error) => Outcome::Refused(error),
@@ -76,11 +76,6 @@ impl Store for MemoryStore {
 
     fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
         self.settled.take()
-    }
-
-    fn maintain(&mut self) -> Result<bool, StoreError> {
-        self.contents().drop_unused_modules();
-        Ok(false)
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {
@@ -98,7 +93,7 @@ impl Store for MemoryStore {
 
 impl Reader for MemoryStore {
     fn load(&mut self, room: &str) -> Result<Option<StoredRoom>, StoreError> {
-        self.contents().load(room)
+        Ok(self.contents().load(room))
     }
 
     fn list(&mut self) -> Result<Vec<RoomSummary>, StoreError> {

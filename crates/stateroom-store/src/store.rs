@@ -13,8 +13,8 @@ pub enum Outcome {
     /// All of it is as durable as the store was opened for.
     Durable,
     /// Nothing of it was written, and the store goes on. The error tells why:
-    /// [`Full`](StoreError::Full), [`TooLarge`](StoreError::TooLarge), [`Busy`](StoreError::Busy),
-    /// [`OutOfOrder`](StoreError::OutOfOrder), [`EmptyAppend`](StoreError::EmptyAppend),
+    /// [`Full`](StoreError::Full), [`NotWritten`](StoreError::NotWritten),
+    /// [`TooLarge`](StoreError::TooLarge), [`OutOfOrder`](StoreError::OutOfOrder), [`EmptyAppend`](StoreError::EmptyAppend),
     /// [`Damaged`](StoreError::Damaged), and others of before anything was handed over.
     Refused(StoreError),
     /// Somebody else writes now, who has claimed the store since. Nothing of the record was written, and
@@ -55,16 +55,6 @@ impl Settled {
         self.last
     }
 
-    pub(crate) fn note_result(&mut self, result: Result<(), StoreError>) -> Ticket {
-        self.note(match result {
-            Ok(()) => Outcome::Durable,
-            Err(error @ (StoreError::Failed { .. } | StoreError::Closed { .. })) => {
-                Outcome::Unknown(error)
-            }
-            Err(error) => Outcome::Refused(error),
-        })
-    }
-
     pub(crate) fn take(&mut self) -> Vec<(Ticket, Outcome)> {
         std::mem::take(&mut self.outcomes)
     }
@@ -89,7 +79,7 @@ pub trait Store: Send {
     /// Hands over a record: the changes of one group commit, in order, of which all are carried out or
     /// none. Returns at once; several may be on their way. What becomes of it is told by
     /// [`settle`](Self::settle).
-    fn append(&mut self, record: Vec<Write>) -> Ticket;
+    fn append(&mut self, record: &[Write]) -> Ticket;
 
     /// Waits until the outcome of every record that was handed over is known, and tells it, in their
     /// order.
@@ -100,18 +90,10 @@ pub trait Store: Send {
     /// # Errors
     /// See [`Outcome`].
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        let ticket = self.append(writes.to_vec());
+        let ticket = self.append(writes);
         let settled = self.settle().into_iter().find(|(settled, _)| *settled == ticket);
         settled.map_or(Ok(()), |(_, outcome)| outcome.into_result())
     }
-
-    /// Does a step, of a few milliseconds, of the work that can wait for a quiet moment: dropping
-    /// what nobody needs any more, giving space back. Returns whether there is more to do. Even a
-    /// server that is never quiet has to call it now and then, or the store grows.
-    ///
-    /// # Errors
-    /// Those of the disk, as for [`commit`](Self::commit).
-    fn maintain(&mut self) -> Result<bool, StoreError>;
 
     /// Leaves all in order: whatever was handed over is settled, and the store can be opened quickly.
     /// Nothing can be written from then on.

@@ -58,7 +58,7 @@ impl Vitals {
 /// one is refused with [`TooLarge`](crate::StoreError::TooLarge).
 pub const MAX_WRITE_BYTES: usize = 512 << 20;
 
-/// How many events that were set aside are kept for a room: its newest.
+/// How many events that were set aside are kept for a room at most: its newest.
 pub const MAX_QUARANTINED: usize = 100;
 
 /// How many modules are kept though no room uses them: the newest.
@@ -102,8 +102,9 @@ pub enum Write {
         /// The room's timer and clients then. They count unless the store knows of later events.
         vitals: Vitals,
     },
-    /// An event that was set aside since it failed. The newest [`MAX_QUARANTINED`] of a room are kept,
-    /// until the room is deleted.
+    /// An event that was set aside since it failed. The newest [`MAX_QUARANTINED`] of a room are kept, and
+    /// 1 MiB of them, until the room is deleted. Of an event or a reason of more than 64 KiB the first 64
+    /// KiB are, and the reason says so.
     Quarantine {
         /// The room's id. The room exists.
         room: Arc<str>,
@@ -121,7 +122,7 @@ pub enum Write {
         /// The room's id.
         room: Arc<str>,
     },
-    /// Keeps a module. One that is kept already is not written again, only made the newest.
+    /// Keeps a module. One that is kept already is made the newest.
     Module {
         /// The SHA-256 of `bytes`. The caller vouches for it.
         hash: ModuleHash,

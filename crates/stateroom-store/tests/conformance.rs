@@ -3,30 +3,33 @@
 mod support;
 
 use stateroom_store::{
-    Durability, FaultyDisk, MAX_QUARANTINED, MemoryStore, ModuleHash, SqliteStore, Store,
-    StoreError, StoredRecords, UNUSED_MODULES_KEPT, Vitals, Write,
+    Durability, FileStore, MAX_QUARANTINED, MemoryStore, ModuleHash, Options, Store, StoreError,
+    StoredRecords, UNUSED_MODULES_KEPT, Vitals, Write,
 };
 use std::sync::Arc;
-use support::{MODULE, append, clients, delete, maintain_all, quarantine, reader, snapshot};
+use support::{MODULE, append, clients, delete, quarantine, reader, snapshot};
 
 macro_rules! for_each_store {
     ($($name:ident)*) => {
         mod memory {
             $(#[test] fn $name() { super::$name(&mut super::MemoryStore::new()); })*
         }
-        mod sqlite {
-            use super::{Durability, SqliteStore};
+        mod file {
+            use super::{Durability, FileStore};
             $(#[test] fn $name() {
                 let folder = tempfile::tempdir().expect("a folder");
-                let store = SqliteStore::open(folder.path(), Durability::Buffered);
+                let store = FileStore::open(folder.path(), Durability::Buffered);
                 super::$name(&mut store.expect("it opens"));
             })*
         }
-        mod faulty {
-            use super::{Durability, FaultyDisk};
+        /// With files so small that the checkpoint has nearly everything.
+        mod file_small {
+            use super::{Durability, FileStore, Options};
             $(#[test] fn $name() {
-                let disk = FaultyDisk::new(1);
-                super::$name(&mut disk.open(Durability::Synced).expect("it opens"));
+                let folder = tempfile::tempdir().expect("a folder");
+                let options = Options { segment_bytes: 200, large_bytes: 100, ..Options::default() };
+                let store = FileStore::open_with(folder.path(), Durability::Synced, options);
+                super::$name(&mut store.expect("it opens"));
             })*
         }
     };
@@ -72,7 +75,6 @@ fn a_room_comes_back_as_snapshot_and_tail(store: &mut dyn Store) {
 
 fn an_empty_store_knows_nothing(store: &mut dyn Store) {
     commit(store, &[]);
-    maintain_all(store);
     let mut reader = reader(store);
     assert_eq!(reader.load("a").expect("read"), None);
     assert_eq!(reader.summary("a").expect("read"), None);
@@ -287,16 +289,18 @@ fn modules_are_kept_and_old_unused_ones_dropped(store: &mut dyn Store) {
         commit(store, &[module(number)]);
     }
     commit(store, &[module(1)]);
-    for number in 1..=all {
-        let bytes = reader(store).module(&hash(number)).expect("read");
-        assert_eq!(bytes, Some(vec![number; 10_000]));
-    }
-    maintain_all(store);
     let mut reader = reader(store);
-    let kept: Vec<u8> =
-        (1..=all).filter(|number| reader.module(&hash(*number)).expect("read").is_some()).collect();
+    let read =
+        |number: u8| reader.module(&hash(number)).expect("read").map(|bytes| (number, bytes));
+    let kept: Vec<(u8, Vec<u8>)> = (1..=all).filter_map(read).collect();
+    for (number, bytes) in &kept {
+        assert_eq!(*bytes, vec![*number; 10_000]);
+    }
     let newest = all - UNUSED_MODULES_KEPT as u8 + 2..=all;
-    assert_eq!(kept, [1, 7].into_iter().chain(newest).collect::<Vec<u8>>());
+    let must: Vec<u8> = [1, 7].into_iter().chain(newest).collect();
+    let kept: Vec<u8> = kept.into_iter().map(|(number, _)| number).collect();
+    // Those that are used and the newest are there; a store may be slow to drop the others.
+    assert!(must.iter().all(|number| kept.contains(number)), "{kept:?}");
 }
 
 fn any_name_and_any_bytes_are_kept(store: &mut dyn Store) {
@@ -350,9 +354,7 @@ fn a_reader_of_another_thread_sees_what_was_committed(store: &mut dyn Store) {
             if at % 7 == 0 {
                 commit(store, &[snapshot("a", at + 1, &at.to_le_bytes())]);
             }
-            if at % 31 == 0 {
-                maintain_all(store);
-            }
+            if at % 31 == 0 {}
             sender.send(at + 1).expect("it listens");
         }
         drop(sender);

@@ -34,6 +34,20 @@ pub trait StateroomServiceFactory<C: StateroomContext> {
         self.build(room_id, context)
     }
 
+    /// Starts a service as [`build_at`](StateroomServiceFactory::build_at) did before, when that was not
+    /// refused: so no limit on computing, commands or bytes refuses it now.
+    ///
+    /// # Errors
+    /// When the service cannot start.
+    fn build_again(
+        &self,
+        room_id: &str,
+        context: C,
+        birth: &Birth,
+    ) -> Result<Self::Service, Self::Error> {
+        self.build_at(room_id, context, birth)
+    }
+
     /// What services that are born now may use. One that is brought back has what it had, until it is
     /// [told](StateroomService::set_limits) otherwise.
     fn limits(&self) -> MemoryLimits {

@@ -13,7 +13,7 @@ use crate::{
     short,
 };
 use anyhow::{Context, anyhow};
-use stateroom_store::{Durability, ExportedRoom, SqliteReader, SqliteStore, StoreError};
+use stateroom_store::{Durability, ExportedRoom, FileReader, FileStore, StoreError};
 use std::path::PathBuf;
 
 pub(crate) fn rooms(options: &RoomsOptions) -> anyhow::Result<()> {
@@ -56,7 +56,7 @@ impl Place {
     }
 
     /// The store, to be read while whoever else writes.
-    fn reader(&self) -> anyhow::Result<SqliteReader> {
+    fn reader(&self) -> anyhow::Result<FileReader> {
         if !self.data_dir.is_dir() {
             let folder = self.data_dir.display();
             return Err(anyhow!(
@@ -64,14 +64,14 @@ impl Place {
             )
             .context(Failure::Store));
         }
-        SqliteStore::open_read_only(&self.data_dir).context(Failure::Store)
+        FileStore::open_read_only(&self.data_dir).context(Failure::Store)
     }
 
     /// The store, for this process alone. It is made if there is none.
-    fn store(&self) -> anyhow::Result<SqliteStore> {
-        let store = SqliteStore::open(&self.data_dir, Durability::Synced);
+    fn store(&self) -> anyhow::Result<FileStore> {
+        let store = FileStore::open(&self.data_dir, Durability::Synced);
         store.map_err(|error| match error {
-            StoreError::InUse { folder } => anyhow!(
+            StoreError::InUse { folder, .. } => anyhow!(
                 "a server runs on {}: stop it first, for rooms can be changed only while none does",
                 folder.display()
             )

@@ -1,34 +1,22 @@
 //! How a room takes in: clients that arrive, what they send, and their silence.
 
 use super::{
-    Arrival, BATCH_BYTES, Departure, DrivenRoom, Joined, Leaving, Ready, RoomFactory, TURN, Turn,
-    handle, leave::too_slow,
+    driven::DrivenRoom,
+    leave::too_slow,
+    offenders::Who,
+    turn::{Arrival, BATCH_BYTES, Departure, Joined, Leaving, Ready, TURN, Turn},
 };
 use crate::{
-    connection::{Connection, Reading},
+    connection::{Connection, ReadLimits, Reading},
+    factory::RoomFactory,
+    scratch::with_scratch,
     sockets::Sockets,
     websocket::{Appetite, CloseCode, Incoming, encode_ping, encode_pong},
 };
 use mio::net::TcpStream;
 use stateroom::ClientId;
-use stateroom_room::{Event, RoomEnded};
-use std::{cell::RefCell, collections::VecDeque, time::Instant};
-
-/// How much of one socket's input is read before the other sockets have their turn, in bytes.
-const READ_AT_ONCE: usize = 64 * 1024;
-
-thread_local! {
-    /// Where input is read to; frames are decoded and heard where they lie in it.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_AT_ONCE]);
-}
-
-/// Lends this thread's buffer for input. Not to be asked for while it is lent.
-pub(crate) fn with_scratch<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => use_it(&mut scratch),
-        Err(_) => use_it(&mut vec![0; READ_AT_ONCE]),
-    })
-}
+use stateroom_room::{Event, MAX_UNKEPT_BYTES, RoomEnded};
+use std::{collections::VecDeque, time::Instant};
 
 /// A client that the room has heard of, and will let in.
 pub(super) struct Newcomer {
@@ -71,14 +59,21 @@ impl<F: RoomFactory> DrivenRoom<F> {
         now: Instant,
     ) -> Result<(), RoomEnded> {
         let Arrival { stream, socket, early, token } = arrival;
-        self.newcomers.push_back(Newcomer { stream, socket, early });
+        let newcomer = Newcomer { stream, socket, early };
+        if self.is_kept_away(&newcomer, token.as_deref(), now) {
+            let reason = "messages of yours made the room fail; come back later";
+            newcomer.turn_away(Leaving::Closed(CloseCode::POLICY, reason), turn);
+            return Ok(());
+        }
+        self.newcomers.push_back(newcomer);
         let event = Event::Connect { token: token.as_deref() };
         let outcome = self.hear(event, turn, now);
-        if outcome.is_err()
+        if let Err(ended) = &outcome
             && let Some(newcomer) = self.newcomers.pop_back()
         {
             // The room failed before it let the client in.
-            newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, "room failed"), turn);
+            let reason = ended.failure.summary;
+            newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, reason), turn);
         }
         outcome
     }
@@ -114,6 +109,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
             self.leaving.push((ready.connection, Leaving::Gone));
             return Ok(());
         }
+        if self.awaits_answer(ready.connection) {
+            // It has said all that it will.
+            return Ok(());
+        }
         with_scratch(|scratch| {
             self.take_input(ready, turn, now, |connection, limit, hear| {
                 connection.read(scratch, limit, hear)
@@ -127,16 +126,20 @@ impl<F: RoomFactory> DrivenRoom<F> {
         ready: Ready,
         turn: &mut Turn<F>,
         now: Instant,
-        input: impl FnOnce(&mut Connection, usize, &mut dyn FnMut(Incoming<'_>) -> Appetite) -> Reading,
+        input: impl FnOnce(
+            &mut Connection,
+            &ReadLimits,
+            &mut dyn FnMut(Incoming<'_>) -> Appetite,
+        ) -> Reading,
     ) -> Result<(), RoomEnded> {
         let key = ready.connection;
-        let Self { room, keep, sockets, leaving, shared, id, .. } = self;
+        let Self { core, sockets, leaving, shared, id, .. } = self;
         let Some(connection) = sockets.get_mut(key) else { return Ok(()) };
         let Some(client) = connection.client else { return Ok(()) };
         let mut outcome = Ok(());
         let mut pongs = Vec::new();
         let mut closed = None;
-        let reading = input(connection, shared.config.max_message_bytes, &mut |incoming| {
+        let reading = input(connection, &shared.read_limits, &mut |incoming| {
             let event = match incoming {
                 Incoming::Text(text) => Event::Text { client, text },
                 Incoming::Binary(bytes) => Event::Binary { client, bytes },
@@ -146,13 +149,15 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 }
                 Incoming::Pong => return Appetite::Continue(()),
                 Incoming::Close(code) => {
-                    closed = Some(code.unwrap_or(CloseCode::NORMAL));
+                    closed = Some(code);
                     return Appetite::Continue(());
                 }
             };
-            outcome = handle(room, keep, shared, id, event, now);
-            let pending = room.as_ref().map_or(0, |room| room.pending_bytes());
-            if outcome.is_err() || pending >= BATCH_BYTES || now.elapsed() >= TURN {
+            outcome = core.hear(shared, id, event, now);
+            let has_enough = core.room().is_none_or(|room| {
+                room.pending_bytes() >= BATCH_BYTES || room.unsubmitted() >= MAX_UNKEPT_BYTES
+            });
+            if outcome.is_err() || has_enough || now.elapsed() >= TURN {
                 Appetite::Break(())
             } else {
                 Appetite::Continue(())
@@ -162,19 +167,25 @@ impl<F: RoomFactory> DrivenRoom<F> {
             connection.queue(pongs);
             if connection.write_queue().is_err() {
                 leaving.push((key, Leaving::Gone));
-            } else if connection.queued_bytes() > shared.config.max_queue_bytes {
-                leaving.push((key, too_slow(id)));
+            } else if connection.has_too_much_queued(shared.queue_limits.bytes) {
+                leaving.push((key, too_slow(shared, id)));
+            } else {
+                sockets.watch_queue(key, shared.queue_limits);
             }
         }
         if let Some(code) = closed {
-            leaving.push((key, Leaving::Answered(code)));
+            self.leaves(key, Leaving::Answered(code), now);
         } else {
             match reading {
                 Reading::Waiting => {}
-                Reading::More => turn.again.push(ready),
-                Reading::Gone => leaving.push((key, Leaving::Gone)),
+                Reading::More => {
+                    if sockets.get_mut(key).is_some_and(Connection::list) {
+                        turn.again.push(ready);
+                    }
+                }
+                Reading::Gone => self.leaves(key, Leaving::Gone, now),
                 Reading::Broken(error) => {
-                    tracing::info!(room = &**id, %client, %error, "the client is closed");
+                    shared.client_lines.broken(id, client, &error);
                     let reason = error.close_reason();
                     leaving.push((key, Leaving::Closed(error.close_code(), reason)));
                 }
@@ -197,8 +208,57 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(super) fn let_go_silent(&mut self, socket: Ready) {
         let Some(connection) = self.connection(socket) else { return };
         let client = connection.client;
-        tracing::info!(room = &*self.id, ?client, "the client has been silent for too long");
+        self.shared.client_lines.silent(&self.id, client);
         self.leaving.push((socket.connection, Leaving::Gone));
+    }
+
+    /// Notes that a message of `client` made the room fail: by its token, or else by where it comes from,
+    /// unless somebody else in the room comes from there too.
+    pub(super) fn note_offence(&mut self, client: ClientId, now: Instant) {
+        let Some(key) = self.sockets.key_of(client) else { return };
+        let token = self.core.room().and_then(|room| room.token(client));
+        let who = match token {
+            Some(token) => Who::Token(token.into()),
+            None => {
+                let Some(address) = self.sockets.address(key) else { return };
+                let mut others = self.sockets.keys().into_iter().filter(|other| *other != key);
+                if others.any(|other| self.sockets.address(other) == Some(address)) {
+                    return;
+                }
+                Who::Address(address)
+            }
+        };
+        self.offenders.get_or_insert_default().note(who, now);
+    }
+
+    fn is_kept_away(&self, newcomer: &Newcomer, token: Option<&str>, now: Instant) -> bool {
+        let Some(offenders) = self.offenders.as_ref().filter(|some| !some.is_empty()) else {
+            return false;
+        };
+        let by_token = token.map(|token| Who::Token(token.into()));
+        let address = newcomer.stream.peer_addr().ok().map(|address| address.ip());
+        [by_token, address.map(Who::Address)]
+            .into_iter()
+            .flatten()
+            .any(|who| offenders.away_until(&who, now).is_some())
+    }
+
+    /// Has connections looked at in the next turn, each once however often it is said that it is ready.
+    pub(super) fn put_off(&mut self, left: &[Ready], turn: &mut Turn<F>) {
+        for ready in left {
+            if let Some(connection) = self.connection(*ready) {
+                connection.take_off_list();
+            }
+        }
+        for ready in left {
+            let Some(connection) = self.connection(*ready) else { continue };
+            if ready.at_end {
+                connection.drain();
+            }
+            if connection.list() {
+                turn.again.push(*ready);
+            }
+        }
     }
 
     /// The connection that is meant, if it is still there.

@@ -1,24 +1,74 @@
 //! How a room lets out: batches that are written, and clients that go.
 
-use super::{BATCH_BYTES, Departure, DrivenRoom, End, Leaving, RoomFactory, TURN, Turn};
+use super::{
+    driven::DrivenRoom,
+    turn::{BATCH_BYTES, Departure, End, Leaving, TURN, Turn},
+};
 use crate::{
+    factory::RoomFactory,
+    shared::Shared,
     sockets::{Flushed, Trouble},
     websocket::CloseCode,
 };
 use stateroom_room::Event;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long somebody who has said that it goes is kept for the answers to what it had said.
+const LAST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection that ends when all that it has caused is durable, and sent.
+#[derive(Debug)]
+pub(super) struct AwaitsAnswer {
+    key: u32,
+    leaving: Leaving,
+    /// After how many events of the room it said that it goes.
+    events: u64,
+    pub(super) until: Instant,
+}
 
 impl<F: RoomFactory> DrivenRoom<F> {
+    /// Lets a client go that has said that it goes, or sends no more: at once, or when it has had the
+    /// answers to what it has said.
+    pub(super) fn leaves(&mut self, key: u32, leaving: Leaving, now: Instant) {
+        let (events, durable) = self.core.events();
+        if durable < events {
+            let until = now + LAST_ANSWER_TIMEOUT;
+            self.awaiting_answers.push(AwaitsAnswer { key, leaving, events, until });
+        } else {
+            self.leaving.push((key, leaving));
+        }
+    }
+
+    pub(super) fn awaits_answer(&self, key: u32) -> bool {
+        self.awaiting_answers.iter().any(|awaits| awaits.key == key)
+    }
+
+    /// Lets those go who have had their answers, or have waited for too long.
+    pub(super) fn let_go_of_the_answered(&mut self, now: Instant) {
+        if self.awaiting_answers.is_empty() {
+            return;
+        }
+        let (_, durable) = self.core.events();
+        let leaving = &mut self.leaving;
+        self.awaiting_answers.retain(|awaits| {
+            let waits = durable < awaits.events && now < awaits.until;
+            if !waits {
+                leaving.push((awaits.key, awaits.leaving));
+            }
+            waits
+        });
+    }
+
     /// Writes the batch, and notes whom that showed to be leaving. Tells whether all is written.
     pub(super) fn flush(&mut self, now: Instant) -> bool {
         let Self { sockets, leaving, shared, id, .. } = self;
         if sockets.has_batch() {
             self.last_flush = now;
         }
-        let flushed = sockets.flush(shared.config.max_queue_bytes, |key, trouble| {
+        let flushed = sockets.flush(shared.queue_limits, |key, trouble| {
             leaving.push(match trouble {
                 Trouble::Gone => (key, Leaving::Gone),
-                Trouble::TooSlow => (key, too_slow(id)),
+                Trouble::TooSlow => (key, too_slow(shared, id)),
             });
         });
         self.flushing = flushed == Flushed::Some;
@@ -61,6 +111,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 && let Some((key, leaving)) = leaving.next()
             {
                 let Some(connection) = self.sockets.remove(key) else { continue };
+                self.awaiting_answers.retain(|awaits| awaits.key != key);
                 if self.sockets.is_empty() {
                     self.empty_since = now;
                 }
@@ -82,7 +133,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(crate) fn close_all(&mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
         let leaving = match end {
             End::Failed(ended) => {
-                tracing::error!(room = &*self.id, error = %ended, "the room failed");
+                self.shared.failed_events.add(ended.failure.summary);
+                self.shared.client_lines.room_failed(&self.id, ended);
                 Leaving::Closed(CloseCode::ROOM_FAILED, ended.failure.summary)
             }
             End::NotKept(reason) => {
@@ -90,9 +142,12 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 let reason = "room failed: what it did could not be saved";
                 Leaving::Closed(CloseCode::ROOM_FAILED, reason)
             }
+            // Nobody is there.
+            End::Forgotten => Leaving::Gone,
             End::ShutDown => {
                 self.say_farewell(turn, now);
-                Leaving::Closed(CloseCode::GOING_AWAY, "the server is shutting down")
+                let (code, reason) = self.shared.closing();
+                Leaving::Closed(code, reason)
             }
         };
         for newcomer in std::mem::take(&mut self.newcomers) {
@@ -110,10 +165,17 @@ impl<F: RoomFactory> DrivenRoom<F> {
     /// The room's last moment before the server ends. One that is kept will go on after it, so
     /// nobody is told that anybody left.
     fn say_farewell(&mut self, turn: &mut Turn<F>, now: Instant) {
-        if self.keep.is_some() {
-            return self.save_for_good();
+        self.submit();
+        if let Some(kept) = self.core.kept() {
+            if !kept.save_for_good(&self.id) {
+                tracing::warn!(
+                    room = &*self.id,
+                    "the room's state is not saved; it comes back from what it has heard"
+                );
+            }
+            return;
         }
-        let members = self.room.iter().flat_map(|room| room.members()).collect::<Vec<_>>();
+        let members = self.core.room().iter().flat_map(|room| room.members()).collect::<Vec<_>>();
         for client in members {
             if self.hear(Event::Disconnect { client }, turn, now).is_err() {
                 break;
@@ -123,7 +185,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 }
 
 /// What happens to a client for whom more waits than may.
-pub(super) fn too_slow(room_id: &str) -> Leaving {
-    tracing::warn!(room = room_id, "a client reads too slowly and is closed: its queue is full");
+pub(super) fn too_slow(shared: &Shared, room_id: &str) -> Leaving {
+    shared.client_lines.slow(room_id);
     Leaving::Closed(CloseCode::TRY_AGAIN_LATER, "reading too slowly")
 }

@@ -1,7 +1,14 @@
 //! How a room goes on with new code, while its clients stay.
 
-use super::{DrivenRoom, RoomFactory};
-use crate::archive::{Code, OpenFailure, birth};
+use super::{core::Core, driven::DrivenRoom};
+use crate::{
+    factory::RoomFactory,
+    kept::{
+        archive::{OpenFailure, birth},
+        code::Code,
+    },
+};
+use stateroom_room::TakeOverFailure;
 use std::{sync::Arc, time::Instant};
 
 impl<F: RoomFactory> DrivenRoom<F> {
@@ -9,39 +16,53 @@ impl<F: RoomFactory> DrivenRoom<F> {
     /// is kept may go on with the old code instead; it is in memory or saved, and nothing of it is on
     /// its way to the store.
     pub(super) fn swap(&mut self, factory: &Arc<F>, now: Instant) -> Result<(), OpenFailure> {
-        let Self { room, keep, shared, id, .. } = self;
-        let id = &**id;
-        let code = match keep {
-            None => None,
-            Some(keep) => {
+        let id = &*self.id;
+        let birth = birth(self.shared.clock, now, factory.limits());
+        match &mut self.core {
+            Core::Ephemeral(room) => {
+                let taken = room.take_over(&**factory, id, &birth);
+                let start = || room.start_anew(&**factory, id, &birth).map_err(|e| e.to_string());
+                go_on(id, taken, Some(start));
+            }
+            Core::Kept(kept) => {
                 let Ok(version) = factory.version() else { return Ok(()) };
-                if version == keep.code.version {
+                if version == kept.code.version {
                     return Ok(());
                 }
-                keep.in_memory(room, id)?;
-                Some(Code { factory: factory.clone(), version })
-            }
-        };
-        let Some(room) = room else { return Ok(()) };
-        let starts_anew = keep.as_ref().is_none_or(|keep| keep.archive.starts_anew);
-        let birth = birth(shared.clock, now);
-        match room.take_over(&**factory, id, &birth) {
-            Ok(()) => tracing::info!(room = id, "the new code goes on with the state of the old"),
-            Err(reason) if starts_anew => {
-                if let Err(error) = room.start_anew(&**factory, id, &birth) {
-                    tracing::error!(room = id, %error, "the room goes on with the old code");
-                    return Ok(());
+                kept.bring_in(id)?;
+                let starts_anew = kept.archive.starts_anew;
+                let taken = kept.room.take_over(&**factory, id, &birth);
+                let room = &mut kept.room;
+                let start = || room.start_anew(&**factory, id, &birth).map_err(|e| e.to_string());
+                if go_on(id, taken, starts_anew.then_some(start)) {
+                    kept.code = Code { factory: factory.clone(), version };
                 }
-                tracing::info!(room = id, %reason, "the room starts anew with the new code");
             }
-            Err(reason) => {
-                tracing::warn!(room = id, %reason, "the room goes on with the code it began with");
-                return Ok(());
-            }
-        }
-        if let (Some(keep), Some(code)) = (keep, code) {
-            keep.runs(code, room);
         }
         Ok(())
     }
+}
+
+/// Has a room start anew that could not be taken over, where it may, and tells whether it runs the new
+/// code.
+fn go_on(
+    id: &str,
+    taken: Result<(), TakeOverFailure>,
+    start_anew: Option<impl FnOnce() -> Result<(), String>>,
+) -> bool {
+    let Err(reason) = taken else {
+        tracing::info!(room = id, "the new code goes on with the state of the old");
+        return true;
+    };
+    match start_anew.map(|start_anew| start_anew()) {
+        None => tracing::warn!(room = id, %reason, "the room goes on with the code it began with"),
+        Some(Ok(())) => {
+            tracing::info!(room = id, %reason, "the room starts anew with the new code");
+            return true;
+        }
+        Some(Err(error)) => {
+            tracing::error!(room = id, error, "the room goes on with the old code");
+        }
+    }
+    false
 }

@@ -1,25 +1,36 @@
 //! When rooms have something to do that nobody will tell them: a timer, a flush, their end.
 
-use super::rooms::RoomKey;
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Instant};
+use crate::names::RoomKey;
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+    sync::Arc,
+    time::Instant,
+};
 
-/// Moments, each with the room that wanted to be looked at then. A room that changed its mind is
-/// looked at once too often, which does no harm.
+/// For each room the moment at which it is to be looked at: one, however often it changes its mind.
 #[derive(Debug)]
-pub(crate) struct Agenda<R = RoomKey>(BinaryHeap<Reverse<(Instant, R)>>);
+pub(crate) struct Agenda<R = RoomKey> {
+    moments: BTreeSet<(Instant, R)>,
+    of_rooms: HashMap<R, Instant>,
+}
 
 /// The moments of rooms that are not in memory.
 pub(crate) type Alarms = Agenda<Arc<str>>;
 
-impl<R: Ord> Default for Agenda<R> {
+impl<R> Default for Agenda<R> {
     fn default() -> Self {
-        Agenda(BinaryHeap::new())
+        Agenda { moments: BTreeSet::new(), of_rooms: HashMap::new() }
     }
 }
 
-impl<R: Ord> Agenda<R> {
+impl<R: Clone + Ord + Hash> Agenda<R> {
+    /// Has a room looked at then, and not when it was to be before.
     pub(crate) fn add(&mut self, when: Instant, room: R) {
-        self.0.push(Reverse((when, room)));
+        if let Some(before) = self.of_rooms.insert(room.clone(), when) {
+            self.moments.remove(&(before, room.clone()));
+        }
+        self.moments.insert((when, room));
     }
 
     /// The next room whose moment has come, with that moment.
@@ -27,14 +38,36 @@ impl<R: Ord> Agenda<R> {
         if self.next()? > now {
             return None;
         }
-        let Reverse(entry) = self.0.pop()?;
-        if self.0.len() < self.0.capacity() / 4 {
-            self.0.shrink_to(self.0.len() * 2);
+        let (when, room) = self.moments.pop_first()?;
+        self.of_rooms.remove(&room);
+        if self.of_rooms.len() < self.of_rooms.capacity() / 4 {
+            self.of_rooms.shrink_to(self.of_rooms.len() * 2);
         }
-        Some(entry)
+        Some((when, room))
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.peek().map(|Reverse((when, _))| *when)
+        self.moments.first().map(|(when, _)| *when)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_room_has_one_entry_however_often_it_is_scheduled() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut agenda = Agenda::default();
+        (0..10_000).for_each(|round| agenda.add(at(20_000 - round), "busy"));
+        agenda.add(at(5), "quiet");
+        assert_eq!((agenda.moments.len(), agenda.of_rooms.len()), (2, 2));
+        assert_eq!(agenda.next(), Some(at(5)));
+        assert_eq!(agenda.pop_due(at(30_000)), Some((at(5), "quiet")));
+        assert_eq!(agenda.pop_due(at(10_000)), None);
+        assert_eq!(agenda.pop_due(at(10_001)), Some((at(10_001), "busy")));
+        assert_eq!((agenda.pop_due(at(30_000)), agenda.next()), (None, None));
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     connection::write_frames,
-    room::with_scratch,
+    scratch::with_scratch,
     websocket::{CloseCode, encode_close},
 };
 use bytes::Bytes;
@@ -15,11 +15,7 @@ use std::{
     collections::VecDeque,
     io::{ErrorKind, Read as _},
     net::Shutdown,
-    time::Duration,
 };
-
-/// How long a client has to read what waits for it, and then to close its side.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client that is being taken leave of.
 #[derive(Debug)]
@@ -88,8 +84,8 @@ impl Farewell {
         }
         if !self.written {
             match write_frames(&mut self.stream, &mut self.queue) {
-                Ok(false) => return Progress::Writing,
-                Ok(true) => {}
+                Ok(_) if !self.queue.is_empty() => return Progress::Writing,
+                Ok(_) => {}
                 Err(_) => return Progress::Over,
             }
             self.written = true;

@@ -5,12 +5,15 @@ use super::{
     farewell::Farewell,
     mailbox::Letter,
     places::{News, Place, PlaceKind},
-    rooms::RoomKey,
 };
 use crate::{
+    connections::{Admission, Kind, Permit},
+    factory::RoomFactory,
     http::HttpClient,
+    names::RoomKey,
     request::{self, Head, Join, Rejection},
-    room::{Arrival, Order, RoomFactory, with_scratch},
+    room::{Arrival, Order},
+    scratch::with_scratch,
 };
 use mio::{Interest, Token, net::TcpStream};
 use std::{
@@ -25,7 +28,7 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections are accepted before others have a turn.
 const ACCEPTED_AT_ONCE: usize = 64;
 
-/// How long the listener rests when the system has no descriptor left for another connection.
+/// How long the listener rests when there is no descriptor left for another connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection whose request has not been read whole.
@@ -42,20 +45,31 @@ pub(crate) struct Guest {
     join: Join,
     /// What it sent after the handshake.
     early: Vec<u8>,
+    /// Its part in the count of all connections, while it goes from one shard to the other.
+    permit: Option<Permit>,
 }
 
 impl<F: RoomFactory> Shard<F> {
     /// Accepts the connections that wait, as far as its turn goes.
     pub(super) fn accept(&mut self, now: Instant) {
-        let Some(listener) = &self.listener else { return };
         for _ in 0..ACCEPTED_AT_ONCE {
+            let Some(listener) = &self.listener else { return };
+            // Before it is accepted, for that takes a descriptor.
+            let (permit, is_refused) = match self.shared.connections.admit() {
+                Admission::Admitted(permit) => (permit, false),
+                Admission::TurnedAway(permit) => (permit, true),
+                Admission::Full => {
+                    self.accepting.rests_until = Some(now + EXHAUSTED_PAUSE);
+                    break;
+                }
+            };
             match listener.accept() {
                 Ok((stream, _)) => {
                     // On Linux it is so already, see `server`.
                     #[cfg(not(target_os = "linux"))]
                     let _ = stream.set_nodelay(true);
                     self.accepting.exhausted = false;
-                    self.accepted.push(stream);
+                    self.receive(stream, permit, is_refused);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.accepting.ready = false;
@@ -72,13 +86,18 @@ impl<F: RoomFactory> Shard<F> {
                 }
             }
         }
-        while let Some(mut stream) = self.accepted.pop() {
-            if let Some(socket) = self.register(&mut stream) {
-                let greeting = Box::new(Greeting { stream, head: Vec::new() });
-                self.set_place(socket, PlaceKind::Greeting(greeting));
-                self.look_after(socket, REQUEST_TIMEOUT);
-            }
+    }
+
+    /// Begins with a connection that was accepted.
+    fn receive(&mut self, mut stream: TcpStream, permit: Permit, is_refused: bool) {
+        let Some(socket) = self.register(&mut stream, Some(permit)) else { return };
+        if is_refused {
+            self.shared.client_lines.turned_away(None, &Rejection::TooManyConnections);
+            return self.reject(stream, &Rejection::TooManyConnections, socket);
         }
+        let greeting = Box::new(Greeting { stream, head: Vec::new() });
+        self.set_place(socket, PlaceKind::Greeting(greeting));
+        self.look_after(socket, REQUEST_TIMEOUT);
     }
 
     /// Reads on in the request of a connection, whose end may have been told of.
@@ -97,19 +116,25 @@ impl<F: RoomFactory> Shard<F> {
         let mut stream = greeting.stream;
         match head {
             Head::Partial | Head::Http => {
+                let permit = self.places.get_mut(socket as usize).and_then(|p| p.permit.take());
+                let Some(mut permit) = permit else { return self.free(socket) };
+                if !permit.become_kind(Kind::Http) {
+                    self.return_permit(socket, permit);
+                    return self.reject(stream, &Rejection::TooManyConnections, socket);
+                }
                 self.withdraw(&mut stream);
                 self.free(socket);
                 // Once the server has stopped, nobody is served any more.
-                let _ = self.http.send(HttpClient { stream: stream.into(), read: bytes });
+                let _ = self.http.send(HttpClient { stream: stream.into(), read: bytes, permit });
             }
-            Head::WebSocket { join: Err(rejection), .. } => {
+            Head::Refused(rejection) | Head::WebSocket { join: Err(rejection), .. } => {
                 self.reject(stream, &rejection, socket);
             }
             Head::WebSocket { join: Ok(join), length } => {
                 let early = bytes.get(length..).unwrap_or_default().to_vec();
                 let early_bytes = early.len();
                 let shard = shard_of(&join.room_id, self.shards.len());
-                let mut guest = Guest { stream, join, early };
+                let mut guest = Guest { stream, join, early, permit: None };
                 if shard == self.number {
                     let news = match at_end {
                         true => News::AtEnd,
@@ -119,6 +144,8 @@ impl<F: RoomFactory> Shard<F> {
                     self.admit(guest, Some((socket, news)));
                 } else if let Some(mailbox) = self.shards.get(shard).cloned() {
                     self.withdraw(&mut guest.stream);
+                    guest.permit =
+                        self.places.get_mut(socket as usize).and_then(|p| p.permit.take());
                     self.free(socket);
                     mailbox.send(Letter::Guest(guest));
                 }
@@ -129,19 +156,14 @@ impl<F: RoomFactory> Shard<F> {
     /// Lets a client into its room, unless there is a reason not to. Its socket has a place on this
     /// shard already, or not yet.
     pub(super) fn admit(&mut self, guest: Guest, place: Option<(u32, News)>) {
-        let Guest { mut stream, join, early } = guest;
+        let Guest { mut stream, join, early, permit } = guest;
         // The system tells a shard that it is new to of all that is there to be read.
-        let place = place.or_else(|| Some((self.register(&mut stream)?, News::None)));
+        let place = place.or_else(|| Some((self.register(&mut stream, permit)?, News::None)));
         let Some((socket, news)) = place else { return };
         let room = match self.seat(&join.room_id) {
             Ok(room) => room,
             Err(rejection) => {
-                if let Some(untold) = self.shared.turned_away.may_tell(Instant::now()) {
-                    tracing::warn!(
-                        room = join.room_id, reason = %rejection, as_well = untold,
-                        "a client was turned away"
-                    );
-                }
+                self.shared.client_lines.turned_away(Some(&join.room_id), &rejection);
                 return self.reject(stream, &rejection, socket);
             }
         };
@@ -187,16 +209,23 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     fn reject(&mut self, stream: TcpStream, rejection: &Rejection, socket: u32) {
+        self.shared.refusals.add(rejection.label());
         let farewell = Farewell::with_response(stream, rejection.response());
         self.take_leave(socket, farewell, None);
     }
 
+    fn return_permit(&mut self, socket: u32, permit: Permit) {
+        if let Some(place) = self.places.get_mut(socket as usize) {
+            place.permit = Some(permit);
+        }
+    }
+
     /// Gives a socket a place, and has the system tell of it.
-    fn register(&mut self, stream: &mut TcpStream) -> Option<u32> {
-        let socket = self.places.insert(Place::default());
+    fn register(&mut self, stream: &mut TcpStream, permit: Option<Permit>) -> Option<u32> {
+        let socket = self.places.insert(Place { kind: PlaceKind::Open, permit });
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(stream, Token(socket), interest) {
-            tracing::error!(%error, "a connection cannot be watched");
+            self.shared.client_lines.unwatched(&error);
             self.places.remove(socket);
             return None;
         }

@@ -1,7 +1,7 @@
 //! How a shard is told things by other threads.
 
 use super::{guests::Guest, rooms::Returned};
-use crate::{keeper::Answers, room::RoomFactory};
+use crate::{counts::Counts, factory::RoomFactory, kept::requests::Answers};
 use std::{
     io,
     sync::{
@@ -17,12 +17,16 @@ pub(crate) enum Letter<F: RoomFactory> {
     Guest(Guest),
     /// A room that was busy for so long that the shard went on without it is done.
     Returned(Box<Returned<F>>),
+    /// What the thread has counted on which such a room was.
+    Counted(Box<Counts>),
     /// Every room is to run the services of another factory.
     Swap(Arc<F>),
     /// What became of what rooms wanted to be kept.
     Answers(Answers),
     /// Have these rooms attend then, though they are not in memory.
     Alarms(Vec<(Instant, Arc<str>)>),
+    /// Have these rooms be forgotten, unless somebody is in them.
+    Forget(Vec<Arc<str>>),
     /// Close everybody, and end.
     ShutDown,
 }

@@ -15,21 +15,23 @@ mod rooms;
 mod tiers;
 
 use crate::{
-    archive::{Archive, Code},
     busy::{self, Work},
+    counts,
+    factory::RoomFactory,
+    health::ThreadGuard,
     heartbeat::Heartbeats,
     http::HttpClient,
-    keeper::{Address, Answers},
-    room::{DrivenRoom, End, Leaving, Opener, Order, RoomFactory, Turn, discard},
+    kept::{archive::Archive, code::Code, requests::Answers},
+    names::{Address, RoomKey},
+    room::{DrivenRoom, End, Leaving, Opener, Order, Turn, discard},
     shared::Shared,
     websocket::CloseCode,
 };
 use agenda::Alarms;
 pub(crate) use guests::shard_of;
 pub(crate) use mailbox::{Letter, Mailbox};
-use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
+use mio::{Events, Interest, Poll, Token, net::TcpListener};
 use places::Place;
-pub(crate) use rooms::RoomKey;
 use rooms::{Awake, CheckedIn, Errand, Outcome, PutToSleep, Returned, RoomSlots};
 use slab::Slab;
 use std::{
@@ -71,7 +73,6 @@ pub(crate) struct Shard<F: RoomFactory> {
     /// On one of the shards.
     listener: Option<TcpListener>,
     accepting: Accepting,
-    accepted: Vec<TcpStream>,
     places: Slab<Place>,
     rooms: RoomSlots<F>,
     /// When rooms that are not in memory have something to do.
@@ -90,6 +91,7 @@ pub(crate) struct Shard<F: RoomFactory> {
     ends_at: Option<Instant>,
     /// Dropped with the shard, which is how the server knows that it has ended.
     _running: UnboundedSender<()>,
+    _guard: ThreadGuard,
 }
 
 /// How it stands with the listener.
@@ -159,7 +161,6 @@ impl<F: RoomFactory> Shard<F> {
             http: surroundings.http.clone(),
             listener,
             accepting: Accepting::default(),
-            accepted: Vec::new(),
             places: Slab::new(),
             rooms: RoomSlots::new(),
             alarms: Alarms::default(),
@@ -171,6 +172,7 @@ impl<F: RoomFactory> Shard<F> {
             turn: None,
             ends_at: None,
             _running: surroundings.running.clone(),
+            _guard: surroundings.shared.health.guard(format!("stateroom-{number}")),
         }))
     }
 
@@ -279,10 +281,12 @@ impl<F: RoomFactory> Shard<F> {
             Letter::Returned(returned) => {
                 self.take_back(*returned);
             }
+            Letter::Counted(counted) => counts::add(|counts| counts.merge(&counted)),
             Letter::Answers(answers) => self.tell(answers),
             Letter::Alarms(alarms) => {
                 alarms.into_iter().for_each(|(when, room)| self.alarms.add(when, room));
             }
+            Letter::Forget(rooms) => rooms.iter().for_each(|room| self.have_forgotten(room)),
             Letter::Swap(factory) => {
                 self.factory = factory.clone();
                 if let Some((_, code)) = &mut self.kept
@@ -316,6 +320,15 @@ impl<F: RoomFactory> Shard<F> {
             self.rooms.add(id)
         });
         self.order(room, Order::Attend);
+    }
+
+    /// Has a room forgotten that nobody has visited for long, unless it is in use.
+    fn have_forgotten(&mut self, id: &Arc<str>) {
+        if !self.shared.census.is_stopping() && self.rooms.find(id).is_none() {
+            self.shared.census.room_comes(usize::MAX);
+            let room = self.rooms.add(id);
+            self.order(room, Order::Forget);
+        }
     }
 
     fn order(&mut self, room: RoomKey, order: Order<F>) {
@@ -358,6 +371,7 @@ impl<F: RoomFactory> Shard<F> {
             }
             None => {
                 if let Some(mailbox) = mailbox {
+                    mailbox.send(Letter::Counted(Box::new(counts::take())));
                     mailbox.send(Letter::Returned(Box::new(returned)));
                 }
                 None
@@ -460,8 +474,8 @@ impl<F: RoomFactory> Shard<F> {
     /// Whoever came too late for a room that is over gets a fresh one, unless the server ends.
     fn carry_over(&mut self, id: &str, old: RoomKey, orders: Vec<Order<F>>, end: &End) {
         if matches!(end, End::ShutDown) {
-            let reason = "the server is shutting down";
-            return self.refuse(old, orders, CloseCode::GOING_AWAY, reason);
+            let (code, reason) = self.shared.closing();
+            return self.refuse(old, orders, code, reason);
         }
         for order in orders {
             if let Order::Join(arrival) = order {
@@ -541,6 +555,10 @@ impl<F: RoomFactory> Work for Shard<F> {
     fn go_on(self: Box<Self>) {
         self.run();
     }
+
+    fn stack_bytes(&self) -> Option<usize> {
+        self.shared.config.thread_stack_bytes
+    }
 }
 
 impl<F: RoomFactory> Errand<F> {
@@ -567,6 +585,7 @@ impl<F: RoomFactory> Errand<F> {
                 }
             }
         }));
+        counts::add(|counts| counts.turn_ended(now.elapsed()));
         let outcome = match (outcome, room) {
             (Ok(Ok(awake)), Some(room)) => Outcome::GoesOn(room, awake),
             (outcome, room) => {

@@ -2,13 +2,15 @@
 
 use super::{
     Shard,
-    farewell::{Farewell, PATIENCE, Progress},
+    farewell::{Farewell, Progress},
     guests::Greeting,
-    rooms::RoomKey,
 };
 use crate::{
+    connections::{Kind, Permit},
+    factory::RoomFactory,
     heartbeat::Heartbeat,
-    room::{Departure, Leaving, Order, Ready, RoomFactory},
+    names::RoomKey,
+    room::{Departure, Leaving, Order, Ready},
 };
 use mio::event::Event;
 use std::time::{Duration, Instant};
@@ -16,9 +18,9 @@ use std::time::{Duration, Instant};
 /// One socket of a shard.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    /// The tick at which it is looked at even if nothing happens on it.
-    due: u32,
     pub(super) kind: PlaceKind,
+    /// Its part in the count of all connections.
+    pub(super) permit: Option<Permit>,
 }
 
 /// What a socket is there for.
@@ -46,6 +48,18 @@ pub(crate) enum PlaceKind {
     },
     /// Its client is being taken leave of, and keeps its seat until that is done.
     Leaving { farewell: Box<Farewell>, room: Option<RoomKey> },
+}
+
+impl PlaceKind {
+    /// As what it is counted; `None` while that is being decided.
+    fn counted_as(&self) -> Option<Kind> {
+        match self {
+            PlaceKind::Open => None,
+            PlaceKind::Greeting(_) => Some(Kind::Greeting),
+            PlaceKind::Joining { .. } | PlaceKind::Member { .. } => Some(Kind::WebSocket),
+            PlaceKind::Leaving { .. } => Some(Kind::Closing),
+        }
+    }
 }
 
 /// What the system has told of a socket that nobody has looked at yet.
@@ -84,12 +98,11 @@ impl<F: RoomFactory> Shard<F> {
 
     /// Looks at the sockets that have been quiet for long.
     pub(super) fn look_at_the_quiet(&mut self, now: Instant) {
+        self.shared.metrics.collect(self.number);
+        let due = self.heartbeats.due(now);
         self.tick = self.heartbeats.tick_at(now);
-        for socket in self.heartbeats.due(now) {
+        for socket in due {
             let Some(place) = self.places.get_mut(socket as usize) else { continue };
-            if place.due > self.tick {
-                continue; // Another entry is the one that counts.
-            }
             match &mut place.kind {
                 PlaceKind::Member { room, connection, heard, pinged } => {
                     let ready = Ready { connection: *connection, socket, at_end: false };
@@ -103,7 +116,6 @@ impl<F: RoomFactory> Shard<F> {
                             (Some(Order::LetGo(ready)), self.heartbeats.first_look(self.tick))
                         }
                     };
-                    place.due = due;
                     self.heartbeats.watch(socket, due);
                     if let Some(order) = order {
                         let room = *room;
@@ -127,8 +139,7 @@ impl<F: RoomFactory> Shard<F> {
             self.rooms.note(room, Ready { connection, socket, at_end });
         }
         self.set_place(socket, PlaceKind::Member { room, connection, heard, pinged: false });
-        let due = self.heartbeats.first_look(heard);
-        self.watch(socket, due);
+        self.heartbeats.watch(socket, self.heartbeats.first_look(heard));
     }
 
     /// Takes over a client that its room has let go.
@@ -155,7 +166,7 @@ impl<F: RoomFactory> Shard<F> {
     pub(super) fn take_leave(&mut self, socket: u32, farewell: Farewell, room: Option<RoomKey>) {
         self.set_place(socket, PlaceKind::Leaving { farewell: Box::new(farewell), room });
         self.go_on_leaving(socket);
-        self.look_after(socket, PATIENCE);
+        self.look_after(socket, self.shared.config.closing_timeout);
     }
 
     fn go_on_leaving(&mut self, socket: u32) {
@@ -168,19 +179,18 @@ impl<F: RoomFactory> Shard<F> {
 
     /// Has a socket looked at when `time` has passed.
     pub(super) fn look_after(&mut self, socket: u32, time: Duration) {
-        let due = self.heartbeats.after(self.tick, time);
-        self.watch(socket, due);
-    }
-
-    fn watch(&mut self, socket: u32, due: u32) {
-        if let Some(place) = self.places.get_mut(socket as usize) {
-            place.due = due;
+        if self.places.contains(socket as usize) {
+            let due = self.heartbeats.after(self.tick, time);
             self.heartbeats.watch(socket, due);
         }
     }
 
     pub(super) fn set_place(&mut self, socket: u32, kind: PlaceKind) {
         if let Some(place) = self.places.get_mut(socket as usize) {
+            if let (Some(permit), Some(kind)) = (&mut place.permit, kind.counted_as()) {
+                // None of these takes more than the one before.
+                permit.become_kind(kind);
+            }
             place.kind = kind;
         }
     }
@@ -193,6 +203,7 @@ impl<F: RoomFactory> Shard<F> {
 
     /// Gives a place up, with the seat and the socket that go with it.
     pub(super) fn free(&mut self, socket: u32) {
+        self.heartbeats.forget(socket);
         match self.places.try_remove(socket as usize).map(|place| place.kind) {
             Some(PlaceKind::Joining { room, .. } | PlaceKind::Member { room, .. }) => {
                 self.unseat(room)

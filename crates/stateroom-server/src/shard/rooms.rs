@@ -1,7 +1,11 @@
 //! The rooms of a shard: who has a seat, what waits to be heard, and which room's turn it is.
 
 use super::{agenda::Agenda, tiers::Urgency};
-use crate::room::{DrivenRoom, End, Order, Ready, RoomFactory, Turn, discard};
+use crate::{
+    factory::RoomFactory,
+    names::RoomKey,
+    room::{DrivenRoom, End, Order, Ready, Turn, discard},
+};
 use slab::Slab;
 use stateroom::{Compression, Sleep};
 use std::{
@@ -10,21 +14,6 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-
-/// Names a room of a shard; never the same again for another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct RoomKey {
-    pub(super) index: u32,
-    pub(super) birth: u32,
-}
-
-#[cfg(test)]
-impl RoomKey {
-    /// That of a shard's first room.
-    pub(crate) const fn first() -> Self {
-        RoomKey { index: 0, birth: 1 }
-    }
-}
 
 /// All rooms of a shard.
 pub(crate) struct RoomSlots<F: RoomFactory> {
@@ -263,7 +252,9 @@ impl<F: RoomFactory> RoomSlots<F> {
     pub(crate) fn next(&mut self) -> Option<RoomKey> {
         while let Some(&key) = self.queue.front() {
             if let Some(slot) = self.slot(key) {
-                let starts = |order: &Order<F>| matches!(order, Order::Join(_) | Order::Attend);
+                let starts = |order: &Order<F>| {
+                    matches!(order, Order::Join(_) | Order::Attend | Order::Forget)
+                };
                 let to_start = slot.orders.iter().any(starts);
                 // One that is out is queued again when it comes back.
                 if !slot.is_out && (slot.room.is_some() || to_start) {

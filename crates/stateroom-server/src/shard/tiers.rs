@@ -13,7 +13,7 @@
 //! newcomers that went to sleep are remembered for a while, and are regulars when they are back: the
 //! scheme known from caches as [2Q](https://www.vldb.org/conf/1994/P439.PDF).
 
-use super::rooms::RoomKey;
+use crate::names::RoomKey;
 use lru::LruCache;
 use std::time::{Duration, Instant};
 

@@ -50,7 +50,8 @@ impl Room {
     /// Flushes to the end, and returns who was in trouble.
     fn flush(&mut self, limit: usize) -> Vec<(u32, Trouble)> {
         let mut troubles = Vec::new();
-        while self.sockets.flush(limit, |key, trouble| troubles.push((key, trouble)))
+        let limits = QueueLimits { bytes: limit, stall: Duration::from_secs(60) };
+        while self.sockets.flush(limits, |key, trouble| troubles.push((key, trouble)))
             == Flushed::Some
         {}
         troubles

@@ -272,7 +272,8 @@ fn ours(random: &mut Rng, chunks: &[Vec<u8>]) -> Outcome {
                     Incoming::Binary(bytes) => Heard::Binary(bytes.to_vec()),
                     Incoming::Ping(payload) => Heard::Ping(payload.to_vec()),
                     Incoming::Pong => Heard::Pong,
-                    Incoming::Close(code) => Heard::Close(code.map(super::CloseCode::number)),
+                    Incoming::Close(super::CloseCode::NONE) => Heard::Close(None),
+                    Incoming::Close(code) => Heard::Close(Some(code.number())),
                 });
                 if random.u8(..4) == 0 { Appetite::Break(()) } else { Appetite::Continue(()) }
             });

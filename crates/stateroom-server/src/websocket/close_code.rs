@@ -5,20 +5,22 @@
 pub(crate) struct CloseCode(u16);
 
 impl CloseCode {
-    /// The client is done.
-    pub(crate) const NORMAL: Self = CloseCode(1000);
     /// The server is shutting down.
     pub(crate) const GOING_AWAY: Self = CloseCode(1001);
     /// The client broke the protocol.
     pub(crate) const PROTOCOL_ERROR: Self = CloseCode(1002);
     /// A text message was not UTF-8.
     pub(crate) const INVALID_TEXT: Self = CloseCode(1007);
+    /// No code at all, which is a close frame without payload (RFC 6455 §7.1.5).
+    pub(crate) const NONE: Self = CloseCode(1005);
     /// The client did something that is not allowed, or was replaced.
     pub(crate) const POLICY: Self = CloseCode(1008);
     /// A message was larger than the server takes.
     pub(crate) const TOO_BIG: Self = CloseCode(1009);
     /// The room failed.
     pub(crate) const ROOM_FAILED: Self = CloseCode(1011);
+    /// The server ends, and is started anew.
+    pub(crate) const SERVICE_RESTART: Self = CloseCode(1012);
     /// The client cannot be served now, and may come back.
     pub(crate) const TRY_AGAIN_LATER: Self = CloseCode(1013);
 

@@ -11,8 +11,8 @@ pub(crate) enum Incoming<'a> {
     Binary(&'a [u8]),
     Ping(&'a [u8]),
     Pong,
-    /// The client closes; nothing that follows is read.
-    Close(Option<CloseCode>),
+    /// The client closes, with [`CloseCode::NONE`] where it gives no code; nothing that follows is read.
+    Close(CloseCode),
 }
 
 /// How a client broke the protocol.
@@ -24,6 +24,8 @@ pub(crate) enum ProtocolError {
     InvalidText,
     #[error("a message was larger than {limit} bytes")]
     TooBig { limit: usize },
+    #[error("all clients together have sent too much of messages that have not come whole")]
+    TooMuchUnfinished,
 }
 
 impl ProtocolError {
@@ -33,6 +35,7 @@ impl ProtocolError {
             ProtocolError::Malformed(_) => CloseCode::PROTOCOL_ERROR,
             ProtocolError::InvalidText => CloseCode::INVALID_TEXT,
             ProtocolError::TooBig { .. } => CloseCode::TOO_BIG,
+            ProtocolError::TooMuchUnfinished => CloseCode::TRY_AGAIN_LATER,
         }
     }
 
@@ -42,6 +45,9 @@ impl ProtocolError {
             ProtocolError::Malformed(reason) => reason,
             ProtocolError::InvalidText => "a text message was not UTF-8",
             ProtocolError::TooBig { .. } => "the message is larger than this server takes",
+            ProtocolError::TooMuchUnfinished => {
+                "the server holds as many unfinished messages as it can; send it again later"
+            }
         }
     }
 }
@@ -84,6 +90,13 @@ impl Decoder {
     /// Whether the listener paused: the next bytes are then to be none at all.
     pub(crate) fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// How many bytes of memory are taken by a message that has not come whole.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        let fragments = self.fragments.as_ref().map_or(0, |fragments| fragments.payload.capacity());
+        // What a pause has left unread are whole messages, of one client of a room at a time.
+        fragments + if self.paused { 0 } else { self.partial.capacity() }
     }
 
     /// Reads `chunk`, the next bytes from the client, and tells `hear` of each message in it; none
@@ -266,15 +279,15 @@ fn message(kind: MessageKind, payload: &[u8]) -> Result<Incoming<'_>, ProtocolEr
     })
 }
 
-fn read_close(payload: &[u8]) -> Result<Option<CloseCode>, ProtocolError> {
+fn read_close(payload: &[u8]) -> Result<CloseCode, ProtocolError> {
     match payload {
-        [] => Ok(None),
+        [] => Ok(CloseCode::NONE),
         [_] => Err(ProtocolError::Malformed("a close frame with half a code")),
         [high, low, reason @ ..] => {
             let code = CloseCode::from_wire(u16::from_be_bytes([*high, *low]))
                 .ok_or(ProtocolError::Malformed("a close code that must not be sent"))?;
             str::from_utf8(reason).map_err(|_| ProtocolError::InvalidText)?;
-            Ok(Some(code))
+            Ok(code)
         }
     }
 }

@@ -33,8 +33,11 @@ pub(crate) fn encode_pong(payload: &[u8]) -> Vec<u8> {
     control(PONG, payload)
 }
 
-/// A close frame; a reason too long for it is cut at a character.
+/// A close frame; a reason too long for it is cut at a character. Without a code it has no payload.
 pub(crate) fn encode_close(code: CloseCode, reason: &str) -> Vec<u8> {
+    if code == CloseCode::NONE {
+        return control(CLOSE, &[]);
+    }
     let reason = &reason[..reason.floor_char_boundary(CONTROL_PAYLOAD - 2)];
     let mut payload = code.number().to_be_bytes().to_vec();
     payload.extend_from_slice(reason.as_bytes());

@@ -213,3 +213,79 @@ async fn ten_thousand_connections_one_after_the_other_leave_nothing_behind() {
     })
     .await;
 }
+
+/// A handshake for `/ws/handshakes` with this query, and these headers besides the usual ones.
+fn handshake(query: &str, headers: &str) -> Vec<u8> {
+    format!(
+        "GET /ws/handshakes{query} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
+         upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+    )
+    .into_bytes()
+}
+
+/// The status line of the answer to `segments`, which are sent one by one.
+async fn status_of(server: &TestServer, segments: &[&[u8]]) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for segment in segments {
+        // The server may have answered already.
+        let _ = stream.write_all(segment).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut status = [0; 12];
+    within(stream.read_exact(&mut status)).await.unwrap();
+    String::from_utf8_lossy(&status).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_utf8_is_a_400() {
+    let server = start(|_| {}).await;
+    for query in ["?token=%FF", "?token=a%C3", "?x=1&token=%E2%82"] {
+        assert_eq!(server.refusal(&format!("/ws/t{query}")).await, 400, "{query}");
+    }
+    server.join("/ws/t?token=%C3%BCber+all&token=%FF").await.text().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_past_the_limit_is_a_431_however_it_is_cut() {
+    let server = start(|_| {}).await;
+    let long = handshake("", &format!("x-padding: {}\r\n", "x".repeat(20_000)));
+    let many = handshake("", &"x-many: 1\r\n".repeat(80));
+    let plain =
+        [&b"GET /status HTTP/1.1\r\nhost: x\r\nx: "[..], &[b'x'; 20_000], b"\r\n\r\n"].concat();
+    for (name, head) in [("long", &long), ("many", &many), ("plain", &plain)] {
+        for size in [head.len(), 10_000, 1_500] {
+            let segments: Vec<_> = head.chunks(size).collect();
+            let status = status_of(&server, &segments).await;
+            assert_eq!(status, "HTTP/1.1 431", "{name} in segments of {size}");
+        }
+    }
+    let fits = handshake("", &format!("x-padding: {}\r\n", "x".repeat(16_000)));
+    assert_eq!(status_of(&server, &[&fits]).await, "HTTP/1.1 101");
+    assert_eq!(status_of(&server, &fits.chunks(1_500).collect::<Vec<_>>()).await, "HTTP/1.1 101");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_are_a_400() {
+    let server = start(|_| {}).await;
+    assert_eq!(status_of(&server, &[&handshake("", "Host: y\r\n")]).await, "HTTP/1.1 400");
+    let plain = b"GET /status HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n";
+    assert_eq!(status_of(&server, &[plain]).await, "HTTP/1.1 400");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_is_answered_with_its_code_and_an_empty_one_with_an_empty_one() {
+    let server = start(|_| {}).await;
+    for (payload, answer) in [
+        (&[][..], &[0x88, 0][..]),
+        (&[0x03, 0xE8], &[0x88, 2, 0x03, 0xE8]),
+        (&[0x0F, 0xA0], &[0x88, 2, 0x0F, 0xA0]),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(&[handshake("", ""), frame(0x88, payload)].concat()).await.unwrap();
+        let mut all = Vec::new();
+        within(stream.read_to_end(&mut all)).await.unwrap();
+        assert!(all.ends_with(answer), "{all:?} to {payload:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Rooms that are kept, with a store that commits when the test says so.
 
 use crate::support::{Client, within};
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use stateroom::{
     Birth, ClientId, CodeVersion, MessageRecipient, RestoreFailure, SavedState, ServiceFailure,
     StateroomContext as _, StateroomService, StateroomServiceFactory,
@@ -23,14 +23,14 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 /// Answers its client, and sends everyone more than a room may have waiting when it is told to.
-struct Echo {
+pub(crate) struct Echo {
     context: RoomContext,
     heard: Arc<AtomicUsize>,
 }
 
 /// Of echoes; counts the messages that they hear.
 #[derive(Clone, Default)]
-struct Echoes(Arc<AtomicUsize>);
+pub(crate) struct Echoes(Arc<AtomicUsize>);
 
 impl StateroomService for Echo {
     fn message(&mut self, client: ClientId, message: &str) {
@@ -92,7 +92,7 @@ struct Held {
 }
 
 impl Store for Held {
-    fn append(&mut self, record: Vec<Write>) -> Ticket {
+    fn append(&mut self, record: &[Write]) -> Ticket {
         let _ = self.begun.send(());
         let _ = self.go_on.recv();
         self.store.append(record)
@@ -110,10 +110,6 @@ impl Store for Held {
         self.store.monitor()
     }
 
-    fn maintain(&mut self) -> Result<bool, StoreError> {
-        self.store.maintain()
-    }
-
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
     }
@@ -126,6 +122,7 @@ struct KeptServer {
     heard: Arc<AtomicUsize>,
     begun: Receiver<()>,
     go_on: Option<Sender<()>>,
+    store: MemoryStore,
 }
 
 impl KeptServer {
@@ -135,8 +132,11 @@ impl KeptServer {
         let heard = echoes.0.clone();
         let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
         server.config.shards = 1;
+        server.config.empty_room_timeout = Duration::from_millis(50);
+        server.config.forget_after = Some(Duration::from_millis(200));
+        let store = MemoryStore::new();
         let keeping = Keeping {
-            store: Box::new(Held { store: MemoryStore::new(), begun: begin, go_on: going_on }),
+            store: Box::new(Held { store: store.clone(), begun: begin, go_on: going_on }),
             // So that rooms wait for the store.
             survives: Survives::PowerLoss,
             load_code: Arc::new(|_| Err("there is one code".to_owned())),
@@ -145,7 +145,7 @@ impl KeptServer {
         let running = server.bind_keeping(echoes, keeping).unwrap();
         let (address, handle) = (running.local_addr(), running.handle());
         std::thread::spawn(move || running.run());
-        let server = KeptServer { address, handle, heard, begun, go_on: Some(go_on) };
+        let server = KeptServer { address, handle, heard, begun, go_on: Some(go_on), store };
         // That of the code.
         server.let_one_through();
         server
@@ -245,4 +245,72 @@ async fn a_room_that_is_full_goes_on_though_it_was_busy_when_the_store_answered(
     server.let_all_through();
     hears(&mut talker, "first").await;
     hears(&mut talker, "flood for long").await;
+}
+
+#[tokio::test]
+async fn who_closes_right_after_a_message_has_the_answer_first() {
+    let mut server = KeptServer::start();
+    let mut client = server.join().await;
+    client.send("last words").await;
+    server.until_commit();
+    client.0.send(Message::Close(None)).await.unwrap();
+    server.let_all_through();
+    hears(&mut client, "last words").await;
+    assert!(matches!(within(client.0.next()).await, Some(Ok(Message::Close(_))) | None));
+}
+
+#[tokio::test]
+async fn who_sends_no_more_after_a_message_has_the_answer_first() {
+    let mut server = KeptServer::start();
+    let mut client = server.join_saying(b"last words").await;
+    server.let_one_through();
+    server.until_heard(1).await;
+    let MaybeTlsStream::Plain(stream) = client.0.get_mut() else { panic!("it is plain") };
+    within(stream.shutdown()).await.unwrap();
+    server.until_commit();
+    server.let_all_through();
+    hears(&mut client, "last words").await;
+}
+
+#[tokio::test]
+async fn a_room_in_which_nothing_was_said_is_not_kept() {
+    let mut server = KeptServer::start();
+    let client = server.join().await;
+    server.let_all_through();
+    let mut reader = server.store.reader().unwrap();
+    let is_kept = |reader: &mut Box<dyn Reader>| reader.load("lobby").unwrap().is_some();
+    within(async {
+        while !is_kept(&mut reader) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        drop(client);
+        while is_kept(&mut reader) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_room_that_nobody_visits_is_forgotten_after_its_time_and_one_in_use_is_not() {
+    let mut server = KeptServer::start();
+    let mut client = server.join().await;
+    let mut other =
+        Client(connect_async(format!("ws://{}/ws/other", server.address)).await.unwrap().0);
+    server.let_all_through();
+    client.send("hello").await;
+    hears(&mut client, "hello").await;
+    other.send("hello").await;
+    hears(&mut other, "hello").await;
+    drop(client);
+    let mut reader = server.store.reader().unwrap();
+    within(async {
+        while reader.load("lobby").unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert!(reader.load("other").unwrap().is_some());
+    other.send("still here").await;
+    hears(&mut other, "still here").await;
 }

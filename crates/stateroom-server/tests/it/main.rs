@@ -3,7 +3,9 @@
 mod admission;
 mod awake;
 mod bad_clients;
+mod health;
 mod kept;
+mod limits;
 mod panics;
 mod rooms;
 mod shutdown;

@@ -1,10 +1,11 @@
-//! Services that panic where no event is heard: that ends their room, and no other.
+//! Services that panic where no event is heard: that ends their room, and no other, unless it was in a
+//! thread of the server's own.
 
 use crate::support::{Client, within};
-use stateroom::{ClientId, Sleep, StateroomService, StateroomServiceFactory};
+use stateroom::{ClientId, Compression, Sleep, StateroomService, StateroomServiceFactory};
 use stateroom::{MessageRecipient, StateroomContext as _};
 use stateroom_room::RoomContext;
-use stateroom_server::Server;
+use stateroom_server::{RunError, Server};
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -47,7 +48,8 @@ impl StateroomService for Fragile {
     fn sleep(&mut self) -> Sleep {
         self.comes_to("sleep");
         self.is_awake = false;
-        Sleep::Asleep(None)
+        let compression = Compression::new(|| panic!("as asked"));
+        Sleep::Asleep(self.room_id.contains("compress").then_some(compression))
     }
 
     fn footprint(&self) -> usize {
@@ -113,4 +115,24 @@ async fn a_service_that_panics_between_events_ends_no_room_but_its_own() {
     drop(ann);
     handle.shutdown();
     ended.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_in_a_thread_that_is_no_rooms_ends_the_server_which_names_it() {
+    let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+    server.config.sleep_after = Duration::from_millis(1);
+    let running = server.bind(Factory).unwrap();
+    let address = running.local_addr();
+    let (tell, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || tell.send(running.run()));
+    let mut witness = join(address, "sound").await;
+    assert_eq!(witness.ask("hello").await, "hello");
+    let mut client = join(address, "compress").await;
+    client.send("hello").await;
+    assert_eq!(witness.closed().await, (1012, "the server restarts".to_owned()));
+    drop((witness, client));
+    match within(ended).await.unwrap() {
+        Err(RunError::ThreadGone { thread, panicked: true }) => assert_eq!(thread, "compressor"),
+        other => panic!("it ended otherwise: {other:?}"),
+    }
 }

@@ -4,10 +4,9 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use stateroom::{
     ClientId, MessageRecipient, SimpleServiceFactory, SimpleStateroomService, StateroomContext,
 };
-use stateroom_server::{Server, ServerConfig, ServerHandle};
+use stateroom_server::{RunError, Server, ServerConfig, ServerHandle};
 use std::{
     future::Future,
-    io,
     net::SocketAddr,
     sync::Mutex,
     time::{Duration, Instant},
@@ -71,6 +70,14 @@ impl SimpleStateroomService for TestService {
                     context.send_binary(MessageRecipient::Broadcast, &megabyte);
                 }
             }
+            ("large", mebibytes) => {
+                let large = vec![b'x'; mebibytes.parse::<usize>().unwrap_or(0) << 20];
+                context.send_binary(client, &large);
+            }
+            ("recurse", kibibytes) => {
+                let depth = recurse(kibibytes.parse().unwrap_or(0));
+                context.send_message(client, &depth.to_string());
+            }
             ("timer", delay) => context.set_timer(delay.parse().unwrap_or(1)),
             ("work", microseconds) => work(Duration::from_micros(microseconds.parse().unwrap())),
             ("busy", milliseconds) => {
@@ -98,6 +105,14 @@ impl SimpleStateroomService for TestService {
     }
 }
 
+/// Takes a KiB of stack, and more, for each level.
+#[inline(never)]
+fn recurse(levels: usize) -> usize {
+    let frame = std::hint::black_box([0_u8; 1024]);
+    let below = levels.checked_sub(1).map_or(0, recurse);
+    below + usize::from(frame[levels % 1024]) + 1
+}
+
 fn work(time: Duration) {
     let end = Instant::now() + time;
     while Instant::now() < end {}
@@ -109,7 +124,7 @@ pub(crate) type Factory = SimpleServiceFactory<TestService>;
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle<Factory>,
-    pub(crate) ended: Receiver<io::Result<()>>,
+    pub(crate) ended: Receiver<Result<(), RunError>>,
 }
 
 pub(crate) async fn start(configure: impl FnOnce(&mut ServerConfig)) -> TestServer {
@@ -147,6 +162,11 @@ impl TestServer {
     pub(crate) async fn get(&self, path: &str) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         self.raw(request.as_bytes()).await
+    }
+
+    /// The status and the body that a GET is answered with.
+    pub(crate) async fn ask_for(&self, path: &str) -> (u16, String) {
+        parts(&self.get(path).await)
     }
 
     /// All that the server answers to these bytes before it closes.
@@ -215,6 +235,13 @@ impl Client {
             }
         }
     }
+}
+
+/// The status and the body of an HTTP answer.
+pub(crate) fn parts(answer: &str) -> (u16, String) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or(0), body.to_owned())
 }
 
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {

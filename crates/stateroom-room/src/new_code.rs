@@ -1,0 +1,89 @@
+//! How a room goes on with other code: with the state that the old service hands over, or anew.
+
+use crate::{Room, RoomContext, StartFailure, Timestamp, room::build};
+use stateroom::{Birth, RestoreFailure, ServiceFailure, StateroomService, StateroomServiceFactory};
+
+/// A service could not take over the state of the one before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TakeOverFailure {
+    /// One of the two has not opted in to that.
+    #[error("{0} service does not carry its state over")]
+    NotOffered(&'static str),
+    /// The old one could not tell its state.
+    #[error("the old service could not tell its state: {0}")]
+    HandOver(ServiceFailure),
+    /// The new one could not take it.
+    #[error("the new service could not take the state of the old one: {0}")]
+    TakeOver(RestoreFailure),
+}
+
+impl<S: StateroomService> Room<S> {
+    /// Has a service of other code go on with the state of the one that runs. Members and timer stay,
+    /// and nobody hears of it. A room that keeps a journal must be [saved](Room::state) next, for its
+    /// journal doesn't tell of this.
+    ///
+    /// # Errors
+    /// When they don't agree on the state; the old one goes on then, unless it failed.
+    pub fn take_over<F>(
+        &mut self,
+        factory: &F,
+        room_id: &str,
+        birth: &Birth,
+    ) -> Result<(), TakeOverFailure>
+    where
+        F: StateroomServiceFactory<RoomContext, Service = S>,
+    {
+        if !factory.takes_over() {
+            return Err(TakeOverFailure::NotOffered("the new"));
+        }
+        let state = match self.service.hand_over() {
+            None => return Err(TakeOverFailure::NotOffered("the old")),
+            Some(Err(failure)) => return Err(TakeOverFailure::HandOver(failure)),
+            Some(Ok(state)) => state,
+        };
+        let mark = self.context.outbox().mark();
+        let taken = build(|| factory.take_over(room_id, self.context.clone(), birth, &state));
+        let service = taken.map_err(|failure| {
+            self.context.outbox().take_back(mark);
+            TakeOverFailure::TakeOver(match failure {
+                StartFailure::Factory(failure) => failure,
+                StartFailure::Panicked(panic) => RestoreFailure::Damaged(panic),
+            })
+        })?;
+        self.service = service;
+        self.changed_code(birth);
+        Ok(())
+    }
+
+    /// Puts a new service in the place of the running one: it starts anew, born as `birth` tells, and
+    /// every member is connected to it by the id it had. A room that keeps a journal must be
+    /// [saved](Room::state) next, for its journal doesn't tell of this.
+    ///
+    /// # Errors
+    /// When the new service cannot be started; the old one goes on then, as if nothing had been.
+    pub fn start_anew<F>(
+        &mut self,
+        factory: &F,
+        room_id: &str,
+        birth: &Birth,
+    ) -> Result<(), StartFailure<F::Error>>
+    where
+        F: StateroomServiceFactory<RoomContext, Service = S>,
+    {
+        let now = self.advance(Timestamp::from_origin(birth.time));
+        let mark = self.context.outbox().mark();
+        let built = build(|| factory.build_at(room_id, self.context.clone(), birth));
+        self.service = built.inspect_err(|_| self.context.outbox().take_back(mark))?;
+        self.start_over(now);
+        self.changed_code(birth);
+        Ok(())
+    }
+
+    /// A state of before can no longer lead to this one.
+    fn changed_code(&mut self, birth: &Birth) {
+        self.limits = birth.limits;
+        if let Some(journal) = &mut self.journal {
+            journal.beginning = None;
+        }
+    }
+}

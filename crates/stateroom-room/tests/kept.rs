@@ -1,0 +1,345 @@
+//! Rooms that are kept, driven by hand: what waits for what, and what follows when something fails.
+
+use stateroom::{
+    Birth, ClientId, MemoryLimits, MessageRecipient, RestoreFailure, SavedState, ServiceFailure,
+    StateroomContext as _, StateroomService, StateroomServiceFactory,
+};
+use stateroom_room::{
+    Command, Consequence, Event, Keep, KeptRoom, MAX_UNKEPT_BYTES, Records, Room, RoomContext,
+    Timestamp,
+};
+use std::{convert::Infallible, time::Duration};
+
+/// Counts what it hears, and fails when it is told to.
+struct Count {
+    heard: u64,
+    context: RoomContext,
+    failure: Option<ServiceFailure>,
+}
+
+struct Counts {
+    limits: MemoryLimits,
+}
+
+impl Count {
+    fn fail(&mut self) {
+        self.failure = Some(ServiceFailure { summary: "no", detail: "as told".to_owned() });
+    }
+}
+
+impl StateroomService for Count {
+    fn message(&mut self, _: ClientId, message: &str) {
+        self.heard += 1;
+        match message.strip_prefix("timer ") {
+            Some(delay) => self.context.set_timer(delay.parse().unwrap()),
+            None if message == "fail" => self.fail(),
+            None => {
+                self.context.send_message(MessageRecipient::Broadcast, &self.heard.to_string());
+            }
+        }
+    }
+
+    fn disconnect(&mut self, client: ClientId) {
+        if client == ClientId(2) {
+            self.fail();
+        }
+    }
+
+    fn timer(&mut self) {
+        match self.heard > 1 {
+            true => self.context.send_message(MessageRecipient::Broadcast, "timer"),
+            false => self.fail(),
+        }
+    }
+
+    fn failure(&self) -> Option<&ServiceFailure> {
+        self.failure.as_ref()
+    }
+
+    fn save(&mut self) -> Option<SavedState> {
+        let heard = self.heard;
+        Some(SavedState::new(move || Ok(heard.to_le_bytes().to_vec())))
+    }
+}
+
+impl StateroomServiceFactory<RoomContext> for Counts {
+    type Service = Count;
+    type Error = Infallible;
+
+    fn build(&self, _: &str, context: RoomContext) -> Result<Count, Infallible> {
+        Ok(Count { heard: 0, context, failure: None })
+    }
+
+    fn restore(
+        &self,
+        _: &str,
+        context: RoomContext,
+        heard: &[u8],
+    ) -> Result<Count, RestoreFailure> {
+        let heard = u64::from_le_bytes(heard.try_into().unwrap());
+        Ok(Count { heard, context, failure: None })
+    }
+
+    fn limits(&self) -> MemoryLimits {
+        self.limits
+    }
+}
+
+/// A room, and what is kept of it.
+struct Site {
+    room: KeptRoom<Count>,
+    state: Option<(u64, Vec<u8>)>,
+    journal: Vec<Records>,
+    aside: Vec<String>,
+    seen: Vec<String>,
+}
+
+const START: Duration = Duration::from_secs(1_000);
+const LIMITS: MemoryLimits = MemoryLimits { memory_bytes: 1 << 20, table_elements: 10 };
+const COUNTS: Counts = Counts { limits: LIMITS };
+
+fn at(milliseconds: u64) -> Timestamp {
+    Timestamp::from_origin(START + Duration::from_millis(milliseconds))
+}
+
+impl Site {
+    fn found() -> Site {
+        let birth = Birth { time: START, seed: [0; 32], limits: LIMITS };
+        let room = KeptRoom::found(&COUNTS, "lobby", &birth, true).unwrap();
+        let (journal, aside, seen) = (Vec::new(), Vec::new(), Vec::new());
+        Site { room, state: None, journal, aside, seen }
+    }
+
+    fn joins(&mut self, token: Option<&str>) {
+        self.room.handle(Event::Connect { token }, at(0)).unwrap();
+    }
+
+    fn says(&mut self, client: u32, text: &str, now: u64) -> bool {
+        self.room.handle(Event::Text { client: ClientId(client), text }, at(now)).is_ok()
+    }
+
+    /// Keeps all that there is to keep, at once.
+    fn keep(&mut self) {
+        while let Some(keeps) = self.room.submit() {
+            for keep in keeps {
+                match keep {
+                    Keep::State(state) => self.state = Some((state.at, state.encode().unwrap())),
+                    Keep::Records(records) => self.journal.push(records),
+                    Keep::SetAside(aside) => self.aside.push(aside.reason),
+                    Keep::Forget => {
+                        self.state = None;
+                        self.journal.clear();
+                    }
+                }
+            }
+            self.room.kept();
+            self.see();
+        }
+    }
+
+    fn see(&mut self) {
+        let seen = &mut self.seen;
+        self.room.drain_commands(|command| {
+            if let Command::Send { bytes, .. } = command {
+                seen.push(String::from_utf8(bytes.to_vec()).unwrap());
+            }
+        });
+    }
+
+    /// The room, made again of what is kept.
+    fn again(&self) -> Room<Count> {
+        let (at, state) = self.state.as_ref().unwrap();
+        let journal = self.journal.iter().map(|part| (part.follows, &part.bytes[..]));
+        Room::bring_back(&COUNTS, "lobby", (*at, state), journal, || {}).unwrap()
+    }
+
+    /// The process ends, and another one begins at the time `now`.
+    fn restart(&mut self, limits: MemoryLimits, now: u64) {
+        let saved = self.state.as_ref().unwrap().0;
+        self.room =
+            KeptRoom::open(self.again(), (saved, 0), limits, true, at(now), at(now + 10_000));
+    }
+}
+
+#[test]
+fn nothing_is_seen_before_it_is_kept() {
+    let mut site = Site::found();
+    site.joins(None);
+    assert!(site.says(1, "a", 1));
+    site.see();
+    assert!(site.seen.is_empty());
+    let keeps = site.room.submit().unwrap();
+    assert!(matches!(keeps[..], [Keep::State(_), Keep::Records(Records { events: 2, .. })]));
+    assert!(site.says(1, "b", 2));
+    assert!(site.room.submit().is_none(), "one after the other");
+    site.see();
+    assert!(site.seen.is_empty());
+    assert_eq!((site.room.events(), site.room.durable_events()), (3, 0));
+    site.room.kept();
+    site.see();
+    assert_eq!(site.seen, ["1"]);
+    assert_eq!(site.room.durable_events(), 2);
+    site.keep();
+    assert_eq!(site.seen, ["1", "2"]);
+}
+
+#[test]
+fn a_room_with_much_on_its_way_hears_no_more_until_it_is_kept() {
+    let mut site = Site::found();
+    site.joins(None);
+    site.room.submit().unwrap();
+    let text = "x".repeat(MAX_UNKEPT_BYTES / 4);
+    for now in 0..3 {
+        assert!(site.says(1, &text, now));
+        assert!(!site.room.is_blocked());
+    }
+    assert!(site.says(1, &text, 4));
+    assert!(site.room.is_blocked());
+    site.room.kept();
+    assert!(!site.room.is_blocked());
+}
+
+#[test]
+fn an_event_that_fails_is_as_if_it_had_never_been_and_is_noted() {
+    let mut site = Site::found();
+    site.joins(None);
+    assert!(site.says(1, "a", 1));
+    assert!(!site.says(1, "fail", 2));
+    assert!(site.room.is_blocked() && site.room.has_failed());
+    assert!(!site.room.is_to_be_brought_back(), "what came before is not durable yet");
+    site.keep();
+    assert!(site.room.is_to_be_brought_back());
+    let consequence = site.room.back_again(site.again(), at(3));
+    assert_eq!(consequence, Consequence::Close(ClientId(1), "no"));
+    assert!(!site.room.is_blocked());
+    assert!(site.says(1, "b", 4));
+    site.keep();
+    assert_eq!(site.seen, ["1", "2"]);
+    assert_eq!(site.aside.len(), 1);
+    assert!(site.aside[0].contains("from client 1 failed"), "{:?}", site.aside);
+}
+
+#[test]
+fn who_cannot_be_let_go_is_forgotten() {
+    let mut site = Site::found();
+    site.joins(None);
+    site.joins(None);
+    site.room.handle(Event::Disconnect { client: ClientId(2) }, at(1)).unwrap_err();
+    site.keep();
+    assert_eq!(site.room.back_again(site.again(), at(2)), Consequence::None);
+    assert_eq!(site.room.room().unwrap().members().collect::<Vec<_>>(), [ClientId(1)]);
+    site.keep();
+    assert_eq!(site.again().members().collect::<Vec<_>>(), [ClientId(1)]);
+}
+
+#[test]
+fn a_timer_that_fails_is_tried_again_later_and_later_until_it_works() {
+    let mut site = Site::found();
+    site.joins(None);
+    assert!(site.says(1, "timer 50", 0));
+    let mut now = 50;
+    for wait in [1_000, 2_000, 4_000] {
+        assert_eq!(site.room.deadline(), Some(at(now)));
+        site.room.handle(Event::Timer, at(now)).unwrap_err();
+        site.keep();
+        site.room.back_again(site.again(), at(now));
+        site.room.handle(Event::Timer, at(now + wait - 1)).unwrap();
+        site.keep();
+        now += wait;
+    }
+    assert!(site.says(1, "a", now - 1));
+    site.room.handle(Event::Timer, at(now)).unwrap();
+    assert_eq!(site.room.deadline(), None);
+    site.keep();
+    assert_eq!(site.seen, ["2", "timer"]);
+    assert_eq!(site.aside.len(), 3);
+}
+
+#[test]
+fn a_clock_that_was_ahead_keeps_no_timer_waiting() {
+    const HOUR: u64 = 60 * 60 * 1000;
+    let mut site = Site::found();
+    site.joins(None);
+    assert!(site.says(1, "a", HOUR));
+    assert!(site.says(1, "timer 500", HOUR));
+    site.keep();
+    site.restart(LIMITS, 10);
+    assert_eq!(site.room.deadline(), Some(at(510)));
+    assert!(site.says(1, "timer 300", 110));
+    assert_eq!(site.room.deadline(), Some(at(410)));
+    site.room.handle(Event::Timer, at(410)).unwrap();
+    assert_eq!(site.room.deadline(), None);
+    site.keep();
+    // Time goes on from where it was, and the journal can be lived again.
+    site.restart(LIMITS, 420);
+    assert_eq!(site.room.events(), 5);
+}
+
+#[test]
+fn a_changed_limit_reaches_a_room_as_an_event() {
+    let mut site = Site::found();
+    site.joins(None);
+    site.keep();
+    let other = MemoryLimits { memory_bytes: 2 << 20, ..LIMITS };
+    site.restart(other, 10);
+    assert_eq!((site.room.events(), site.room.room().unwrap().limits()), (2, other));
+    site.keep();
+    site.restart(other, 20);
+    assert_eq!(site.room.events(), 2, "it knows");
+}
+
+#[test]
+fn a_state_is_due_by_what_the_room_has_computed_and_never_ahead_of_its_records() {
+    let mut site = Site::found();
+    site.joins(None);
+    assert!(site.says(1, "a", 1));
+    site.room.computed(Duration::from_millis(100));
+    assert!(!site.room.state_is_due(), "its records are not on their way");
+    assert!(site.room.take_state().is_none());
+    site.keep();
+    assert!(site.room.state_is_due());
+    let state = site.room.take_state().unwrap();
+    assert!(!site.room.state_is_due() && !site.room.is_saved());
+    site.room.state_kept(state.at);
+    assert!(site.room.is_saved());
+    site.room.leave_memory();
+    assert!(!site.room.is_in_memory());
+    assert_eq!(site.room.events(), 2);
+}
+
+#[test]
+fn a_room_in_which_nothing_was_said_is_not_worth_keeping_and_is_forgotten() {
+    let mut site = Site::found();
+    site.joins(Some("ada"));
+    site.keep();
+    assert!(site.room.is_worth_keeping(), "somebody is there");
+    site.room.handle(Event::Disconnect { client: ClientId(1) }, at(1)).unwrap();
+    site.keep();
+    assert!(!site.room.is_worth_keeping());
+    site.room.forget();
+    assert!(site.room.is_blocked());
+    site.keep();
+    assert!(site.room.is_forgotten() && site.state.is_none());
+
+    let mut site = Site::found();
+    site.joins(None);
+    assert!(site.says(1, "a", 1));
+    site.room.handle(Event::Disconnect { client: ClientId(1) }, at(1)).unwrap();
+    assert!(site.room.is_worth_keeping());
+}
+
+#[test]
+fn those_without_a_token_are_told_as_gone_at_once_and_the_others_when_their_time_is_up() {
+    let mut site = Site::found();
+    site.joins(None);
+    site.joins(Some("bob"));
+    site.joins(Some("eve"));
+    site.keep();
+    site.restart(LIMITS, 0);
+    let is_here = |client| client == ClientId(3);
+    assert_eq!(site.room.next_absent(at(1), is_here), Some(ClientId(1)));
+    assert_eq!(site.room.next_absent(at(1), is_here), None);
+    assert_eq!(site.room.absent_until(), Some(at(10_000)));
+    assert_eq!(site.room.next_absent(at(10_000), is_here), Some(ClientId(2)));
+    assert_eq!(site.room.absent_until(), None);
+}

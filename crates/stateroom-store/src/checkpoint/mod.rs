@@ -1,0 +1,8 @@
+//! The checkpoint: what is derived from the log, so that the beginning of that may go. An SQLite database.
+
+pub(crate) mod apply;
+pub(crate) mod database;
+pub(crate) mod row;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod spare;

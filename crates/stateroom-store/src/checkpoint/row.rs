@@ -1,0 +1,284 @@
+//! Rows of the checkpoint's tables, with their checksums.
+
+use crate::{
+    ModuleHash, Quarantined, Vitals,
+    log::{
+        entry::{Large, Place},
+        layout::crc,
+    },
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::sync::Arc;
+
+/// A row of `rooms`, without the state.
+#[derive(Debug, Clone)]
+pub(crate) struct RoomRow {
+    pub(crate) number: i64,
+    pub(crate) room: Arc<str>,
+    /// All of the log up to here is in it.
+    pub(crate) position: u64,
+    pub(crate) deleted: bool,
+    pub(crate) at: u64,
+    pub(crate) events: u64,
+    pub(crate) module: ModuleHash,
+    pub(crate) vitals: Vitals,
+    pub(crate) large: Option<Large>,
+    pub(crate) check_state: u32,
+    /// Whether its checksum is right.
+    pub(crate) is_intact: bool,
+    /// How many bytes the state has here.
+    pub(crate) state_bytes: u64,
+}
+
+const COLUMNS: &str = "number, room, position, deleted, at, events, module, wake_at, clients, heard_at, \
+     check_row, check_state, large, coalesce(length(state), -1)";
+
+impl RoomRow {
+    fn from(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let text = row.get_ref(1)?.as_bytes().unwrap_or_default();
+        // What is no UTF-8 was not written by us, and fails its checksum.
+        let room: Arc<str> = Arc::from(String::from_utf8_lossy(text));
+        let number = |place: usize| row.get::<_, i64>(place).map(i64::cast_unsigned);
+        let module = row.get_ref(6)?.as_blob().ok().and_then(|hash| hash.try_into().ok());
+        let wake_at: Option<i64> = row.get(7)?;
+        let large: Option<Vec<u8>> = row.get(12)?;
+        let mut it = RoomRow {
+            number: row.get(0)?,
+            room,
+            position: number(2)?,
+            deleted: row.get::<_, i64>(3)? != 0,
+            at: number(4)?,
+            events: number(5)?,
+            module: ModuleHash(module.unwrap_or_default()),
+            vitals: Vitals {
+                wake_at: wake_at.map(i64::cast_unsigned),
+                clients: u32::try_from(row.get::<_, i64>(8)?).unwrap_or(u32::MAX),
+                heard_at: number(9)?,
+            },
+            large: large.as_deref().and_then(decode_large),
+            check_state: u32::try_from(row.get::<_, i64>(11)?).unwrap_or(0),
+            is_intact: false,
+            state_bytes: u64::try_from(row.get::<_, i64>(13)?).unwrap_or(0),
+        };
+        it.is_intact = i64::from(it.check()) == row.get::<_, i64>(10)?;
+        Ok(it)
+    }
+
+    fn check(&self) -> u32 {
+        let mut check = crc(0, self.room.as_bytes());
+        let wake_at = self.vitals.wake_at;
+        let numbers = [
+            self.number.cast_unsigned(),
+            self.position,
+            self.deleted.into(),
+            self.at,
+            self.events,
+            wake_at.is_some().into(),
+            wake_at.unwrap_or(0),
+            self.vitals.clients.into(),
+            self.vitals.heard_at,
+            self.check_state.into(),
+        ];
+        for number in numbers {
+            check = crc(check, &number.to_le_bytes());
+        }
+        let large = self.large.map(encode_large).unwrap_or_default();
+        crc(crc(check, &self.module.0), &large)
+    }
+
+    /// The row of `room`, also if it is marked as deleted.
+    pub(crate) fn read(connection: &Connection, room: &str) -> rusqlite::Result<Option<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM rooms WHERE room = ?1");
+        let row = connection.prepare_cached(&sql)?.query_row([room], Self::from).optional();
+        // By the index; the row itself may have another name, if a bit has flipped.
+        Ok(row?.map(|row| RoomRow { is_intact: row.is_intact && *row.room == *room, ..row }))
+    }
+
+    /// Has `see` look at all rows whose room is not deleted and for which `condition` holds, ordered so,
+    /// until it returns `false`.
+    pub(crate) fn each(
+        connection: &Connection,
+        condition: &str,
+        bound: Option<i64>,
+        mut see: impl FnMut(Self) -> bool,
+    ) -> rusqlite::Result<()> {
+        let sql = format!("SELECT {COLUMNS} FROM rooms WHERE deleted = 0 {condition}");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = match bound {
+            Some(bound) => statement.query([bound])?,
+            None => statement.query(())?,
+        };
+        while let Some(row) = rows.next()? {
+            if !see(Self::from(row)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes it as a new row; `number` is given by the database.
+    pub(crate) fn insert(
+        &mut self,
+        connection: &Connection,
+        state: Option<&[u8]>,
+    ) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO rooms (room, position, deleted, at, events, module, wake_at, clients, \
+                   heard_at, check_row, check_state, large, state) \
+                   VALUES (?1, 0, 0, 0, 0, x'', NULL, 0, 0, 0, 0, NULL, NULL)";
+        connection.prepare_cached(sql)?.execute([&*self.room])?;
+        self.number = connection.last_insert_rowid();
+        self.update(connection, Some(state))
+    }
+
+    /// Writes it over the row of its number; the state stays if none is given.
+    pub(crate) fn update(
+        &self,
+        connection: &Connection,
+        state: Option<Option<&[u8]>>,
+    ) -> rusqlite::Result<()> {
+        let sql = "UPDATE rooms SET position = ?2, deleted = ?3, at = ?4, events = ?5, module = ?6, \
+                   wake_at = ?7, clients = ?8, heard_at = ?9, check_row = ?10, check_state = ?11, \
+                   large = ?12 WHERE number = ?1";
+        let changed = connection.prepare_cached(sql)?.execute(params![
+            self.number,
+            self.position.cast_signed(),
+            i64::from(self.deleted),
+            self.at.cast_signed(),
+            self.events.cast_signed(),
+            self.module.0,
+            self.vitals.wake_at.map(u64::cast_signed),
+            self.vitals.clients,
+            self.vitals.heard_at.cast_signed(),
+            self.check(),
+            self.check_state,
+            self.large.map(encode_large),
+        ]);
+        changed?;
+        if let Some(state) = state {
+            let sql = "UPDATE rooms SET state = ?2 WHERE number = ?1";
+            connection.prepare_cached(sql)?.execute(params![self.number, state])?;
+        }
+        Ok(())
+    }
+
+    /// Its state, if that is in the row.
+    pub(crate) fn state(&self, connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
+        let sql = "SELECT state FROM rooms WHERE number = ?1";
+        connection.prepare_cached(sql)?.query_row([self.number], |row| row.get(0))
+    }
+}
+
+/// A part of a room's journal in the checkpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct JournalRow {
+    pub(crate) follows: u64,
+    pub(crate) events: u32,
+    pub(crate) records: Vec<u8>,
+    pub(crate) is_intact: bool,
+}
+
+/// The checksum of a part of a journal.
+pub(crate) fn check_records(number: i64, follows: u64, events: u32, records: &[u8]) -> u32 {
+    let check = crc(crc(0, &number.to_le_bytes()), &follows.to_le_bytes());
+    crc(crc(check, &events.to_le_bytes()), records)
+}
+
+/// The journal of the room of that number, in order.
+pub(crate) fn journal(connection: &Connection, number: i64) -> rusqlite::Result<Vec<JournalRow>> {
+    let sql = "SELECT follows, events, check_records, records FROM journal WHERE number = ?1 \
+               ORDER BY follows";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([number], |row| {
+        let follows = row.get::<_, i64>(0)?.cast_unsigned();
+        let events = u32::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+        let records: Vec<u8> = row.get(3)?;
+        let is_intact =
+            row.get::<_, i64>(2)? == i64::from(check_records(number, follows, events, &records));
+        Ok(JournalRow { follows, events, records, is_intact })
+    })?;
+    rows.collect()
+}
+
+/// The checksum of an event that was set aside.
+pub(crate) fn check_quarantined(number: i64, event: &Quarantined) -> u32 {
+    let mut check = crc(0, &number.to_le_bytes());
+    for number in [event.at, event.time, event.reason.len() as u64] {
+        check = crc(check, &number.to_le_bytes());
+    }
+    crc(crc(check, event.reason.as_bytes()), &event.event)
+}
+
+/// The events of the room of that number that were set aside, and whether each is as it was written.
+pub(crate) fn quarantined(
+    connection: &Connection,
+    number: i64,
+) -> rusqlite::Result<Vec<(Place, Quarantined, bool)>> {
+    let sql = "SELECT position, place, at, time, reason, event, check_row FROM quarantine \
+               WHERE number = ?1 ORDER BY position, place";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([number], |row| {
+        let place = Place {
+            position: row.get::<_, i64>(0)?.cast_unsigned(),
+            at: u32::try_from(row.get::<_, i64>(1)?).unwrap_or(u32::MAX),
+        };
+        let reason = row.get_ref(4)?.as_bytes().unwrap_or_default();
+        let event = Quarantined {
+            at: row.get::<_, i64>(2)?.cast_unsigned(),
+            time: row.get::<_, i64>(3)?.cast_unsigned(),
+            reason: String::from_utf8_lossy(reason).into_owned(),
+            event: row.get(5)?,
+        };
+        let is_intact = row.get::<_, i64>(6)? == i64::from(check_quarantined(number, &event));
+        Ok((place, event, is_intact))
+    })?;
+    rows.collect()
+}
+
+/// A module in the checkpoint.
+#[derive(Debug)]
+pub(crate) struct ModuleRow {
+    pub(crate) large: Option<Large>,
+    pub(crate) bytes: Option<Vec<u8>>,
+    pub(crate) is_intact: bool,
+}
+
+/// The checksum of a module's row.
+pub(crate) fn check_module(hash: &ModuleHash, large: Option<Large>, bytes: Option<&[u8]>) -> u32 {
+    let large = large.map(encode_large).unwrap_or_default();
+    crc(crc(crc(0, &hash.0), &large), bytes.unwrap_or_default())
+}
+
+/// The module of that hash.
+pub(crate) fn module(
+    connection: &Connection,
+    hash: &ModuleHash,
+) -> rusqlite::Result<Option<ModuleRow>> {
+    let sql = "SELECT check_row, large, bytes FROM modules WHERE hash = ?1";
+    let row = connection.prepare_cached(sql)?.query_row([hash.0], |row| {
+        let large: Option<Vec<u8>> = row.get(1)?;
+        let large = large.as_deref().and_then(decode_large);
+        let bytes: Option<Vec<u8>> = row.get(2)?;
+        let check = check_module(hash, large, bytes.as_deref());
+        let is_intact = row.get::<_, i64>(0)? == i64::from(check);
+        Ok(ModuleRow { large, bytes, is_intact })
+    });
+    row.optional()
+}
+
+/// How a large file is named in a column.
+pub(crate) fn encode_large(large: Large) -> Vec<u8> {
+    let name = large.name.to_be_bytes();
+    [&name[..], &large.length.to_be_bytes(), &large.check.to_be_bytes()].concat()
+}
+
+/// The same, read.
+pub(crate) fn decode_large(bytes: &[u8]) -> Option<Large> {
+    let (name, rest) = bytes.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let check = rest.first_chunk()?;
+    Some(Large {
+        name: u128::from_be_bytes(*name),
+        length: u64::from_be_bytes(*length),
+        check: u32::from_be_bytes(*check),
+    })
+}

@@ -1,0 +1,375 @@
+//! Drives the checkpoint: takes all files of the log that are written to no more, applies them in small
+//! transactions of some rooms each, says at last up to where it has come, and gives the files back.
+
+use super::{
+    apply::{self, Applied},
+    database::{self, Database},
+    spare::Spare,
+};
+use crate::{
+    Durability, StoreError, failure,
+    faults::{Deliberate, is_on},
+    files::read_all,
+    log::{
+        entry::{Change, Entry, Large, Place},
+        scan::Found,
+        segment::Segment,
+        writer::make_next,
+    },
+    recovery::chain::Mark,
+    shared::Shared,
+    table::Table,
+};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+/// One transaction takes rooms until it has so many bytes of them.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
+/// The database's write-ahead log is copied into it when it has so many bytes.
+const LARGE_LOG: u64 = 4 << 20;
+
+/// How long the thread waits when there is nothing to do, or when something can't be done now.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// See the [module](self).
+pub(crate) struct Checkpoint {
+    shared: Arc<Shared>,
+    database: Database,
+    round: Option<Round>,
+    spare: Spare,
+}
+
+/// The part of the log that is being applied.
+struct Round {
+    files: Vec<(Arc<Segment>, Vec<u8>)>,
+    /// The rooms that are yet to be applied.
+    rooms: Vec<(Arc<str>, Vec<Reference>)>,
+    modules: Vec<Reference>,
+    target: u64,
+    check: u32,
+    /// Large files that no row will name.
+    large: Vec<Large>,
+    has_begun: bool,
+}
+
+/// Where an entry is in the files of a round.
+#[derive(Debug, Clone, Copy)]
+struct Reference {
+    file: u32,
+    offset: u32,
+    place: Place,
+}
+
+impl Checkpoint {
+    pub(crate) fn new(shared: Arc<Shared>, database: Database) -> Self {
+        Checkpoint { shared, database, round: None, spare: Spare::default() }
+    }
+
+    /// Runs until the store ends.
+    pub(crate) fn run(&mut self) {
+        loop {
+            let state = self.shared.lock();
+            if state.stop || state.failure.is_some() {
+                return;
+            }
+            drop(state);
+            match self.step(false) {
+                Ok(true) => self.pause(),
+                Ok(false) | Err(_) => {
+                    let state = self.shared.lock();
+                    if !state.stop && state.failure.is_none() && !self.has_work(&state) {
+                        self.shared.wait(state, IDLE);
+                    } else if !state.stop && state.failure.is_none() {
+                        // What can't be done now is tried again soon.
+                        self.shared.wait(state, IDLE / 10);
+                    }
+                }
+            }
+        }
+    }
+
+    fn has_work(&self, state: &crate::shared::State) -> bool {
+        state.next.is_none() || state.segments.len() > 1
+    }
+
+    /// Leaves the disk to others for a moment, if there is time.
+    fn pause(&self) {
+        let behind = behind(&self.shared);
+        if behind < self.shared.options.segment_bytes + self.shared.options.segment_bytes / 8 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Does one small step, and tells whether there may be more to do. `all` takes the file too that is
+    /// written to.
+    pub(crate) fn step(&mut self, all: bool) -> Result<bool, StoreError> {
+        self.shared.lock().check_open()?;
+        if self.shared.lock().next.is_none() && !all {
+            self.make_next();
+        }
+        if self.round.is_none() {
+            self.round = self.begin(all)?;
+        }
+        if self.round.is_some() {
+            let applied = self.apply();
+            let log = self.shared.files.database_log_bytes(&self.database.path);
+            self.shared.database_log_bytes.store(log, Relaxed);
+            return applied.map(|()| true);
+        }
+        if self.spare.step(&self.shared) {
+            return Ok(true);
+        }
+        let log = self.shared.database_log_bytes.load(Relaxed);
+        if log > LARGE_LOG {
+            self.restart_log()?;
+        }
+        Ok(false)
+    }
+
+    /// Whether files wait for readers before they can go.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.spare.is_empty()
+    }
+
+    /// At the end: all is in the database itself, and its write-ahead log is needed no more.
+    pub(crate) fn restart_log(&mut self) -> Result<(), StoreError> {
+        let restarted = self.database.restart_log();
+        restarted.map_err(|error| self.changed_not(&error))?;
+        let log = self.shared.files.database_log_bytes(&self.database.path);
+        // It keeps its size, but begins anew.
+        self.shared.database_log_bytes.store(log.min(LARGE_LOG), Relaxed);
+        Ok(())
+    }
+
+    /// The last step of all.
+    pub(crate) fn end(self) {
+        // If it stays, it is of no harm.
+        let _ = self.database.empty_log();
+    }
+
+    fn make_next(&mut self) {
+        let made = make_next(&self.shared);
+        let mut state = self.shared.lock();
+        match made {
+            Ok(next) if state.next.is_none() => {
+                (state.next, state.no_next) = (Some(next), None);
+            }
+            Ok(next) => {
+                drop(state);
+                let _ = self.shared.files.remove(&next.path);
+            }
+            Err(error) => state.no_next = Some(error),
+        }
+    }
+
+    fn changed_not(&self, error: &rusqlite::Error) -> StoreError {
+        let (error, is_final) = failure::of_change(&self.database.path, error);
+        if is_final && !is_on(Deliberate::GoOnAfterFailedFlush) {
+            self.shared.fail(error)
+        } else {
+            error
+        }
+    }
+
+    /// Takes what can be applied, if there is something.
+    fn begin(&mut self, all: bool) -> Result<Option<Round>, StoreError> {
+        let applied = self.shared.applied();
+        let state = self.shared.lock();
+        let mut segments: Vec<Arc<Segment>> = state.segments.iter().cloned().collect();
+        drop(state);
+        if !all && !is_on(Deliberate::CheckpointPastFlushed) {
+            segments.pop();
+        }
+        segments.retain(|segment| segment.last() > applied);
+        if segments.is_empty() {
+            return Ok(None);
+        }
+        self.flush(&segments)?;
+        let flushed = match is_on(Deliberate::CheckpointPastFlushed) {
+            true => u64::MAX,
+            false => self.shared.flushed.load(Relaxed),
+        };
+        segments.retain(|segment| segment.last() <= flushed);
+        let Some(target) = segments.last().map(|segment| segment.last()) else { return Ok(None) };
+        read_round(segments, applied, target)
+            .map_err(|(path, error)| failure::of_reading(&path, &error))
+            .map(Some)
+    }
+
+    /// Brings to the disk what was written without flushes.
+    fn flush(&self, segments: &[Arc<Segment>]) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        if shared.durability == Durability::Synced || is_on(Deliberate::CheckpointPastFlushed) {
+            return Ok(());
+        }
+        let flushed = shared.flushed.load(Relaxed);
+        let next = {
+            // The header of the file that follows is what lets these go.
+            let state = shared.lock();
+            let is_next =
+                |it: &&Arc<Segment>| segments.last().is_some_and(|last| it.from > last.from);
+            state.segments.iter().find(is_next).cloned()
+        };
+        let unflushed = segments.iter().filter(|it| it.last() > flushed).chain(&next);
+        for segment in unflushed {
+            let failed = |error| shared.fail(failure::of_flushing(&segment.path, &error));
+            segment.file.flush().map_err(failed)?;
+            segment.header_flushed.store(true, Relaxed);
+        }
+        let folder = shared.log_folder();
+        let failed = |error| shared.fail(failure::of_flushing(&folder, &error));
+        shared.files.flush_folder(&folder).map_err(failed)?;
+        if let Some(last) = segments.last() {
+            shared.flushed.fetch_max(last.last(), Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Applies some rooms of the round, or ends it.
+    fn apply(&mut self) -> Result<(), StoreError> {
+        let Some(round) = &mut self.round else { return Ok(()) };
+        let shared = &self.shared;
+        let mut count = 0;
+        let mut bytes = 0;
+        for (_, references) in round.rooms.iter().rev().take(shared.options.rooms_at_once) {
+            if bytes > BYTES_AT_ONCE {
+                break;
+            }
+            bytes += references.iter().map(|it| round.body_bytes(it)).sum::<usize>();
+            count += 1;
+        }
+        let rest = round.rooms.len() - count;
+        let batch = round.rooms.get(rest..).unwrap_or_default();
+        let is_last = rest == 0;
+        let mark = Mark { id: shared.id, applied: round.target, check: round.check };
+        let mut large = Vec::new();
+        let begins = !round.has_begun;
+        let done = self.database.transaction(&*shared.files, |connection| {
+            if begins {
+                database::set_reach(connection, round.target)?;
+                if is_on(Deliberate::AppliedAhead) {
+                    database::set_mark(connection, &mark)?;
+                }
+            }
+            for (room, references) in batch {
+                if is_on(Deliberate::AppliedWithoutEffects) && room.len() % 2 == 0 {
+                    continue;
+                }
+                let changes: Vec<Applied<'_>> =
+                    references.iter().filter_map(|it| round.applied(it)).collect();
+                apply::apply_room(connection, room, &changes, round.target, &mut large)?;
+            }
+            if is_last {
+                for change in round.modules.iter().filter_map(|it| round.applied(it)) {
+                    apply::apply_module(connection, &change, &mut large)?;
+                }
+                apply::drop_unused_modules(connection, &mut large)?;
+                apply::purge(connection, round.target)?;
+                if !is_on(Deliberate::AppliedAfterRemoval) {
+                    database::set_mark(connection, &mark)?;
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = done {
+            if is_on(Deliberate::RemoveBeforeCheckpointFlush) && is_last {
+                shared.applied.fetch_max(round.target, Relaxed);
+                while self.spare.step(shared) {}
+            }
+            return Err(self.changed_not(&error));
+        }
+        round.has_begun = true;
+        round.large.extend(large);
+        let batch = round.rooms.split_off(rest);
+        let target = round.target;
+        {
+            let mut state = shared.lock();
+            for (room, _) in &batch {
+                state.index.forget(room, target);
+            }
+            if is_last {
+                state.index.forget_modules(target);
+            }
+        }
+        if is_last {
+            shared.applied.fetch_max(target, Relaxed);
+            self.spare.add_large(std::mem::take(&mut round.large));
+            self.round = None;
+            if is_on(Deliberate::AppliedAfterRemoval) {
+                while self.spare.step(shared) {}
+                let set = |connection: &rusqlite::Connection| database::set_mark(connection, &mark);
+                let set = self.database.transaction(&*shared.files, set);
+                set.map_err(|error| self.changed_not(&error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Round {
+    fn found(&self, reference: &Reference) -> Option<Found<'_>> {
+        let (segment, bytes) = self.files.get(reference.file as usize)?;
+        Found::at(bytes, reference.offset as usize * 8, segment.header.salt())
+    }
+
+    fn applied(&self, reference: &Reference) -> Option<Applied<'_>> {
+        let found = self.found(reference)?;
+        let (coded, _) = Entry::decode(found.table.get(reference.place.at as usize..)?)?;
+        let body = found.body(&coded.entry);
+        Some(Applied { place: reference.place, coded, body })
+    }
+
+    fn body_bytes(&self, reference: &Reference) -> usize {
+        self.applied(reference).map_or(0, |applied| applied.body.len())
+    }
+}
+
+/// Reads the records after `applied` up to `target`, and gathers them by their rooms.
+fn read_round(
+    segments: Vec<Arc<Segment>>,
+    applied: u64,
+    target: u64,
+) -> Result<Round, (std::path::PathBuf, io::Error)> {
+    let mut rooms: Table<Arc<str>, Vec<Reference>> = Table::default();
+    let (mut files, mut modules, mut check) = (Vec::new(), Vec::new(), 0);
+    for segment in segments {
+        let bytes = read_all(&*segment.file).map_err(|error| (segment.path.clone(), error))?;
+        let file = u32::try_from(files.len()).unwrap_or(u32::MAX);
+        for position in segment.from.max(applied + 1)..=segment.last().min(target) {
+            let found = segment.offset(position).and_then(|offset| {
+                Found::at(&bytes, usize::try_from(offset).ok()?, segment.header.salt())
+            });
+            let Some(found) = found.filter(|found| found.head.position == position) else {
+                let what = format!("record {position} cannot be read any more");
+                return Err((segment.path.clone(), io::Error::other(what)));
+            };
+            check = found.check;
+            let offset = u32::try_from(found.offset / 8).unwrap_or(u32::MAX);
+            for (at, coded) in found.entries() {
+                let reference = Reference { file, offset, place: Place { position, at } };
+                match coded.entry.change {
+                    Change::Module { .. } => modules.push(reference),
+                    _ => match rooms.get_mut(coded.entry.room) {
+                        Some(references) => references.push(reference),
+                        None => drop(rooms.insert(coded.entry.room.into(), vec![reference])),
+                    },
+                }
+            }
+        }
+        files.push((segment, bytes));
+    }
+    let rooms = rooms.into_iter().collect();
+    Ok(Round { files, rooms, modules, target, check, large: Vec::new(), has_begun: false })
+}
+
+/// How many bytes are not given back yet of what is no longer written to.
+pub(crate) fn behind(shared: &Shared) -> u64 {
+    let state = shared.lock();
+    let sealed = state.segments.iter().rev().skip(1).map(|segment| segment.bytes()).sum::<u64>();
+    drop(state);
+    sealed + shared.spare_bytes.load(Relaxed) + shared.database_log_bytes.load(Relaxed)
+}

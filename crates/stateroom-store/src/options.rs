@@ -1,0 +1,34 @@
+//! How a store works, where a test or a simulation wants it otherwise.
+
+use crate::files::{Files, RealFiles};
+use std::sync::Arc;
+
+/// How a [`FileStore`](crate::FileStore) works. The default is what a server wants.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How large a file of the log becomes, in bytes, before the next one is begun: 16 MiB. Four times as
+    /// much is what the log, the checkpoint's write-ahead log and large states take together at most,
+    /// beside twice what rooms need.
+    pub segment_bytes: u64,
+    /// States and modules of more bytes than this are in files of their own: 256 KiB.
+    pub large_bytes: usize,
+    /// Whether the checkpoint has a thread. Else
+    /// [`checkpoint_step`](crate::FileStore::checkpoint_step) is to be called, and appends never wait.
+    pub thread: bool,
+    /// How many rooms the checkpoint takes in one transaction: 200.
+    pub rooms_at_once: usize,
+    /// The disk.
+    pub files: Arc<dyn Files>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            segment_bytes: 16 << 20,
+            large_bytes: 256 << 10,
+            thread: true,
+            rooms_at_once: 200,
+            files: Arc::new(RealFiles),
+        }
+    }
+}

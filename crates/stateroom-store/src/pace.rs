@@ -1,0 +1,39 @@
+//! How long an append waits while the checkpoint lags: little at first, then more and more, and never
+//! long.
+
+use std::time::Duration;
+
+/// The longest that one append waits.
+pub(crate) const LONGEST: Duration = Duration::from_millis(20);
+
+/// So many bytes a second are let through when it begins to lag.
+const QUICKEST: f64 = 400e6;
+
+/// And a hundredth of that when the bound is reached.
+const SLOWEST: f64 = 4e6;
+
+/// How long an append of `bytes` waits when `behind` bytes are not checkpointed or not given back yet,
+/// of files of the log of `segment` bytes.
+pub(crate) fn delay(behind: u64, segment: u64, bytes: u64) -> Duration {
+    let over = (behind as f64 / segment.max(1) as f64 - 1.25) / 0.75;
+    if over <= 0.0 {
+        return Duration::ZERO;
+    }
+    let rate = QUICKEST * (SLOWEST / QUICKEST).powf(over.min(1.0));
+    Duration::from_secs_f64(bytes as f64 / rate).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appends_slow_down_gradually_and_never_wait_long() {
+        let delay = |behind: u64| delay(behind << 20, 16 << 20, 100_000);
+        assert_eq!(delay(20), Duration::ZERO);
+        let delays: Vec<Duration> = (21..=40).map(delay).collect();
+        assert!(delays.is_sorted(), "{delays:?}");
+        assert!(delays[0] < Duration::from_millis(1), "{delays:?}");
+        assert_eq!(delay(1000), LONGEST);
+    }
+}
