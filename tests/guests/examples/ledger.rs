@@ -23,12 +23,34 @@ pub struct Ledger {
     fails_at: String,
     present: BTreeSet<u32>,
     left: Vec<u32>,
+    /// How much it holds besides, in KiB.
+    ballast_kib: usize,
+    /// That, of bytes that cannot be made smaller; made again where it is missing.
+    #[serde(skip)]
+    ballast: Vec<u64>,
+}
+
+/// The next of a row of numbers that look random.
+fn next(mut number: u64) -> u64 {
+    number ^= number << 13;
+    number ^= number >> 7;
+    number ^ number << 17
 }
 
 impl Ledger {
     fn enter(&mut self, number: u64, context: &impl StateroomContext) {
+        self.fill();
         self.entries.push(number);
         context.send_message(MessageRecipient::Broadcast, &format!("added {number}"));
+    }
+
+    /// Holds as much as it is to.
+    fn fill(&mut self) {
+        let numbers = std::iter::successors(Some(88_172_645_463_325_252), |last| Some(next(*last)));
+        let length = self.ballast_kib << 7;
+        if self.ballast.len() != length {
+            self.ballast = numbers.take(length).collect();
+        }
     }
 
     fn may_fail(&self, event: &str) {
@@ -67,6 +89,29 @@ impl SimpleStateroomService for Ledger {
             "spin" => {
                 self.enter(number(), context);
                 while black_box(true) {}
+            }
+            // Some 30 ms of computing, or 300.
+            "dear" | "costly" => {
+                let rounds = if verb == "dear" { 20_000_000 } else { 200_000_000 };
+                black_box((0..rounds).fold(black_box(number()), |last, _| next(last | 1)));
+                self.enter(number(), context);
+            }
+            // Enters the number if there are that many MiB of memory.
+            "room-for" => {
+                let mut space: Vec<u8> = Vec::new();
+                if space.try_reserve_exact(number() as usize * (1 << 20)).is_ok() {
+                    self.enter(number(), context);
+                }
+            }
+            "swell" => {
+                self.ballast_kib = object.parse().expect("KiB");
+                self.fill();
+            }
+            "ballast" => {
+                self.fill();
+                let sum =
+                    self.ballast.iter().fold(0_u64, |sum, number| sum.rotate_left(5) ^ number);
+                context.send_message(client, &format!("ballast {} {sum}", self.ballast_kib));
             }
             "tick" => {
                 self.every = object.parse().expect("milliseconds");

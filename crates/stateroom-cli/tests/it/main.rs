@@ -12,18 +12,26 @@ mod dev;
 #[cfg(unix)]
 mod durable;
 #[cfg(target_os = "linux")]
+mod every_fault;
+#[cfg(target_os = "linux")]
 mod faults;
 #[cfg(unix)]
 mod kept;
+#[cfg(target_os = "linux")]
+mod ledgers;
 mod load;
 mod new;
+#[cfg(target_os = "linux")]
+mod one_truth;
+#[cfg(target_os = "linux")]
+mod preload;
 mod process;
 mod project;
 #[cfg(unix)]
 mod quarantine;
 mod rooms;
 mod sleeping;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod soak;
 #[cfg(unix)]
 mod stderr;

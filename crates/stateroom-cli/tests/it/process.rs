@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     time::{Duration, Instant},
 };
@@ -93,6 +93,37 @@ impl Running {
         address.split(['/', '"', ' ']).next().unwrap().to_owned()
     }
 
+    /// The address, or `None` if it ended, or did not serve in time.
+    pub(crate) fn try_address(&mut self, patience: Duration) -> Option<String> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).ok()?;
+            self.heard.push(line.clone());
+            if let Some((_, address)) = line.split_once("http://") {
+                return address.split(['/', '"', ' ']).next().map(str::to_owned);
+            }
+        }
+    }
+
+    /// How it has ended, if it does in time.
+    pub(crate) fn ends_within(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.child.try_wait().unwrap() {
+                None if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                status => return status,
+            }
+        }
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How long the process has computed so far.
     #[cfg(target_os = "linux")]
     pub(crate) fn cpu_time(&self) -> Duration {
@@ -137,6 +168,17 @@ pub(crate) fn get(address: &str, path: &str) -> String {
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// The status and the body that a server at `address` answers for `path`, if it does.
+pub(crate) fn try_get(address: &str, path: &str) -> Option<(u16, String)> {
+    let mut socket = TcpStream::connect(address).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+    write!(socket, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.get(9..12)?.parse().ok()?, body.to_owned()))
 }
 
 /// What the server at `address` tells of itself.

@@ -1,334 +1,283 @@
-//! Rooms whose server is killed again and again while clients talk in them, at any moment: what a
-//! client has seen is in the state, once and in order, and nothing else is.
+//! Rooms whose server is killed again and again while clients talk in them, and is treated badly in
+//! between: what a client has seen is in the state, once and in order, and nothing else is.
 //!
-//! `SOAK_KILLS` says how often, `SOAK_SEED` with which luck.
+//! `SOAK_KILLS` says how often, `SOAK_SEED` with which luck. What each life of the server is like
+//! follows from the seed: how it is set, how old its rooms are, whether its disk is full for a while,
+//! its clock is wrong, it is stopped and continued, or given new code.
+
+mod life;
+mod visitors;
 
 use crate::{
-    kept::{End, Member, Site},
-    process::Running,
+    kept::{Site, ledger},
+    ledgers::{Known, TICK, Talker, Visit},
+    preload::Fault,
+    process::{Running, try_get},
 };
 use fastrand::Rng;
-use futures_util::SinkExt as _;
+use life::Life;
 use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, timeout};
+use visitors::Visitors;
 
-const ROOMS: usize = 5;
-const CLIENTS_PER_ROOM: usize = 3;
+/// What is done in the rooms; the number of each is its place.
+const ROOMS: [&str; 6] = ["ticking", "busy", "lively", "quiet", "dear", "large"];
+const TICKING: usize = 0;
+const QUIET: usize = 3;
+const DEAR: usize = 4;
+const LARGE: usize = 5;
 
-/// How many messages may fail in a room in one life of the server: with one more it would pause.
-const TRAPS_PER_LIFE: usize = 2;
-
-/// From here on an entry of the ledger is a tick of its timer.
-const TICK: u64 = 1 << 32;
-
-#[tokio::test]
-async fn what_clients_have_seen_survives_kills_at_any_moment() {
-    Soak::new(&["--survives", "crash"]).run(15).await;
-}
+/// Longer than any answer takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn what_clients_have_seen_survives_kills_while_rooms_come_from_disk_and_go_there() {
-    let often = ["--hibernate-after", "50ms", "--sleep-after", "10ms"];
-    let all = [&often[..], &["--empty-room-timeout", "50ms", "--survives", "power-loss"]].concat();
-    Soak::new(&all).run(15).await;
-}
-
-/// From joining a room to the end of the connection.
-#[derive(Debug)]
-struct Visit {
-    room: usize,
-    id: u32,
-    /// How many entries there were.
-    joined_at: usize,
-    /// Those that came then, as far as it was told.
-    seen: Vec<u64>,
-    /// What it said to be entered, in order.
-    sent: Vec<u64>,
-    /// What it said last, so that the message fails.
-    trapped: Option<u64>,
-    end: End,
-}
-
-impl Visit {
-    /// Whether it was closed because its message failed.
-    fn has_failed(&self) -> bool {
-        self.end.as_ref().is_some_and(|(code, _)| *code == 1011)
+async fn what_clients_have_seen_survives_whatever_happens_to_their_server() {
+    let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let (kills, seed) = (number("SOAK_KILLS", 40), number("SOAK_SEED", 1));
+    eprintln!("SOAK_KILLS={kills} SOAK_SEED={seed}");
+    let mut soak = Soak::new(Rng::with_seed(seed));
+    if let Err(problem) = soak.run(kills).await {
+        panic!("SOAK_SEED={seed}, after {} lives: {problem}", soak.lives);
     }
 }
 
-/// What is known of a room.
+/// How often each has been tried.
 #[derive(Debug, Default)]
-struct Known {
-    log: Vec<u64>,
-    sent: HashSet<u64>,
-    ids: HashSet<u32>,
-}
-
-/// One life of the server.
-struct Life {
-    address: String,
-    numbers: Arc<AtomicU64>,
-    is_over: AtomicBool,
-    traps_left: [AtomicUsize; ROOMS],
+struct Counts {
+    kills: u64,
+    ends_in_order: u64,
+    full_disks: u64,
+    wrong_clocks: u64,
+    pauses: u64,
+    deploys: u64,
+    entries_seen: usize,
+    failed_messages: usize,
 }
 
 struct Soak {
-    site: Site,
     random: Rng,
+    site: Site,
+    /// How many lives of a server are left to these rooms.
+    lives_left: u32,
+    lives: u64,
+    version: usize,
     numbers: Arc<AtomicU64>,
-    known: [Known; ROOMS],
+    known: [Known; ROOMS.len()],
     visits: Vec<Visit>,
-    entries_seen: usize,
-    traps_seen: usize,
+    counts: Counts,
 }
 
 impl Soak {
-    fn new(arguments: &[&str]) -> Soak {
-        let seed = std::env::var("SOAK_SEED").map_or(1, |seed| seed.parse().unwrap());
+    fn new(random: Rng) -> Soak {
         Soak {
-            site: Site::new(&[arguments, &["--log", "debug"]].concat()),
-            random: Rng::with_seed(seed),
+            random,
+            site: Site::with(&ledger(0), &[]),
+            lives_left: 0,
+            lives: 0,
+            version: 0,
             numbers: Arc::default(),
             known: Default::default(),
             visits: Vec::new(),
-            entries_seen: 0,
-            traps_seen: 0,
+            counts: Counts::default(),
         }
     }
 
-    async fn run(mut self, kills: usize) {
-        let kills = std::env::var("SOAK_KILLS").map_or(kills, |kills| kills.parse().unwrap());
-        let (mut killed, mut stopped) = (0, 0);
+    async fn run(&mut self, kills: u64) -> Result<(), String> {
         let started = Instant::now();
-        while killed < kills {
-            if self.random.u8(0..6) == 0 {
-                // So early that it may not even have opened its store.
-                let server = Running::start(&mut self.site.command());
-                sleep(Duration::from_millis(self.random.u64(0..150))).await;
-                drop(server);
-                killed += 1;
-                continue;
+        while self.counts.kills < kills {
+            if self.lives_left == 0 {
+                self.site = Site::with(&ledger(0), &[]);
+                self.known = Default::default();
+                self.visits.clear();
+                self.version = 0;
+                self.lives_left = self.random.u32(10..60);
             }
-            let (mut server, address) = self.site.serve();
-            self.check(&address, &mut server).await;
-            let visitors = self.let_clients_in(&address);
-            let time = match self.random.u8(0..4) {
-                0 => self.random.u64(0..20),
-                _ => self.random.u64(20..400),
-            };
-            sleep(Duration::from_millis(time)).await;
-            let is_stopped = self.random.u8(0..5) == 0;
-            match is_stopped {
-                true => {
-                    // It waits for its clients, which are on this thread.
-                    let ended = tokio::task::spawn_blocking(|| server.terminate());
-                    assert_eq!(ended.await.unwrap(), Some(0));
-                    stopped += 1;
-                }
-                false => {
-                    drop(server);
-                    killed += 1;
-                }
-            }
-            visitors.0.is_over.store(true, Relaxed);
-            for visitor in visitors.1 {
-                self.visits.extend(visitor.await.unwrap());
-            }
+            self.lives_left -= 1;
+            self.lives += 1;
+            let life = Life::draw(&mut self.random);
+            self.live(&life).await.map_err(|problem| format!("{problem}\n{life:?}"))?;
         }
-        let (mut server, address) = self.site.serve();
-        self.check(&address, &mut server).await;
-        let entries: usize = self.known.iter().map(|known| known.log.len()).sum();
-        eprintln!(
-            "killed {killed} times and stopped {stopped} times in {:.0} s: {entries} entries, seen \
-             {} times by clients, and {} failed messages",
-            started.elapsed().as_secs_f64(),
-            self.entries_seen,
-            self.traps_seen,
-        );
-        assert!(self.entries_seen > kills && self.traps_seen > 0, "all of that has happened");
+        let seconds = started.elapsed().as_secs();
+        eprintln!("{} lives in {seconds} s: {:?}; 0 wrong", self.lives, self.counts);
+        assert!(self.counts.entries_seen > kills as usize, "clients have seen something");
+        Ok(())
     }
 
-    fn let_clients_in(
+    async fn live(&mut self, life: &Life) -> Result<(), String> {
+        self.site.arguments = life.arguments.clone();
+        if life.deploys {
+            self.deploy();
+        }
+        let fault =
+            Fault::new(&self.site.data(), &self.site.folder.path().join("fault"), 1, "enospc");
+        let fault = fault.sticky();
+        fault.lift();
+        let mut server = Running::start(&mut life.command(&self.site, &fault));
+        if let Some(time) = life.dies_after {
+            // So early that it may not even have opened its store.
+            sleep(time).await;
+            self.counts.kills += 1;
+            return Ok(());
+        }
+        let Some(address) = server.try_address(PATIENCE) else {
+            return Err(format!("the server does not start:\n{}", server.said()));
+        };
+        self.check(&address, &mut server, life).await?;
+        let visitors = Visitors::let_in(&address, &self.numbers, &mut self.random);
+        let ended = self.treat(life, &fault, &address, &mut server).await;
+        visitors.is_over();
+        if life.ends_in_order && ended.is_ok() {
+            server.signal("-TERM");
+            self.visits.extend(visitors.all().await);
+            let Some(status) = server.ends_within(PATIENCE) else {
+                return Err(format!("the server goes on:\n{}", server.said()));
+            };
+            // Where its disk is full it says which rooms it could not save.
+            if !status.success() && !life.is_disk_full {
+                return Err(format!("the server ended with {status}:\n{}", server.said()));
+            }
+            self.counts.ends_in_order += 1;
+        } else {
+            drop(server);
+            self.visits.extend(visitors.all().await);
+            self.counts.kills += 1;
+        }
+        self.counts.wrong_clocks += u64::from(life.clock_offset != 0);
+        self.counts.full_disks += u64::from(life.is_disk_full);
+        if life.is_disk_full {
+            // Whom it turned away then did nothing wrong.
+            self.visits.iter_mut().for_each(|visit| visit.end = None);
+        }
+        ended
+    }
+
+    /// Does to the server what is to be done to it while clients talk.
+    async fn treat(
         &mut self,
+        life: &Life,
+        fault: &Fault,
         address: &str,
-    ) -> (Arc<Life>, Vec<tokio::task::JoinHandle<Vec<Visit>>>) {
-        let life = Arc::new(Life {
-            address: address.to_owned(),
-            numbers: self.numbers.clone(),
-            is_over: AtomicBool::new(false),
-            traps_left: [const { AtomicUsize::new(TRAPS_PER_LIFE) }; ROOMS],
-        });
-        let visitors = (0..ROOMS * CLIENTS_PER_ROOM)
-            .map(|number| {
-                tokio::spawn(visit_again_and_again(
-                    life.clone(),
-                    number % ROOMS,
-                    self.random.fork(),
-                ))
-            })
-            .collect();
-        (life, visitors)
+        server: &mut Running,
+    ) -> Result<(), String> {
+        sleep(life.time / 2).await;
+        if life.is_paused {
+            server.signal("-STOP");
+            sleep(life.pause).await;
+            server.signal("-CONT");
+            self.counts.pauses += 1;
+        }
+        if life.reloads {
+            self.deploy();
+            server.signal("-HUP");
+        }
+        if life.is_disk_full {
+            fault.arm();
+            sleep(life.pause).await;
+            fault.lift();
+            self.serves_or_ends(address, server).await?;
+        }
+        sleep(life.time / 2).await;
+        Ok(())
+    }
+
+    fn deploy(&mut self) {
+        self.version = (self.version + 1) % 100;
+        self.site.deploy(&ledger(self.version));
+        self.counts.deploys += 1;
+    }
+
+    /// After its disk was full: either every room takes a message soon, or it says that it is unwell.
+    async fn serves_or_ends(&mut self, address: &str, server: &mut Running) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut rooms: Vec<usize> = (0..ROOMS.len()).collect();
+        while let Some(&room) = rooms.last() {
+            let is_unwell =
+                || try_get(address, "/healthz").is_some_and(|(status, _)| status == 503);
+            if server.ends_within(Duration::ZERO).is_some() || is_unwell() {
+                return match server.ends_within(PATIENCE) {
+                    Some(status) if status.code() == Some(74) => Ok(()),
+                    status => Err(format!("its disk was full, and it ended with {status:?}")),
+                };
+            }
+            let taken = match Talker::enter(address, ROOMS[room], room, Duration::from_secs(2))
+                .await
+            {
+                Ok(mut talker) => {
+                    let number = self.numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let taken = talker.enters("add", number, Duration::from_secs(2)).await;
+                    talker.visit.end = None;
+                    self.visits.push(talker.visit);
+                    taken
+                }
+                Err(stop) => Err(stop),
+            };
+            match taken {
+                Ok(()) => _ = rooms.pop(),
+                Err(stop) if Instant::now() > deadline => {
+                    let (name, said) = (ROOMS[room], server.said());
+                    return Err(format!("its disk was full, and now {name}: {stop}\n{said}"));
+                }
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            }
+        }
+        Ok(())
     }
 
     /// Compares what each room has in its ledger with what was said and seen.
-    async fn check(&mut self, address: &str, server: &mut Running) {
-        for room in 0..ROOMS {
-            let mut member = match Member::try_join(address, &format!("room-{room}")).await {
-                Ok(member) => member,
-                Err(error) => panic!("room {room}: {error}\n{}", server.said()),
-            };
-            member.says("log").await;
-            let log = loop {
-                match member.next().await {
-                    Ok(text) if text.starts_with("log ") => break text,
-                    Ok(_) => {}
-                    Err(end) => panic!("room {room} ended with {end:?}\n{}", server.said()),
-                }
-            };
-            let log: Vec<u64> = serde_json::from_str(log.split_once(' ').unwrap().1).unwrap();
-            // The timer of one of them goes on for ever.
-            if room == 0 && log.is_empty() {
-                member.says("tick 20").await;
-            }
-            let visits = self.visits.extract_if(.., |visit| visit.room == room).collect::<Vec<_>>();
-            let known = &mut self.known[room];
-            if let Err(problem) = known.compare(&log, &visits) {
-                let end = &log[log.len().saturating_sub(50)..];
-                panic!(
-                    "room {room}: {problem}\nthe ledger ends with {end:?}\n{visits:#?}\n{}",
-                    server.said()
-                );
-            }
-            self.entries_seen += visits.iter().map(|visit| visit.seen.len()).sum::<usize>();
-            self.traps_seen += visits.iter().filter(|visit| visit.has_failed()).count();
-            known.log = log;
-        }
-    }
-}
-
-impl Known {
-    fn compare(&mut self, log: &[u64], visits: &[Visit]) -> Result<(), String> {
-        if !log.starts_with(&self.log) {
-            return Err("what was there before has changed".to_owned());
-        }
-        for visit in visits {
-            let at = visit.joined_at;
-            if log.get(at..at + visit.seen.len()) != Some(&visit.seen) {
-                return Err(format!("client {} has seen something else", visit.id));
-            }
-            if visit.trapped.is_some_and(|trapped| log.contains(&trapped)) {
-                return Err(format!("a message of client {} that failed is there", visit.id));
-            }
-            let mut rest = log.iter();
-            let entered =
-                visit.sent.iter().take_while(|sent| rest.any(|entry| entry == *sent)).count();
-            let (_, lost) = visit.sent.split_at(entered);
-            if lost.iter().any(|number| log.contains(number)) {
-                return Err(format!("client {}'s {} is missing before others", visit.id, lost[0]));
-            }
-            if visit.has_failed() && (visit.trapped.is_none() || !lost.is_empty()) {
-                return Err(format!("client {} was closed: {:?}", visit.id, visit.end));
-            }
-            if !self.ids.insert(visit.id) {
-                return Err(format!("client {} was there before", visit.id));
-            }
-            self.sent.extend(&visit.sent);
-        }
-        let entries: HashSet<_> = log.iter().collect();
-        if entries.len() != log.len() {
-            return Err("an entry is there twice".to_owned());
-        }
-        let (ticks, numbers): (Vec<u64>, Vec<u64>) = log.iter().partition(|entry| **entry >= TICK);
-        if let Some(unknown) = numbers.iter().find(|number| !self.sent.contains(number)) {
-            return Err(format!("nobody has said {unknown}"));
-        }
-        match ticks.iter().zip(TICK..).all(|(tick, wanted)| *tick == wanted) {
-            true => Ok(()),
-            false => Err("a tick of the timer is missing".to_owned()),
-        }
-    }
-}
-
-async fn visit_again_and_again(life: Arc<Life>, room: usize, mut random: Rng) -> Vec<Visit> {
-    let mut visits = Vec::new();
-    while !life.is_over.load(Relaxed)
-        && let Some(visit) = visit(&life, room, &mut random).await
-    {
-        visits.push(visit);
-    }
-    visits
-}
-
-/// Talks in a room for a while, or to the end of it; `None` if there was not even a welcome.
-async fn visit(life: &Life, room: usize, random: &mut Rng) -> Option<Visit> {
-    let mut member = Member::try_join(&life.address, &format!("room-{room}")).await.ok()?;
-    let welcome = loop {
-        let text = member.next().await.ok()?;
-        if text.starts_with("welcome") {
-            break text;
-        }
-    };
-    let mut words = welcome.split(' ').skip(1);
-    let mut visit = Visit {
-        room,
-        id: words.next().unwrap().parse().unwrap(),
-        joined_at: words.next().unwrap().parse().unwrap(),
-        seen: Vec::new(),
-        sent: Vec::new(),
-        trapped: None,
-        end: None,
-    };
-    let mut speaks_at = tokio::time::Instant::now();
-    let mut bursts = random.u32(1..30);
-    loop {
-        tokio::select! {
-            next = member.next() => match next {
-                Ok(text) => {
-                    if let Some(number) = text.strip_prefix("added ") {
-                        visit.seen.push(number.parse().unwrap());
+    async fn check(
+        &mut self,
+        address: &str,
+        server: &mut Running,
+        life: &Life,
+    ) -> Result<(), String> {
+        for (room, name) in ROOMS.iter().enumerate() {
+            let visits: Vec<Visit> =
+                self.visits.extract_if(.., |visit| visit.room == room).collect();
+            let opened = async {
+                let mut talker = Talker::enter(address, name, room, PATIENCE).await?;
+                let log = talker.log(PATIENCE).await?;
+                if log.is_empty() {
+                    match room {
+                        // It goes on for ever.
+                        TICKING => talker.says("tick 20").await?,
+                        LARGE => talker.says(&format!("swell {}", life.ballast)).await?,
+                        _ => {}
                     }
                 }
-                Err(end) => {
-                    visit.end = end;
-                    return Some(visit);
-                }
-            },
-            () = sleep_until(speaks_at), if visit.trapped.is_none() => {
-                if bursts == 0 {
-                    // What it has not seen, it does not wait for.
-                    let _ = member.socket.close(None).await;
-                    return Some(visit);
-                }
-                bursts -= 1;
-                for _ in 0..random.u32(0..12) {
-                    let number = life.numbers.fetch_add(1, Relaxed);
-                    let text = format!("add {number}");
-                    visit.sent.push(number);
-                    if member.socket.send(text.into()).await.is_err() {
-                        break;
-                    }
-                }
-                if random.u8(0..20) == 0 && life.may_trap(room) {
-                    let number = life.numbers.fetch_add(1, Relaxed);
-                    visit.trapped = Some(number);
-                    let _ = member.socket.send(format!("trap {number}").into()).await;
-                }
-                let pause = if random.u8(0..8) == 0 { 150 } else { random.u64(0..25) };
-                speaks_at = tokio::time::Instant::now() + Duration::from_millis(pause);
+                let ballast = talker.ask("ballast", PATIENCE).await?;
+                Ok::<_, crate::ledgers::Stop>((talker, log, ballast))
+            };
+            let (mut talker, log, ballast) = opened
+                .await
+                .map_err(|stop| format!("{name}: {stop}\n{visits:#?}\n{}", server.said()))?;
+            let ticks = log.iter().filter(|entry| **entry >= TICK).count();
+            let end = log[log.len().saturating_sub(50)..].to_vec();
+            self.known[room].compare(log, &visits, false).map_err(|problem| {
+                format!("{name}: {problem}\nit ends with {end:?}\n{visits:#?}\n{}", server.said())
+            })?;
+            if room == LARGE && ballast.starts_with("0 ") {
+                return Err(format!("{name} has lost what it held: {ballast}"));
             }
+            if room == TICKING && ticks > 0 {
+                // Whatever the clock was before.
+                let next = format!("added {}", TICK + ticks as u64);
+                let ticked = timeout(PATIENCE, async {
+                    let is_there = |visit: &Visit| visit.seen.contains(&(TICK + ticks as u64));
+                    while !is_there(&talker.visit) {
+                        talker.next(PATIENCE).await.map_err(drop)?;
+                    }
+                    Ok::<_, ()>(())
+                });
+                if ticked.await != Ok(Ok(())) {
+                    return Err(format!("{name} is not told {next}\n{}", server.said()));
+                }
+            }
+            self.counts.entries_seen += visits.iter().map(|visit| visit.seen.len()).sum::<usize>();
+            self.counts.failed_messages += visits.iter().filter(|visit| visit.has_failed()).count();
         }
-    }
-}
-
-impl Life {
-    fn may_trap(&self, room: usize) -> bool {
-        self.traps_left[room].fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+        Ok(())
     }
 }

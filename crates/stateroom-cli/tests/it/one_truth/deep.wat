@@ -1,0 +1,21 @@
+;; A room that says each message back. At one that begins with `d` it calls itself without end.
+(module
+    (import "env" "send_message" (func $send (param i32 i32 i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 8) "\01")
+    (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
+    (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))
+    (func (export "jam_malloc") (param i32) (result i32) (i32.const 1024))
+    (func (export "jam_free") (param i32 i32))
+    (func (export "initialize") (param i32 i32))
+    (func (export "connect") (param i32))
+    (func (export "disconnect") (param i32))
+    (func (export "timer"))
+    (func (export "binary") (param i32 i32 i32))
+    (func $down (param $depth i64) (result i64)
+        ;; What is left to do afterwards keeps each call on the stack.
+        (i64.add (local.get $depth) (call $down (i64.add (local.get $depth) (i64.const 1)))))
+    (func (export "message") (param $client i32) (param $text i32) (param $length i32)
+        (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 100))
+            (then (drop (call $down (i64.const 0)))))
+        (call $send (local.get $client) (local.get $text) (local.get $length))))
