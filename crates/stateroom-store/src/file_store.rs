@@ -176,7 +176,9 @@ impl FileStore {
             return Ok(());
         }
         let checkpoint = self.checkpoint.clone();
+        let told = TellsPanic(self.shared.clone());
         let run = move || {
+            let _told = told;
             if let Some(checkpoint) = &mut *lock(&checkpoint) {
                 checkpoint.run();
             }
@@ -317,6 +319,18 @@ impl FileStore {
         self.lock.mark(false)?;
         checkpoint.end();
         Ok(())
+    }
+}
+
+/// Has the store end if the checkpoint's thread panics: without it, the log would grow for ever.
+struct TellsPanic(Arc<Shared>);
+
+impl Drop for TellsPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let reason = "the thread of the checkpoint has panicked, which is a bug".to_owned();
+            self.0.fail(StoreError::Failed { path: self.0.database(), reason });
+        }
     }
 }
 

@@ -293,7 +293,16 @@ impl World {
 
     /// Ends the process, or the machine too, and opens the store again.
     fn crash(&mut self) -> Result<(), String> {
-        // What waits was handed over, as far as anybody knows.
+        self.expect_waiting();
+        if let Some(store) = self.store.take() {
+            self.applied = store.monitor().figures().checkpointed;
+        }
+        self.end_process();
+        self.open()
+    }
+
+    /// Takes what waits for handed over, as far as anybody knows.
+    fn expect_waiting(&mut self) {
         let mut newest = self.history.back().cloned().unwrap_or_default();
         for (_, record) in std::mem::take(&mut self.waiting) {
             if newest.check(&record).is_ok() {
@@ -301,11 +310,6 @@ impl World {
                 self.history.push_back(newest.clone());
             }
         }
-        if let Some(store) = self.store.take() {
-            self.applied = store.monitor().figures().checkpointed;
-        }
-        self.end_process();
-        self.open()
     }
 
     fn end_process(&mut self) {
@@ -513,6 +517,7 @@ pub fn read_beside(seed: u64) -> Result<(), String> {
 pub fn scenes(seed: u64) -> Result<(), String> {
     let told = |scene: &str, wrong: String| format!("seed {seed}, {scene}: {wrong}");
     the_cache_lies(seed).map_err(|wrong| told("the cache lies", wrong))?;
+    the_tail_has_holes(seed).map_err(|wrong| told("a tail with holes", wrong))?;
     the_checkpoint_is_not_flushed(seed).map_err(|wrong| told("no flush of a checkpoint", wrong))?;
     a_bit_flips(seed, false).map_err(|wrong| told("a flipped bit", wrong))?;
     a_bit_flips(seed, true).map_err(|wrong| told("flipped bits", wrong))
@@ -541,6 +546,21 @@ fn the_cache_lies(seed: u64) -> Result<(), String> {
     world.store = None;
     world.files.cut_power();
     world.open_plainly()
+}
+
+/// The power is cut while some records are not flushed.
+fn the_tail_has_holes(seed: u64) -> Result<(), String> {
+    let mut world = World::quiet(seed)?;
+    for _ in 0..4 {
+        for _ in 0..5 {
+            world.append();
+        }
+        world.expect_waiting();
+        world.store = None;
+        world.files.cut_power();
+        world.open_plainly()?;
+    }
+    Ok(())
 }
 
 /// The last transaction of a checkpoint cannot be flushed.

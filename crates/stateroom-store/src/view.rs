@@ -235,16 +235,13 @@ impl View<'_> {
                 (State::Here(state), bytes)
             }
         };
-        let mut tail = Vec::new();
-        for part in row::journal(connection, row.number)? {
-            if !part.is_intact {
-                let what =
-                    format!("the checksum of the events after the first {} is wrong", part.follows);
+        let mut tail = match row::journal(connection, row.number)? {
+            Ok(tail) => tail,
+            Err(follows) => {
+                let what = format!("the checksum of the events after the first {follows} is wrong");
                 return damaged(room, what);
             }
-            let (follows, events, records) = (part.follows, part.events, part.records);
-            tail.push(StoredRecords { follows, events, records });
-        }
+        };
         tail.retain(|records| records.end() > row.at);
         let (at, module, vitals) = (row.at, row.module, row.vitals);
         checked(room, Gathered { at, module, state, state_bytes, tail, vitals }, row.events)

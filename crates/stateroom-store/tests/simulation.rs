@@ -38,6 +38,14 @@ fn nothing_is_lost_and_nothing_refused() {
     });
 }
 
+/// One seed alone, by `STORE_SEED`.
+#[test]
+#[ignore = "to look into one seed"]
+fn one() {
+    let seed = std::env::var("STORE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    simulation::run(seed).expect("nothing is wrong");
+}
+
 /// After how many seeds a fault is noticed, and how.
 fn caught(fault: Deliberate) -> Option<(u64, String)> {
     switch_on(Some(fault));

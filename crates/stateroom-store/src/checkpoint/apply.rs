@@ -165,24 +165,23 @@ fn write_journal(
         let sql = "DELETE FROM journal WHERE number = ?1 AND follows + events <= ?2";
         connection.prepare_cached(sql)?.execute(params![number, at])?;
     }
-    let sql = "INSERT OR REPLACE INTO journal VALUES (?1, ?2, ?3, ?4, ?5)";
+    // All of one room in one row: that is what a checkpoint has most of.
+    let mut packed = row::Packed::default();
+    let mut is_intact = true;
     for change in changes {
         let Change::Append { follows, events } = change.coded.entry.change else { continue };
         if follows.saturating_add(u64::from(events)) <= after.snapshot_at {
             continue;
         }
-        let check = row::check_records(number, follows, events, change.body);
-        let check = if change.coded.is_intact(change.body) { check } else { !check };
-        let follows = follows.cast_signed();
-        connection.prepare_cached(sql)?.execute(params![
-            number,
-            follows,
-            events,
-            check,
-            change.body
-        ])?;
+        is_intact &= change.coded.is_intact(change.body);
+        packed.add(follows, events, change.body);
     }
-    Ok(())
+    let Some((follows, events, records)) = packed.finish() else { return Ok(()) };
+    let check = row::check_records(number, follows, events, &records);
+    let check = if is_intact { check } else { !check };
+    let sql = "INSERT OR REPLACE INTO journal VALUES (?1, ?2, ?3, ?4, ?5)";
+    let values = params![number, follows.cast_signed(), events.cast_signed(), check, records];
+    connection.prepare_cached(sql)?.execute(values).map(|_| ())
 }
 
 fn write_quarantine(

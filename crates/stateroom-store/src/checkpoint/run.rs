@@ -111,6 +111,15 @@ impl Checkpoint {
         if self.shared.lock().next.is_none() && !all {
             self.make_next();
         }
+        let log = self.shared.database_log_bytes.load(Relaxed);
+        if log > if self.round.is_some() { 2 * LARGE_LOG } else { LARGE_LOG } {
+            self.restart_log()?;
+            return Ok(true);
+        }
+        // Space comes back before more is taken.
+        if self.round.is_none() && self.spare.step(&self.shared) {
+            return Ok(true);
+        }
         if self.round.is_none() {
             self.round = self.begin(all)?;
         }
@@ -119,13 +128,6 @@ impl Checkpoint {
             let log = self.shared.files.database_log_bytes(&self.database.path);
             self.shared.database_log_bytes.store(log, Relaxed);
             return applied.map(|()| true);
-        }
-        if self.spare.step(&self.shared) {
-            return Ok(true);
-        }
-        let log = self.shared.database_log_bytes.load(Relaxed);
-        if log > LARGE_LOG {
-            self.restart_log()?;
         }
         Ok(false)
     }
@@ -139,9 +141,8 @@ impl Checkpoint {
     pub(crate) fn restart_log(&mut self) -> Result<(), StoreError> {
         let restarted = self.database.restart_log();
         restarted.map_err(|error| self.changed_not(&error))?;
-        let log = self.shared.files.database_log_bytes(&self.database.path);
-        // It keeps its size, but begins anew.
-        self.shared.database_log_bytes.store(log.min(LARGE_LOG), Relaxed);
+        // It keeps its size for now, but begins anew.
+        self.shared.database_log_bytes.store(0, Relaxed);
         Ok(())
     }
 

@@ -453,10 +453,10 @@ impl Files for SimFiles {
             let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
             rusqlite::Error::SqliteFailure(code, Some("the simulated disk has failed".into()))
         };
-        let may_be_there = disk.change().is_err();
-        if may_be_there && disk.dies_after == Some(0) && disk.uncertain.is_some() {
+        if disk.dies_after == Some(0) {
             return Err(failure());
         }
+        let may_be_there = disk.change().is_err();
         let chance = disk.chances.failed_flush;
         let fails = may_be_there || disk.happens(chance);
         connection.execute_batch("COMMIT")?;
@@ -497,6 +497,9 @@ impl OpenFile for SimFile {
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         let mut disk = self.files.disk();
         let mut bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        if disk.dies_after == Some(0) {
+            return Err(dead());
+        }
         let dies = disk.change().is_err();
         if dies && disk.random.bool() {
             return Err(dead());
