@@ -507,10 +507,7 @@ impl World {
                     let kept = KeptRoom::found(&self.code, id, &birth, true).unwrap();
                     (kept, self.code)
                 }
-                Some(stored) => {
-                    let code = self.code_of(&stored);
-                    (self.opened(id, &stored, code), code)
-                }
+                Some(stored) => self.opened(id, &stored),
             };
             self.lives += 1;
             let live = Live { life: self.lives, kept, code, clients: Vec::new() };
@@ -519,13 +516,14 @@ impl World {
         self.rooms.get_mut(id)
     }
 
+    /// A room as another process opens it: perhaps with new code, and under other limits.
     fn opened(
         &mut self,
         id: &str,
         stored: &StoredRoom,
-        code: Ledgers,
-    ) -> KeptRoom<Ledger<RoomContext>> {
+    ) -> (KeptRoom<Ledger<RoomContext>>, Ledgers) {
         self.counts.brought_back += 1;
+        let mut code = self.code_of(stored);
         let room = self.again(id, stored, code);
         let mut now = Timestamp::from_origin(self.now);
         let until = Timestamp::from_origin(self.now + Duration::from_millis(100));
@@ -536,7 +534,16 @@ impl World {
             _ => {}
         }
         let bytes = stored.tail.iter().map(|part| part.records.len()).sum();
-        KeptRoom::open(room, (stored.snapshot.at, bytes), limits, true, now, until)
+        let mut kept = KeptRoom::open(room, (stored.snapshot.at, bytes), true, now, until);
+        let is_deployed = code.version != self.code.version && self.random.bool();
+        if is_deployed && self.misdeed != Some(Misdeed::HidesLimits) {
+            code = self.code;
+            let birth = self.birth();
+            kept.take_over(&code, id, &birth).expect("nothing has happened to it");
+            self.counts.deploys += 1;
+        }
+        kept.set_limits(limits, now);
+        (kept, code)
     }
 
     fn code_of(&self, stored: &StoredRoom) -> Ledgers {

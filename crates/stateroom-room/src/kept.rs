@@ -123,13 +123,13 @@ impl<S: StateroomService> KeptRoom<S> {
     }
 
     /// Goes on with a room that was [brought back](Room::bring_back) at the time `now`, from its state after
-    /// `saved` events and `journal_bytes` of journal. `limits` are what it may use now. Those who were in it
-    /// are given up at `absent_until`, unless they have come back.
+    /// `saved` events and `journal_bytes` of journal. Those who were in it are given up at `absent_until`,
+    /// unless they have come back. If other code is to [take it over](Self::take_over), that comes next, and
+    /// then what it may use now: see [`set_limits`](Self::set_limits).
     #[must_use]
     pub fn open(
         room: Room<S>,
         (saved, journal_bytes): (u64, usize),
-        limits: MemoryLimits,
         records_events: bool,
         now: Timestamp,
         absent_until: Timestamp,
@@ -139,7 +139,6 @@ impl<S: StateroomService> KeptRoom<S> {
         let mut kept = Self::with(room, Some(saved), records_events);
         kept.pace.recorded(journal_bytes);
         (kept.absent, kept.absent_until, kept.ahead) = (absent, absent_until, ahead);
-        kept.set_limits(limits, now);
         kept
     }
 
@@ -168,8 +167,8 @@ impl<S: StateroomService> KeptRoom<S> {
         }
     }
 
-    /// Has the room hear that it may use so much from now on, unless it knows.
-    fn set_limits(&mut self, limits: MemoryLimits, now: Timestamp) {
+    /// Has the room hear that it may use so much from now on, unless it knows. It must be in memory.
+    pub fn set_limits(&mut self, limits: MemoryLimits, now: Timestamp) {
         if self.room.as_ref().is_some_and(|room| room.limits() != limits) {
             // If that fails, the room goes back to the moment before, and keeps those it had.
             let _ = self.handle(Event::Limits { limits }, now);
@@ -510,7 +509,7 @@ impl<S: StateroomService> KeptRoom<S> {
     /// quiet](Self::is_quiet) and in memory.
     ///
     /// # Errors
-    /// When the two don't agree on the state; the old code goes on then.
+    /// When the two don't agree on the state, or the room is not quiet; the old code goes on then.
     pub fn take_over<F>(
         &mut self,
         factory: &F,
@@ -520,6 +519,10 @@ impl<S: StateroomService> KeptRoom<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
+        if !self.is_quiet() {
+            // The state of the new code would come before events that only the old one has heard.
+            return Err(TakeOverFailure::NotNow);
+        }
         let birth = self.own_birth(birth);
         let Some(room) = &mut self.room else { return Ok(()) };
         room.take_over(factory, id, &birth)?;

@@ -9,6 +9,9 @@ pub enum TakeOverFailure {
     /// One of the two has not opted in to that.
     #[error("{0} service does not carry its state over")]
     NotOffered(&'static str),
+    /// Something of the room is on its way to where it is kept, or has to be.
+    #[error("something of the room has yet to be kept")]
+    NotNow,
     /// The old one could not tell its state.
     #[error("the old service could not tell its state: {0}")]
     HandOver(ServiceFailure),

@@ -156,8 +156,8 @@ impl Site {
     /// The process ends, and another one begins at the time `now`.
     fn restart(&mut self, limits: MemoryLimits, now: u64) {
         let saved = self.state.as_ref().unwrap().0;
-        self.room =
-            KeptRoom::open(self.again(), (saved, 0), limits, true, at(now), at(now + 10_000));
+        self.room = KeptRoom::open(self.again(), (saved, 0), true, at(now), at(now + 10_000));
+        self.room.set_limits(limits, at(now));
     }
 }
 

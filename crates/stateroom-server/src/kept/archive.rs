@@ -140,7 +140,6 @@ impl<F: RoomFactory> Archive<F> {
         let mut room = KeptRoom::open(
             room,
             (stored.snapshot.at, journal_bytes),
-            code.factory.limits(),
             self.records_events(),
             self.clock.timestamp(now),
             self.clock.timestamp(self.absent_until),

@@ -109,6 +109,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
             tracing::error!(room = &**id, %error, "the room could not be opened");
             return None;
         }
+        if let Some(kept) = room.core.kept() {
+            // After new code, whose limits come with it.
+            let limits = kept.code.factory.limits();
+            kept.room.set_limits(limits, room.shared.clock.timestamp(now));
+        }
         Some(room)
     }
 

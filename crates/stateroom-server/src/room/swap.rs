@@ -30,6 +30,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     return Ok(());
                 }
                 kept.bring_in(id)?;
+                if !kept.room.is_quiet() {
+                    return Ok(());
+                }
                 let starts_anew = kept.archive.starts_anew;
                 let taken = kept.room.take_over(&**factory, id, &birth);
                 let room = &mut kept.room;
