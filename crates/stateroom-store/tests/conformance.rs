@@ -3,7 +3,7 @@
 mod support;
 
 use stateroom_store::{
-    Durability, FileStore, MAX_QUARANTINED, MemoryStore, ModuleHash, Options, Store, StoreError,
+    Durability, FileStore, MAX_QUARANTINED, MAX_WRITE_BYTES, MemoryStore, ModuleHash, Options, Store, StoreError,
     StoredRecords, UNUSED_MODULES_KEPT, Vitals, Write,
 };
 use std::sync::Arc;
@@ -49,6 +49,8 @@ for_each_store! {
     a_deleted_room_is_gone_and_its_name_can_live_again
     a_room_can_end_and_begin_within_a_commit
     events_set_aside_are_kept_up_to_a_bound
+    events_set_aside_have_a_bound_in_bytes_too
+    a_write_that_is_too_large_is_refused
     rooms_are_summarized_and_listed_by_name
     modules_are_kept_and_old_unused_ones_dropped
     any_name_and_any_bytes_are_kept
@@ -261,6 +263,31 @@ fn events_set_aside_are_kept_up_to_a_bound(store: &mut dyn Store) {
     let summary = reader(store).summary("a").expect("read").expect("there");
     assert_eq!(summary.quarantined as usize, MAX_QUARANTINED);
     assert_eq!(reader(store).quarantined("b").expect("read").len(), 1);
+}
+
+fn events_set_aside_have_a_bound_in_bytes_too(store: &mut dyn Store) {
+    commit(store, &[snapshot("a", 0, b"")]);
+    for at in 0..40 {
+        let (room, reason, event) = ("a".into(), format!("trap {at}"), vec![7; 100 << 10]);
+        commit(store, &[Write::Quarantine { room, at, time: at, reason, event }]);
+    }
+    let kept = reader(store).quarantined("a").expect("read");
+    let bytes: usize = kept.iter().map(|it| it.event.len() + it.reason.len()).sum();
+    assert!((1 << 19..=1 << 20).contains(&bytes), "{bytes} bytes of {} events", kept.len());
+    let last = kept.last().expect("some");
+    assert_eq!((last.at, last.event.len()), (39, 64 << 10));
+    assert!(last.reason.contains("the first 65536 are kept"), "{}", last.reason);
+}
+
+fn a_write_that_is_too_large_is_refused(store: &mut dyn Store) {
+    commit(store, &[snapshot("a", 0, b"")]);
+    // Of zeroes that nobody looks at, so that it takes no memory.
+    let (room, records) = ("a".into(), vec![0; MAX_WRITE_BYTES + 1]);
+    let vitals = Vitals::default();
+    let error = store.commit(&[Write::Append { room, follows: 0, events: 1, records, vitals }]);
+    assert!(matches!(error, Err(StoreError::TooLarge { .. })), "{error:?}");
+    commit(store, &[append("a", 0, 1, b"fits")]);
+    assert_eq!(reader(store).load("a").expect("read").expect("there").events(), 1);
 }
 
 fn rooms_are_summarized_and_listed_by_name(store: &mut dyn Store) {

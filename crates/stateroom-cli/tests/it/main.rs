@@ -15,6 +15,8 @@ mod durable;
 mod every_fault;
 #[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod guarantees;
 #[cfg(unix)]
 mod kept;
 #[cfg(target_os = "linux")]

@@ -289,3 +289,15 @@ async fn a_close_is_answered_with_its_code_and_an_empty_one_with_an_empty_one() 
         assert!(all.ends_with(answer), "{all:?} to {payload:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_does_not_come_whole_in_ten_seconds_is_given_up() {
+    let server = start(|_| {}).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let began = Instant::now();
+    stream.write_all(b"GET /ws/room HTTP/1.1\r\nhost: ").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = within(stream.read_to_end(&mut answer)).await;
+    let took = began.elapsed();
+    assert!((Duration::from_secs(8)..Duration::from_secs(16)).contains(&took), "{took:?}");
+}

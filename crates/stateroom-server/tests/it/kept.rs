@@ -30,7 +30,12 @@ pub(crate) struct Echo {
 
 /// Of echoes; counts the messages that they hear.
 #[derive(Clone, Default)]
-pub(crate) struct Echoes(Arc<AtomicUsize>);
+pub(crate) struct Echoes {
+    heard: Arc<AtomicUsize>,
+    version: u8,
+    /// Held by each copy.
+    copies: Arc<()>,
+}
 
 impl StateroomService for Echo {
     fn message(&mut self, client: ClientId, message: &str) {
@@ -62,7 +67,7 @@ impl StateroomServiceFactory<RoomContext> for Echoes {
     type Error = Infallible;
 
     fn build(&self, _: &str, context: RoomContext) -> Result<Echo, Infallible> {
-        Ok(Echo { context, heard: self.0.clone() })
+        Ok(Echo { context, heard: self.heard.clone() })
     }
 
     fn build_at(&self, id: &str, context: RoomContext, _: &Birth) -> Result<Echo, Infallible> {
@@ -70,7 +75,7 @@ impl StateroomServiceFactory<RoomContext> for Echoes {
     }
 
     fn version(&self) -> Result<CodeVersion, String> {
-        Ok(CodeVersion([1; 32]))
+        Ok(CodeVersion([1 + self.version; 32]))
     }
 
     fn code(&self) -> Option<Arc<[u8]>> {
@@ -89,10 +94,17 @@ struct Held {
     begun: Sender<()>,
     /// Tells that one may go on; all may once nobody is there to tell.
     go_on: Receiver<()>,
+    /// How many bytes of events the largest record had.
+    largest: Arc<AtomicUsize>,
 }
 
 impl Store for Held {
     fn append(&mut self, record: &[Write]) -> Ticket {
+        let bytes = record.iter().map(|write| match write {
+            Write::Append { records, .. } => records.len(),
+            _ => 0,
+        });
+        self.largest.fetch_max(bytes.sum(), SeqCst);
         let _ = self.begun.send(());
         let _ = self.go_on.recv();
         self.store.append(record)
@@ -120,6 +132,8 @@ struct KeptServer {
     address: SocketAddr,
     handle: ServerHandle<Echoes>,
     heard: Arc<AtomicUsize>,
+    copies: Arc<()>,
+    largest: Arc<AtomicUsize>,
     begun: Receiver<()>,
     go_on: Option<Sender<()>>,
     store: MemoryStore,
@@ -129,14 +143,21 @@ impl KeptServer {
     fn start() -> KeptServer {
         let ((begin, begun), (go_on, going_on)) = (channel(), channel());
         let echoes = Echoes::default();
-        let heard = echoes.0.clone();
+        let (heard, copies) = (echoes.heard.clone(), echoes.copies.clone());
         let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
         server.config.shards = 1;
         server.config.empty_room_timeout = Duration::from_millis(50);
         server.config.forget_after = Some(Duration::from_millis(200));
         let store = MemoryStore::new();
+        let largest = Arc::new(AtomicUsize::new(0));
+        let held = Held {
+            store: store.clone(),
+            begun: begin,
+            go_on: going_on,
+            largest: largest.clone(),
+        };
         let keeping = Keeping {
-            store: Box::new(Held { store: store.clone(), begun: begin, go_on: going_on }),
+            store: Box::new(held),
             // So that rooms wait for the store.
             survives: Survives::PowerLoss,
             load_code: Arc::new(|_| Err("there is one code".to_owned())),
@@ -145,7 +166,16 @@ impl KeptServer {
         let running = server.bind_keeping(echoes, keeping).unwrap();
         let (address, handle) = (running.local_addr(), running.handle());
         std::thread::spawn(move || running.run());
-        let server = KeptServer { address, handle, heard, begun, go_on: Some(go_on), store };
+        let server = KeptServer {
+            address,
+            handle,
+            heard,
+            copies,
+            largest,
+            begun,
+            go_on: Some(go_on),
+            store,
+        };
         // That of the code.
         server.let_one_through();
         server
@@ -313,4 +343,77 @@ async fn a_room_that_nobody_visits_is_forgotten_after_its_time_and_one_in_use_is
     assert!(reader.load("other").unwrap().is_some());
     other.send("still here").await;
     hears(&mut other, "still here").await;
+}
+
+#[tokio::test]
+async fn who_closes_is_let_go_though_the_store_does_not_answer() {
+    let server = KeptServer::start();
+    let mut client = server.join().await;
+    client.send("last words").await;
+    server.until_commit();
+    let began = Instant::now();
+    client.0.send(Message::Close(None)).await.unwrap();
+    assert!(matches!(within(client.0.next()).await, Some(Ok(Message::Close(_)))));
+    let took = began.elapsed();
+    assert!((Duration::from_secs(1)..Duration::from_secs(10)).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn code_that_only_rooms_on_disk_have_does_not_gather_in_memory() {
+    let mut server = KeptServer::start();
+    server.let_all_through();
+    let mut clients = Vec::new();
+    for version in 1..=20 {
+        let (heard, copies) = (server.heard.clone(), server.copies.clone());
+        server.handle.swap(Echoes { heard, version, copies }).unwrap();
+        let address = format!("ws://{}/ws/of-{version}", server.address);
+        let mut client = Client(connect_async(address).await.unwrap().0);
+        client.send("hello").await;
+        hears(&mut client, "hello").await;
+        clients.push(client);
+    }
+    // This one, and that of the server itself.
+    let in_use = || Arc::strong_count(&server.copies) - 1;
+    assert!(in_use() >= 20, "each room goes on with its own: {}", in_use());
+    clients.clear();
+    within(async {
+        while in_use() > 8 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_for_the_store_is_bounded_for_all_rooms_together_and_so_is_one_commit() {
+    const MEBIBYTE: usize = 1 << 20;
+    let mut server = KeptServer::start();
+    let mut clients = Vec::new();
+    for number in 0..100 {
+        let address = format!("ws://{}/ws/room-{number}", server.address);
+        clients.push(Client(connect_async(address).await.unwrap().0));
+        server.let_one_through();
+    }
+    let talking: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            tokio::spawn(async move {
+                client.send(&"x".repeat(MEBIBYTE - 1024)).await;
+                client
+            })
+        })
+        .collect();
+    // All that may wait, and a commit that has begun.
+    server.until_heard(64).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let heard = server.heard.load(SeqCst);
+    assert!(heard < 64 + 8 + 8, "{heard} messages of a MiB were heard");
+    server.let_all_through();
+    server.until_heard(100).await;
+    for talking in talking {
+        let mut client = within(talking).await.unwrap();
+        assert_eq!(client.next().await.len(), MEBIBYTE - 1024);
+    }
+    let largest = server.largest.load(SeqCst);
+    assert!((MEBIBYTE..=9 * MEBIBYTE).contains(&largest), "one commit of {largest} bytes");
 }
