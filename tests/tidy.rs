@@ -85,3 +85,102 @@ fn what_cargo_runs_by_itself_is_the_command() {
     let members = members.split(']').next().unwrap();
     assert!(members.contains("stateroom-cli#") && !members.contains(','), "{members}");
 }
+
+/// What tells promises and bounds, with the tests that show them.
+const CLAIMS: [&str; 2] = ["docs/guarantees.md", "docs/limits.md"];
+
+/// Whatever stands in backticks in a text, but for its blocks of code.
+fn quoted(text: &str) -> Vec<&str> {
+    let plain = text.split("\n```").step_by(2);
+    plain.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
+}
+
+/// The rows of all tables in a text that have this last heading: what each cell has.
+fn rows<'a>(text: &'a str, last: &str) -> Vec<Vec<&'a str>> {
+    let (mut rows, mut is_in) = (Vec::new(), false);
+    for line in text.lines() {
+        let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
+        match line.starts_with('|') {
+            false => is_in = false,
+            true if cells.last() == Some(&last) => is_in = true,
+            true if is_in && !cells.iter().all(|cell| cell.starts_with("---")) => rows.push(cells),
+            true => {}
+        }
+    }
+    rows
+}
+
+#[test]
+fn the_tests_that_the_documents_name_are_there() {
+    let code: Vec<String> = rust_files(&["crates", "tests", "benches", "examples"])
+        .unwrap()
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let is_there = |name: &str| match name.contains('/') {
+        true => root().join(name).is_file(),
+        false => code.iter().any(|text| text.contains(&format!("fn {name}("))),
+    };
+    for document in CLAIMS {
+        let text = read(document);
+        let rows = rows(&text, "tests");
+        assert!(rows.len() > 20, "{document} has {} rows", rows.len());
+        for row in rows {
+            let tests = quoted(row.last().unwrap());
+            assert!(!tests.is_empty(), "{document}: nothing shows that {}", row[0]);
+            for test in tests {
+                assert!(is_there(test), "{document}: there is no test {test}");
+            }
+        }
+        // Elsewhere, whatever has the length of a test's name is one.
+        let is_name = |word: &&str| {
+            let is_word = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            is_word && word.matches('_').count() >= 4
+        };
+        for name in quoted(&text).into_iter().filter(is_name) {
+            assert!(is_there(name), "{document}: there is no test {name}");
+        }
+    }
+}
+
+/// Each setting of the command, and what its help tells as the default.
+fn settings(code: &str) -> Vec<(String, String)> {
+    let (mut settings, mut help) = (Vec::new(), String::new());
+    for line in code.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("/// ") {
+            help.push_str(text);
+            help.push(' ');
+        } else if let Some((name, _)) =
+            line.strip_prefix("pub ").and_then(|field| field.split_once(": Option<"))
+        {
+            let default = help.split("[default: ").nth(1).and_then(|rest| rest.split(']').next());
+            let flag = format!("--{}", name.replace('_', "-"));
+            settings.push((flag, default.unwrap_or_default().trim().to_owned()));
+            help.clear();
+        } else if !line.starts_with('#') && line.ends_with(['{', '}', ';']) {
+            help.clear();
+        }
+    }
+    settings
+}
+
+#[test]
+fn the_settings_in_the_documents_are_there_with_the_defaults_that_they_tell() {
+    let settings = settings(&read("crates/stateroom-cli/src/settings.rs"));
+    assert!(settings.len() > 30, "{settings:?}");
+    let default_of = |flag: &str| settings.iter().find(|(name, _)| name == flag).map(|it| &*it.1);
+    for document in CLAIMS {
+        for flag in quoted(&read(document)).into_iter().filter(|word| word.starts_with("--")) {
+            let name = flag.split([' ', '=']).next().unwrap();
+            assert!(default_of(name).is_some(), "{document}: there is no setting {flag}");
+        }
+    }
+    let text = read("docs/limits.md");
+    let mut told = 0;
+    for row in rows(&text, "tests").into_iter().filter(|row| row.len() == 5) {
+        let Some(flag) = quoted(row[1]).first().copied() else { continue };
+        assert_eq!(Some(row[2]), default_of(flag), "the default of {flag}");
+        told += 1;
+    }
+    assert!(told > 25, "{told} settings");
+}
