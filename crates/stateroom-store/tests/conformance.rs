@@ -3,8 +3,8 @@
 mod support;
 
 use stateroom_store::{
-    Durability, FileStore, MAX_QUARANTINED, MAX_WRITE_BYTES, MemoryStore, ModuleHash, Options, Store, StoreError,
-    StoredRecords, UNUSED_MODULES_KEPT, Vitals, Write,
+    Durability, FileStore, MAX_QUARANTINED, MAX_WRITE_BYTES, MemoryStore, ModuleHash, Options,
+    Store, StoreError, StoredRecords, UNUSED_MODULES_KEPT, Vitals, Write,
 };
 use std::sync::Arc;
 use support::{MODULE, append, clients, delete, quarantine, reader, snapshot};

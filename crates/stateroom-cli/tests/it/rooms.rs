@@ -396,16 +396,17 @@ fn what_is_not_there_is_told_and_not_made() {
     // The folder and the bounds that stateroom.toml names are those that hold.
     let kept = Kept::abandoned();
     let text = "[durability]\ndata_dir = \"kept\"\nephemeral = true\n[limits]\nmemory_bytes = 1";
-    fs::write(kept.file("stateroom.toml"), text).unwrap();
+    fs::write(kept.file("stateroom.toml"), format!("{text}\nstack_bytes = \"1GiB\"")).unwrap();
     let here = |arguments: &[&str]| {
         let mut command = stateroom(arguments);
         command.env_remove("STATEROOM_EPHEMERAL").current_dir(kept.folder.path());
         command
     };
     assert_eq!(lines(&told(&mut here(&["rooms", "--json"]))).len(), 1);
-    let said = ends_with(5, &mut here(&["replay", "lobby"]));
-    assert!(said.contains("memory"), "{said}");
-    told(&mut here(&["replay", "lobby", "--memory-bytes", "1MiB"]));
+    let said = ends_with(1, &mut here(&["replay", "lobby"]));
+    assert!(said.contains("stack_bytes"), "{said}");
+    // What the room could see of its limits is part of it, whatever is set now.
+    told(&mut here(&["replay", "lobby", "--stack-bytes", "1MiB"]));
 }
 
 #[test]

@@ -148,14 +148,12 @@ impl KeptServer {
         server.config.shards = 1;
         server.config.empty_room_timeout = Duration::from_millis(50);
         server.config.forget_after = Some(Duration::from_millis(200));
+        // What is not read while the store is held is not what is tried here.
+        server.config.max_unfinished_bytes = 1 << 30;
         let store = MemoryStore::new();
         let largest = Arc::new(AtomicUsize::new(0));
-        let held = Held {
-            store: store.clone(),
-            begun: begin,
-            go_on: going_on,
-            largest: largest.clone(),
-        };
+        let held =
+            Held { store: store.clone(), begun: begin, go_on: going_on, largest: largest.clone() };
         let keeping = Keeping {
             store: Box::new(held),
             // So that rooms wait for the store.
