@@ -11,7 +11,7 @@
 
 use super::requests::{Answer, Answers, Request, bytes_of, is_of_events};
 use crate::{counts, health::ThreadGuard, lock::lock, names::Address};
-use stateroom_store::{Committer, Fate, Store};
+use stateroom_store::{Committer, Fate, Store, Write};
 use std::{
     collections::VecDeque,
     io,
@@ -129,7 +129,8 @@ impl Keeper {
     /// Has something of a room kept after all that the room has submitted, from any thread.
     pub(crate) fn request_after(&self, shard: usize, request: Request) {
         let answers = self.pass_on(shard);
-        self.request(request);
+        self.shared.wait_for(&request);
+        self.send(vec![request]);
         if !answers.is_empty() {
             self.shared.listener.answers(shard, answers);
         }
@@ -140,10 +141,16 @@ impl Keeper {
         self.shared.listener.answers(room.shard, vec![(room.room, answer)]);
     }
 
-    /// Has something kept that is no room's.
-    pub(crate) fn request(&self, request: Request) {
-        self.shared.wait_for(&request);
-        self.send(vec![request]);
+    /// Has something kept that is no room's, and waits until it is.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(crate) fn keep_now(&self, writes: Vec<Write>) -> Result<(), Arc<str>> {
+        let mut committer = lock(&self.shared.committer);
+        let Some(committer) = &mut *committer else { return Err("the server ends".into()) };
+        let kept = committer.commit_alone(writes);
+        self.shared.look_for_failure(committer);
+        kept
     }
 
     /// Commits what was gathered, or sends it on its way. It stays locked meanwhile, so that nothing
@@ -260,17 +267,22 @@ impl Shared {
         });
         let Some(committer) = committer else { return Vec::new() };
         let fates = committer.commit(group);
+        self.look_for_failure(committer);
+        let answer = |fate| match fate {
+            Fate::Kept(answer) => answer,
+            Fate::Lost(reason) => Answer::Lost(reason),
+        };
+        fates.into_iter().map(|(who, fate)| (who, answer(fate))).collect()
+    }
+
+    /// Has it known if nothing can be kept any more.
+    fn look_for_failure(&self, committer: &Committer<Address>) {
         if let Some(reason) = committer.failure()
             && !self.broken.swap(true, Relaxed)
         {
             tracing::error!(%reason, "what rooms do can be kept no more");
             self.listener.failed(reason);
         }
-        let answer = |fate| match fate {
-            Fate::Kept(answer) => answer,
-            Fate::Lost(reason) => Answer::Lost(reason),
-        };
-        fates.into_iter().map(|(who, fate)| (who, answer(fate))).collect()
     }
 
     /// Tells the shards what their rooms are to be told.
