@@ -10,7 +10,8 @@ use crate::{
     http::{self, HttpClient},
     keeping::Keeping,
     kept::{archive::Archive, code::Code, keeper::Listener, requests::Answers},
-    shard::{Letter, Mailbox, Plan, Shard, Surroundings, shard_of},
+    names::shard_of,
+    shard::{Letter, Mailbox, Plan, Shard, Surroundings},
     shared::{FOR_EVER, Shared},
 };
 use mio::net::TcpListener;

@@ -1,6 +1,6 @@
 //! How a shard is told things by other threads.
 
-use super::{guests::Guest, rooms::Returned};
+use super::{handshaking::Guest, room_turn::Returned};
 use crate::{counts::Counts, factory::RoomFactory, kept::requests::Answers};
 use std::{
     io,

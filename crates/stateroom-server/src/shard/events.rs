@@ -1,0 +1,71 @@
+//! What the system, and the passing of time, tell of a shard's sockets.
+
+use super::{
+    socket_state::{News, PlaceKind},
+    state::Shard,
+};
+use crate::{
+    factory::RoomFactory,
+    heartbeat::Heartbeat,
+    room::{Order, Ready},
+};
+use mio::event::Event;
+use std::time::Instant;
+
+impl<F: RoomFactory> Shard<F> {
+    /// Something has happened on a socket.
+    pub(super) fn notice(&mut self, event: &Event) {
+        let socket = event.token().0;
+        let Some(place) = self.places.get_mut(socket) else { return };
+        let socket = socket as u32; // As it was given out.
+        let at_end = event.is_read_closed() || event.is_error();
+        match &mut place.kind {
+            PlaceKind::Member { room, connection, heard, pinged } => {
+                *heard = self.tick;
+                *pinged = false;
+                let ready = Ready { connection: *connection, socket, at_end };
+                self.rooms.note(*room, ready);
+            }
+            PlaceKind::Joining { news, .. } => {
+                *news = if at_end { News::AtEnd } else { News::Ready.max(*news) };
+            }
+            PlaceKind::Greeting(_) => self.greet(socket, at_end),
+            PlaceKind::Leaving { .. } => self.go_on_leaving(socket),
+            PlaceKind::Open => {}
+        }
+    }
+
+    /// Looks at the sockets that have been quiet for long.
+    pub(super) fn look_at_the_quiet(&mut self, now: Instant) {
+        self.shared.metrics.collect(self.number);
+        let due = self.heartbeats.due(now);
+        self.tick = self.heartbeats.tick_at(now);
+        for socket in due {
+            let Some(place) = self.places.get_mut(socket as usize) else { continue };
+            match &mut place.kind {
+                PlaceKind::Member { room, connection, heard, pinged } => {
+                    let ready = Ready { connection: *connection, socket, at_end: false };
+                    let (order, due) = match self.heartbeats.check(*heard, *pinged, self.tick) {
+                        Heartbeat::Alive(due) => (None, due),
+                        Heartbeat::Ping(due) => {
+                            *pinged = true;
+                            (Some(Order::Ping(ready)), due)
+                        }
+                        Heartbeat::Dead => {
+                            (Some(Order::LetGo(ready)), self.heartbeats.first_look(self.tick))
+                        }
+                    };
+                    self.heartbeats.watch(socket, due);
+                    if let Some(order) = order {
+                        let room = *room;
+                        self.rooms.order(room, order);
+                    }
+                }
+                PlaceKind::Greeting(_) => self.greet_no_more(socket),
+                // Its time to go was bounded.
+                PlaceKind::Leaving { .. } => self.free(socket),
+                PlaceKind::Open | PlaceKind::Joining { .. } => {}
+            }
+        }
+    }
+}
