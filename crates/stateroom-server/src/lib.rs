@@ -5,6 +5,7 @@
 //! frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer
 //! once, shares it), `connection` again (writes).
 
+mod batch;
 mod busy;
 mod by_reason;
 mod census;
@@ -25,6 +26,7 @@ mod lock;
 mod metrics;
 mod names;
 mod priority;
+mod queue;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod ring;

@@ -1,16 +1,17 @@
 //! What the shards of a server have in common: its settings, its clock, its counts.
 
 use crate::{
-    ServerConfig,
     by_reason::ByReason,
     census::Census,
     clock::Clock,
     compressor::Compressor,
-    connection::{QueueLimits, ReadLimits},
+    config::ServerConfig,
+    connection::ReadLimits,
     connections::Connections,
     counts::Metrics,
     descriptors,
     health::{Failure, Health},
+    queue::QueueLimits,
     sometimes::ClientLines,
     unfinished::Unfinished,
     websocket::CloseCode,

@@ -5,7 +5,7 @@
 //! too, for a bounded time. Whoever has said that it goes sends no more, and is not waited for.
 
 use crate::{
-    connection::write_frames,
+    queue::write_frames,
     scratch::with_scratch,
     websocket::{CloseCode, encode_close},
 };
