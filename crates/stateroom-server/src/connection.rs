@@ -2,7 +2,7 @@
 
 use crate::{
     batch::Piece,
-    counts,
+    counters,
     queue::{PIECES_PER_WRITE, Queue},
     ring::Write,
     unfinished::{Held, Unfinished},
@@ -58,7 +58,7 @@ pub(crate) enum Reading {
     Waiting,
     /// There may be more, but others have a turn first.
     More,
-    /// The client is gone, with no farewell to say.
+    /// The client is gone, and there is nobody to close.
     Gone,
     /// The client broke the protocol.
     Broken(ProtocolError),
@@ -115,7 +115,7 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Reading::More,
             Err(_) => return Reading::Gone,
         };
-        counts::add(|counts| counts.bytes_in += length as u64);
+        counters::add(|counters| counters.bytes_in += length as u64);
         let filled = scratch.get_mut(..length).unwrap_or_default();
         match self.decode(filled, limits, hear) {
             broken @ Reading::Broken(_) => broken,

@@ -1,6 +1,6 @@
 //! What waits for a client to read: frames that its socket would not take yet.
 
-use crate::counts;
+use crate::counters;
 use bytes::{Buf as _, Bytes};
 use mio::net::TcpStream;
 use std::{
@@ -39,8 +39,8 @@ impl Queue {
     }
 
     pub(crate) fn push(&mut self, frame: Bytes) {
-        counts::add(|counts| {
-            counts.queued_bytes = counts.queued_bytes.wrapping_add(frame.len() as u64);
+        counters::add(|counters| {
+            counters.queued_bytes = counters.queued_bytes.wrapping_add(frame.len() as u64);
         });
         self.bytes += frame.len();
         self.largest = self.largest.max(frame.len());
@@ -74,8 +74,8 @@ impl Queue {
         if written > 0 && !self.is_empty() {
             self.bytes = self.bytes.saturating_sub(written);
             self.progressed = Instant::now();
-            counts::add(|counts| {
-                counts.queued_bytes = counts.queued_bytes.wrapping_sub(written as u64);
+            counters::add(|counters| {
+                counters.queued_bytes = counters.queued_bytes.wrapping_sub(written as u64);
             });
         }
         Ok(())
@@ -89,8 +89,8 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        counts::add(|counts| {
-            counts.queued_bytes = counts.queued_bytes.wrapping_sub(self.bytes as u64);
+        counters::add(|counters| {
+            counters.queued_bytes = counters.queued_bytes.wrapping_sub(self.bytes as u64);
         });
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     batch::{Batch, Piece},
     connection::Connection,
-    counts,
+    counters,
     queue::QueueLimits,
     ring::{self, Write},
     websocket::encode_data,
@@ -175,9 +175,9 @@ impl Sockets {
                 }
             }
         }
-        counts::add(|counts| {
-            counts.deliveries += receivers;
-            counts.bytes_out += receivers * u64::from(piece.end - piece.start);
+        counters::add(|counters| {
+            counters.deliveries += receivers;
+            counters.bytes_out += receivers * u64::from(piece.end - piece.start);
         });
     }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     busy::lend_thread,
     clock::Clock,
-    counts,
+    counters,
     factory::RoomFactory,
     health::ThreadGuard,
     keeping::{Keeping, LoadCode, Survives},
@@ -207,12 +207,12 @@ impl<F: RoomFactory> Archive<F> {
     }
 }
 
-/// Counts a room that was brought back since `began`.
+/// Counters a room that was brought back since `began`.
 fn count_replay(stored: &StoredRoom, began: Instant) {
-    counts::add(|counts| {
-        counts.replays += 1;
-        counts.replayed_events += stored.events().saturating_sub(stored.snapshot.at);
-        counts.replay_nanoseconds += began.elapsed().as_nanos() as u64;
+    counters::add(|counters| {
+        counters.replays += 1;
+        counters.replayed_events += stored.events().saturating_sub(stored.snapshot.at);
+        counters.replay_nanoseconds += began.elapsed().as_nanos() as u64;
     });
 }
 

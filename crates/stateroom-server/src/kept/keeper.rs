@@ -10,7 +10,7 @@
 //! thread's.
 
 use super::requests::{Answer, Answers, Request, bytes_of, is_of_events};
-use crate::{counts, health::ThreadGuard, lock::lock, names::Address};
+use crate::{counters, health::ThreadGuard, lock::lock, names::Address};
 use stateroom_store::{Committer, Fate, Store};
 use std::{
     collections::VecDeque,
@@ -233,12 +233,12 @@ impl Shared {
         }
     }
 
-    /// Counts a request that waits from now on.
+    /// Counters a request that waits from now on.
     fn wait_for(&self, request: &Request) {
         let bytes = bytes_of(request);
         self.waiting.fetch_add(bytes, Relaxed);
-        counts::add(|counts| {
-            counts.undurable_bytes = counts.undurable_bytes.wrapping_add(bytes as u64);
+        counters::add(|counters| {
+            counters.undurable_bytes = counters.undurable_bytes.wrapping_add(bytes as u64);
         });
     }
 
@@ -253,10 +253,10 @@ impl Shared {
         }
         let bytes: usize = group.iter().map(bytes_of).sum();
         self.waiting.fetch_sub(bytes, Relaxed);
-        counts::add(|counts| {
-            counts.undurable_bytes = counts.undurable_bytes.wrapping_sub(bytes as u64);
-            counts.committed_bytes += bytes as u64;
-            counts.commits += 1;
+        counters::add(|counters| {
+            counters.undurable_bytes = counters.undurable_bytes.wrapping_sub(bytes as u64);
+            counters.committed_bytes += bytes as u64;
+            counters.commits += 1;
         });
         let Some(committer) = committer else { return Vec::new() };
         let fates = committer.commit(group);

@@ -9,7 +9,7 @@ use stateroom_room::Event;
 use std::time::Instant;
 
 impl<F: RoomFactory> DrivenRoom<F> {
-    /// Takes leave of everyone, in the way that fits the room's end.
+    /// Closes every client, in the way that fits the room's end.
     pub(crate) fn close_all(&mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
         let leaving = match end {
             End::Failed(ended) => {
@@ -25,7 +25,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             // Nobody is there.
             End::Forgotten => Leaving::Gone,
             End::ShutDown => {
-                self.say_farewell(turn, now);
+                self.prepare_for_shutdown(turn, now);
                 let (code, reason) = self.shared.closing();
                 Leaving::Closed(code, reason)
             }
@@ -44,7 +44,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// The room's last moment before the server ends. One that is kept will go on after it, so
     /// nobody is told that anybody left.
-    fn say_farewell(&mut self, turn: &mut Turn<F>, now: Instant) {
+    fn prepare_for_shutdown(&mut self, turn: &mut Turn<F>, now: Instant) {
         self.submit();
         if let Some(kept) = self.core.kept() {
             if !kept.save_for_good(&self.id) {

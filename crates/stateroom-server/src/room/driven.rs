@@ -74,7 +74,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         core.drain_commands(|command| match command {
             Command::Open { client } => {
                 if let Some(newcomer) = newcomers.pop_front() {
-                    newcomer.settle_in(client, sockets, early, turn);
+                    newcomer.join(client, sockets, early, turn);
                 }
             }
             Command::Send { to, kind, bytes } => sockets.send(to, kind, bytes),

@@ -28,7 +28,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     }
 
     /// When the room, which nobody is in, has something to do.
-    pub(crate) fn attends_at(&self) -> Option<Instant> {
+    pub(crate) fn due_when_empty(&self) -> Option<Instant> {
         [self.deadline(), self.absent_until()].into_iter().flatten().min()
     }
 

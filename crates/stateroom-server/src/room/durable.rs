@@ -5,7 +5,7 @@ use super::{
     kept::not_back,
     turn::{End, Leaving, Turn},
 };
-use crate::{counts, factory::RoomFactory, kept::requests::Answer, websocket::CloseCode};
+use crate::{counters, factory::RoomFactory, kept::requests::Answer, websocket::CloseCode};
 use stateroom_room::Consequence;
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 let (at, events) = kept.submitted;
                 let waited = now.saturating_duration_since(at);
                 let count = events.saturating_sub(durable);
-                counts::add(|counts| counts.durable_latency.add(waited, count));
+                counters::add(|counters| counters.durable_latency.add(waited, count));
                 self.obey(turn);
                 self.let_go_of_the_answered(now);
             }

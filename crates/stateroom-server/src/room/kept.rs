@@ -2,7 +2,7 @@
 //! kept of it is read where it has to be made again.
 
 use crate::{
-    counts,
+    counters,
     factory::RoomFactory,
     kept::{
         archive::{Archive, OpenFailure},
@@ -192,9 +192,9 @@ fn snapshot<F>(
 ) -> Result<Write, String> {
     let at = state.at;
     let state = state.encode().map_err(|failure| failure.to_string())?;
-    counts::add(|counts| {
-        counts.snapshots += 1;
-        counts.snapshot_bytes += state.len() as u64;
+    counters::add(|counters| {
+        counters.snapshots += 1;
+        counters.snapshot_bytes += state.len() as u64;
     });
     Ok(Write::Snapshot { room: id.clone(), at, module: ModuleHash(code.version.0), state, vitals })
 }

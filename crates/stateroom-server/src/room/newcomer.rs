@@ -16,7 +16,7 @@ pub(super) struct Newcomer {
 
 impl Newcomer {
     /// The newcomer is a client now.
-    pub(super) fn settle_in<F>(
+    pub(super) fn join<F>(
         self,
         client: ClientId,
         sockets: &mut Sockets,

@@ -60,7 +60,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     }
 
     /// Lets those go who were in the room before the server ended, and have not come back.
-    pub(super) fn part_with_the_absent(
+    pub(super) fn disconnect_the_absent(
         &mut self,
         turn: &mut Turn<F>,
         now: Instant,

@@ -7,7 +7,7 @@ use super::{
     turn::{BATCH_BYTES, End, Order, TURN, Turn},
 };
 use crate::{
-    counts,
+    counters,
     factory::RoomFactory,
     kept::{archive::Archive, code::Code},
     names::Address,
@@ -82,7 +82,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         // Nobody comes while others are on their way out: they might be given the same keys.
         let heard = if self.is_busy() { Ok(()) } else { self.hear_everything(turn, now) };
         let took = now.elapsed();
-        counts::add(|counts| counts.hearing_nanoseconds += took.as_nanos() as u64);
+        counters::add(|counters| counters.hearing_nanoseconds += took.as_nanos() as u64);
         if let Some(kept) = self.core.kept() {
             kept.room.computed(took);
         }
@@ -106,7 +106,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     fn hear_everything(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
         if !self.is_blocked() {
             // Before anybody who comes is told who is there.
-            self.part_with_the_absent(turn, now)?;
+            self.disconnect_the_absent(turn, now)?;
         }
         let mut in_turn = true;
         let mut orders = std::mem::take(&mut turn.orders).into_iter();
@@ -167,7 +167,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             Order::LetGo(socket) => self.let_go_silent(socket),
             Order::ShutDown => return Err(End::ShutDown),
             Order::Forget => self.be_forgotten(),
-            Order::Answer(_) | Order::Attend => {}
+            Order::Answer(_) | Order::BeInMemory => {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::{
     keeping::Keeping,
     kept::{archive::Archive, code::Code, keeper::Listener, requests::Answers},
     names::shard_of,
-    shard::{Letter, Mailbox},
+    shard::{Mailbox, ShardMessage},
     shared::{FOR_EVER, Shared},
 };
 use std::{
@@ -20,7 +20,7 @@ use std::{
 /// What it takes to keep rooms: the way to the store, and the code of new ones.
 type Kept<F> = (Arc<Archive<F>>, Code<F>);
 
-/// Opens the archive, and has the rooms in it that have something to do attend at their time.
+/// Opens the archive, and has the rooms in it that have something to do be in memory at their time.
 pub(super) fn open_archive<F: RoomFactory>(
     keeping: Keeping<F>,
     factory: &Arc<F>,
@@ -32,18 +32,18 @@ pub(super) fn open_archive<F: RoomFactory>(
     let guard = shared.health.guard("keeper");
     let archive = Archive::new(keeping, shared.clock, given_up, shards.len(), listener, guard)?;
     let code = archive.keep_code(factory.clone()).map_err(io::Error::other)?;
-    let mut alarms: Vec<Vec<(Instant, Arc<str>)>> = vec![Vec::new(); shards.len()];
+    let mut timers: Vec<Vec<(Instant, Arc<str>)>> = vec![Vec::new(); shards.len()];
     for (room, vitals) in archive.needing_attention().map_err(io::Error::other)? {
         let timer = vitals.wake_at.map(|wake_at| due(shared.clock, wake_at, vitals.heard_at));
         let absent = (vitals.clients > 0).then_some(given_up);
         if let Some(when) = [timer, absent].into_iter().flatten().min()
-            && let Some(alarms) = alarms.get_mut(shard_of(&room, shards.len()))
+            && let Some(timers) = timers.get_mut(shard_of(&room, shards.len()))
         {
-            alarms.push((when, room));
+            timers.push((when, room));
         }
     }
-    for (shard, alarms) in shards.iter().zip(alarms) {
-        shard.send(Letter::Alarms(alarms));
+    for (shard, timers) in shards.iter().zip(timers) {
+        shard.send(ShardMessage::Timers(timers));
     }
     Ok((Arc::new(archive), code))
 }
@@ -68,9 +68,9 @@ struct Mailboxes<F: RoomFactory> {
 impl<F: RoomFactory> Listener for Mailboxes<F> {
     fn answers(&self, shard: usize, answers: Answers) {
         // What a shard counts it collects itself; other threads have nowhere else to.
-        self.shared.metrics.collect(usize::MAX);
+        self.shared.totals.collect(usize::MAX);
         if let Some(mailbox) = self.shards.get(shard) {
-            mailbox.send(Letter::Answers(answers));
+            mailbox.send(ShardMessage::Answers(answers));
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     factory::RoomFactory,
     kept::archive::Archive,
     names::shard_of,
-    shard::{Letter, Mailbox},
+    shard::{Mailbox, ShardMessage},
     shared::Shared,
 };
 use std::{
@@ -50,7 +50,7 @@ pub(super) async fn forget_rooms<F: RoomFactory>(
             }
         }
         for (shard, rooms) in shards.iter().zip(of_shards) {
-            shard.send(Letter::Forget(rooms));
+            shard.send(ShardMessage::Forget(rooms));
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     factory::RoomFactory,
     kept::archive::Archive,
-    shard::{Letter, Mailbox},
+    shard::{Mailbox, ShardMessage},
 };
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,7 @@ impl<F: RoomFactory> ServerHandle<F> {
             archive.keep_code(factory.clone())?;
         }
         for mailbox in self.shards.iter() {
-            mailbox.send(Letter::Swap(factory.clone()));
+            mailbox.send(ShardMessage::Swap(factory.clone()));
         }
         Ok(())
     }

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     busy,
-    census::Tiers,
     factory::RoomFactory,
     http::{self, HttpClient},
-    shard::{Letter, Shard},
+    occupancy::Tiers,
+    shard::{Shard, ShardMessage},
     shared::Shared,
 };
 use std::{
@@ -113,9 +113,9 @@ async fn serve<F: RoomFactory>(
     }
     stopping.cancel();
     shared.health.stop();
-    shared.census.stop();
+    shared.occupancy.stop();
     for mailbox in shards.iter() {
-        mailbox.send(Letter::ShutDown);
+        mailbox.send(ShardMessage::ShutDown);
     }
     // The shards keep to the timeout themselves, unless a room computes beyond it.
     let deadline = Instant::now() + shared.config.shutdown_timeout;
@@ -151,6 +151,6 @@ async fn tell_of_rooms(shared: &Shared) {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(every).await;
-        shared.census.tell(&mut told);
+        shared.occupancy.tell(&mut told);
     }
 }

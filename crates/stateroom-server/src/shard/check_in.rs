@@ -1,7 +1,7 @@
 //! How a room is taken out for its turn, is put back after it, and is let sleep in between.
 
 use super::{
-    room_turn::{Awake, Errand},
+    room_turn::{Awake, RoomTurn},
     slots::RoomSlots,
     tiers::Urgency,
 };
@@ -19,8 +19,8 @@ use std::{
 /// What became of a room that was put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CheckedIn {
-    /// It is over because nobody is there, and was removed. Where it is kept, it may have to attend
-    /// again at a certain time.
+    /// It is over because nobody is there, and was removed. Where it is kept, it may have to be in
+    /// memory again at a certain time.
     Removed(Option<Instant>),
     /// It is awake, and can sleep.
     Awake(Awake),
@@ -42,7 +42,7 @@ pub(crate) enum PutToSleep {
 impl<F: RoomFactory> RoomSlots<F> {
     /// Takes out the room whose turn it is, with what it is to hear. The buffers of `turn` go to
     /// what the room is told meanwhile.
-    pub(crate) fn check_out(&mut self, mut turn: Turn<F>) -> Result<Errand<F>, Turn<F>> {
+    pub(crate) fn check_out(&mut self, mut turn: Turn<F>) -> Result<RoomTurn<F>, Turn<F>> {
         let Some(key) = self.next() else { return Err(turn) };
         self.queue.pop_front();
         let Some(slot) = self.slot(key) else { return Err(turn) };
@@ -51,7 +51,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         std::mem::swap(&mut turn.orders, &mut slot.orders);
         std::mem::swap(&mut turn.ready, &mut slot.ready);
         let (id, room) = (slot.id.clone(), slot.room.take());
-        Ok(Errand { key, id, room, turn })
+        Ok(RoomTurn { key, id, room, turn })
     }
 
     /// Puts a room back, with what it has left to hear.
@@ -74,19 +74,19 @@ impl<F: RoomFactory> RoomSlots<F> {
         std::mem::swap(&mut turn.orders, &mut slot.orders);
         turn.ready.append(&mut slot.ready);
         std::mem::swap(&mut turn.ready, &mut slot.ready);
-        let is_wanted = !slot.orders.is_empty() || slot.seats > 0;
+        let is_wanted = !slot.orders.is_empty() || slot.clients > 0;
         if !is_wanted && room.is_over(now) {
-            let attends_at = room.attends_at();
+            let due_when_empty = room.due_when_empty();
             slot.room = Some(room);
             self.asleep -= usize::from(has_woken);
             self.remove(key);
-            return CheckedIn::Removed(attends_at);
+            return CheckedIn::Removed(due_when_empty);
         }
         let checked_in = match awake {
             Some(awake) if !slot.is_sleepless => CheckedIn::Awake(awake),
             _ => CheckedIn::Other,
         };
-        // An empty room whose last client is being taken leave of is looked at once that is done.
+        // An empty room whose last connection is being closed is looked at once that is done.
         let due = room.due().filter(|due| *due > now || !room.is_over(now));
         let goes_on = room.has_more(&slot.orders, &slot.ready);
         slot.room = Some(room);
@@ -105,7 +105,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         self.on_disk = self.on_disk + usize::from(is_on_disk) - usize::from(was_on_disk);
     }
 
-    /// Lets a room sleep that has nothing to do, or whose place is needed.
+    /// Lets a room sleep that has nothing to do, or whose memory is needed.
     pub(crate) fn put_to_sleep(
         &mut self,
         key: RoomKey,

@@ -1,8 +1,8 @@
 //! How a shard closes clients: those whom their rooms have let go, and those who are not let in.
 
 use super::{
-    farewell::{Farewell, Progress},
-    socket_state::{News, PlaceKind},
+    closing::{Closing, Progress},
+    socket_state::{Readiness, SocketState},
     state::Shard,
 };
 use crate::{
@@ -17,41 +17,44 @@ use std::collections::VecDeque;
 
 impl<F: RoomFactory> Shard<F> {
     /// Takes over a client that its room has let go.
-    pub(super) fn part(&mut self, departure: Departure, room: RoomKey) {
+    pub(super) fn take_over(&mut self, departure: Departure, room: RoomKey) {
         let Departure { socket, stream, queue, leaving } = departure;
         match leaving {
             Leaving::Gone => {
                 drop(stream);
-                self.set_place(socket, PlaceKind::Joining { room, news: News::None });
+                self.set_state(
+                    socket,
+                    SocketState::Joining { room, readiness: Readiness::Nothing },
+                );
                 self.free(socket);
             }
             Leaving::Answered(code) => {
-                let farewell = Farewell::new(stream, queue, code, "", false);
-                self.take_leave(socket, farewell, Some(room));
+                let closing = Closing::new(stream, queue, code, "", false);
+                self.begin_closing(socket, closing, Some(room));
             }
             Leaving::Closed(code, reason) => {
-                let farewell = Farewell::new(stream, queue, code, reason, true);
-                self.take_leave(socket, farewell, Some(room));
+                let closing = Closing::new(stream, queue, code, reason, true);
+                self.begin_closing(socket, closing, Some(room));
             }
         }
     }
 
-    /// Begins a farewell, after which the seat in `room` is given back.
-    pub(super) fn take_leave(&mut self, socket: u32, farewell: Farewell, room: Option<RoomKey>) {
-        self.set_place(socket, PlaceKind::Leaving { farewell: Box::new(farewell), room });
-        self.go_on_leaving(socket);
+    /// Begins to close a connection, after which its client is no more counted in `room`.
+    pub(super) fn begin_closing(&mut self, socket: u32, closing: Closing, room: Option<RoomKey>) {
+        self.set_state(socket, SocketState::Closing { closing: Box::new(closing), room });
+        self.go_on_closing(socket);
         self.look_after(socket, self.shared.config.closing_timeout);
     }
 
-    pub(super) fn go_on_leaving(&mut self, socket: u32) {
-        let Some(place) = self.places.get_mut(socket as usize) else { return };
-        let PlaceKind::Leaving { farewell, .. } = &mut place.kind else { return };
-        if farewell.go_on() == Progress::Over {
+    pub(super) fn go_on_closing(&mut self, socket: u32) {
+        let Some(slot) = self.sockets.get_mut(socket as usize) else { return };
+        let SocketState::Closing { closing, .. } = &mut slot.state else { return };
+        if closing.go_on() == Progress::Over {
             self.free(socket);
         }
     }
 
-    /// Takes leave of clients whose room does not let them in.
+    /// Closes clients whose room does not let them in.
     pub(super) fn refuse(
         &mut self,
         room: RoomKey,
@@ -67,7 +70,7 @@ impl<F: RoomFactory> Shard<F> {
                     queue: VecDeque::new(),
                     leaving: Leaving::Closed(code, why),
                 };
-                self.part(departure, room);
+                self.take_over(departure, room);
             }
         }
     }
@@ -75,7 +78,7 @@ impl<F: RoomFactory> Shard<F> {
     /// Answers a request with an error.
     pub(super) fn reject(&mut self, stream: TcpStream, rejection: &Rejection, socket: u32) {
         self.shared.refusals.add(rejection.label());
-        let farewell = Farewell::with_response(stream, rejection.response());
-        self.take_leave(socket, farewell, None);
+        let closing = Closing::with_response(stream, rejection.response());
+        self.begin_closing(socket, closing, None);
     }
 }

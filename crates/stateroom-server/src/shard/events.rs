@@ -1,7 +1,7 @@
 //! What the system, and the passing of time, tell of a shard's sockets.
 
 use super::{
-    socket_state::{News, PlaceKind},
+    socket_state::{Readiness, SocketState},
     state::Shard,
 };
 use crate::{
@@ -16,34 +16,35 @@ impl<F: RoomFactory> Shard<F> {
     /// Something has happened on a socket.
     pub(super) fn notice(&mut self, event: &Event) {
         let socket = event.token().0;
-        let Some(place) = self.places.get_mut(socket) else { return };
+        let Some(slot) = self.sockets.get_mut(socket) else { return };
         let socket = socket as u32; // As it was given out.
         let at_end = event.is_read_closed() || event.is_error();
-        match &mut place.kind {
-            PlaceKind::Member { room, connection, heard, pinged } => {
+        match &mut slot.state {
+            SocketState::Member { room, connection, heard, pinged } => {
                 *heard = self.tick;
                 *pinged = false;
                 let ready = Ready { connection: *connection, socket, at_end };
                 self.rooms.note(*room, ready);
             }
-            PlaceKind::Joining { news, .. } => {
-                *news = if at_end { News::AtEnd } else { News::Ready.max(*news) };
+            SocketState::Joining { readiness, .. } => {
+                *readiness =
+                    if at_end { Readiness::AtEnd } else { Readiness::Ready.max(*readiness) };
             }
-            PlaceKind::Greeting(_) => self.greet(socket, at_end),
-            PlaceKind::Leaving { .. } => self.go_on_leaving(socket),
-            PlaceKind::Open => {}
+            SocketState::Handshaking(_) => self.read_handshake(socket, at_end),
+            SocketState::Closing { .. } => self.go_on_closing(socket),
+            SocketState::Open => {}
         }
     }
 
     /// Looks at the sockets that have been quiet for long.
     pub(super) fn look_at_the_quiet(&mut self, now: Instant) {
-        self.shared.metrics.collect(self.number);
+        self.shared.totals.collect(self.number);
         let due = self.heartbeats.due(now);
         self.tick = self.heartbeats.tick_at(now);
         for socket in due {
-            let Some(place) = self.places.get_mut(socket as usize) else { continue };
-            match &mut place.kind {
-                PlaceKind::Member { room, connection, heard, pinged } => {
+            let Some(slot) = self.sockets.get_mut(socket as usize) else { continue };
+            match &mut slot.state {
+                SocketState::Member { room, connection, heard, pinged } => {
                     let ready = Ready { connection: *connection, socket, at_end: false };
                     let (order, due) = match self.heartbeats.check(*heard, *pinged, self.tick) {
                         Heartbeat::Alive(due) => (None, due),
@@ -61,10 +62,10 @@ impl<F: RoomFactory> Shard<F> {
                         self.rooms.order(room, order);
                     }
                 }
-                PlaceKind::Greeting(_) => self.greet_no_more(socket),
+                SocketState::Handshaking(_) => self.handshake_timed_out(socket),
                 // Its time to go was bounded.
-                PlaceKind::Leaving { .. } => self.free(socket),
-                PlaceKind::Open | PlaceKind::Joining { .. } => {}
+                SocketState::Closing { .. } => self.free(socket),
+                SocketState::Open | SocketState::Joining { .. } => {}
             }
         }
     }

@@ -2,9 +2,9 @@
 //! the client to the shard of its room.
 
 use super::{
-    handshaking::{Greeting, Guest},
-    mailbox::Letter,
-    socket_state::{News, Place, PlaceKind},
+    handshaking::{Handshaking, NewClient},
+    mailbox::ShardMessage,
+    socket_state::{Readiness, SocketSlot, SocketState},
     state::Shard,
 };
 use crate::{
@@ -27,32 +27,33 @@ impl<F: RoomFactory> Shard<F> {
     /// Begins with a connection that was accepted.
     pub(super) fn receive(&mut self, mut stream: TcpStream, permit: Permit, is_refused: bool) {
         let Some(socket) = self.register(&mut stream, Some(permit)) else { return };
-        let greeting = Box::new(Greeting::new(stream, is_refused));
-        self.set_place(socket, PlaceKind::Greeting(greeting));
+        let handshaking = Box::new(Handshaking::new(stream, is_refused));
+        self.set_state(socket, SocketState::Handshaking(handshaking));
         self.look_after(socket, if is_refused { REFUSED_TIMEOUT } else { REQUEST_TIMEOUT });
     }
 
     /// Reads on in the request of a connection, whose end may have been told of.
-    pub(super) fn greet(&mut self, socket: u32, at_end: bool) {
-        let Some(Place { kind: PlaceKind::Greeting(greeting), .. }) =
-            self.places.get_mut(socket as usize)
+    pub(super) fn read_handshake(&mut self, socket: u32, at_end: bool) {
+        let Some(SocketSlot { state: SocketState::Handshaking(handshaking), .. }) =
+            self.sockets.get_mut(socket as usize)
         else {
             return;
         };
-        let (head, bytes) = match greeting.read() {
+        let (head, bytes) = match handshaking.read() {
             Ok(None) => return,
             Ok(Some(read)) => read,
             Err(_) => return self.free(socket),
         };
-        let Some(PlaceKind::Greeting(greeting)) = self.vacate(socket) else { return };
-        let mut stream = greeting.stream;
+        let Some(SocketState::Handshaking(handshaking)) = self.take_state(socket) else { return };
+        let mut stream = handshaking.stream;
         // Whoever looks after the server is to know that it does well also when it is full.
-        if greeting.is_refused && !request::is_about_the_server(&bytes) {
+        if handshaking.is_refused && !request::is_about_the_server(&bytes) {
             return self.refuse_connection(stream, socket);
         }
         match head {
             Head::Partial | Head::Http => {
-                let permit = self.places.get_mut(socket as usize).and_then(|p| p.permit.take());
+                let permit =
+                    self.sockets.get_mut(socket as usize).and_then(|slot| slot.permit.take());
                 let Some(mut permit) = permit else { return self.free(socket) };
                 if !permit.become_kind(Kind::Http) {
                     self.return_permit(socket, permit);
@@ -70,30 +71,30 @@ impl<F: RoomFactory> Shard<F> {
                 let early = bytes.get(length..).unwrap_or_default().to_vec();
                 let early_bytes = early.len();
                 let shard = shard_of(&join.room_id, self.shards.len());
-                let mut guest = Guest { stream, join, early, permit: None };
+                let mut new_client = NewClient { stream, join, early, permit: None };
                 if shard == self.number {
-                    let news = match at_end {
-                        true => News::AtEnd,
-                        false if early_bytes > 0 => News::Ready,
-                        false => News::None,
+                    let readiness = match at_end {
+                        true => Readiness::AtEnd,
+                        false if early_bytes > 0 => Readiness::Ready,
+                        false => Readiness::Nothing,
                     };
-                    self.admit(guest, Some((socket, news)));
+                    self.admit(new_client, Some((socket, readiness)));
                 } else if let Some(mailbox) = self.shards.get(shard).cloned() {
-                    self.withdraw(&mut guest.stream);
-                    guest.permit =
-                        self.places.get_mut(socket as usize).and_then(|p| p.permit.take());
+                    self.withdraw(&mut new_client.stream);
+                    new_client.permit =
+                        self.sockets.get_mut(socket as usize).and_then(|slot| slot.permit.take());
                     self.free(socket);
-                    mailbox.send(Letter::Guest(guest));
+                    mailbox.send(ShardMessage::NewClient(new_client));
                 }
             }
         }
     }
 
     /// Gives up on a connection that has not sent its request in time.
-    pub(super) fn greet_no_more(&mut self, socket: u32) {
-        match self.vacate(socket) {
-            Some(PlaceKind::Greeting(greeting)) if greeting.is_refused => {
-                self.refuse_connection(greeting.stream, socket);
+    pub(super) fn handshake_timed_out(&mut self, socket: u32) {
+        match self.take_state(socket) {
+            Some(SocketState::Handshaking(handshaking)) if handshaking.is_refused => {
+                self.refuse_connection(handshaking.stream, socket);
             }
             _ => self.free(socket),
         }

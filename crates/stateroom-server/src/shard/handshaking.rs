@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, Read as _};
 
 /// A connection whose request has not been read whole.
 #[derive(Debug)]
-pub(crate) struct Greeting {
+pub(crate) struct Handshaking {
     pub(super) stream: TcpStream,
     pub(super) head: Vec<u8>,
     /// Whether there is no room for it.
@@ -20,7 +20,7 @@ pub(crate) struct Greeting {
 
 /// A client whose handshake is in order, on its way to the shard of its room.
 #[derive(Debug)]
-pub(crate) struct Guest {
+pub(crate) struct NewClient {
     pub(super) stream: TcpStream,
     pub(super) join: Join,
     /// What it sent after the handshake.
@@ -29,9 +29,9 @@ pub(crate) struct Guest {
     pub(super) permit: Option<Permit>,
 }
 
-impl Greeting {
+impl Handshaking {
     pub(super) fn new(stream: TcpStream, is_refused: bool) -> Self {
-        Greeting { stream, head: Vec::new(), is_refused }
+        Handshaking { stream, head: Vec::new(), is_refused }
     }
 
     /// Reads what is there. `None` while the head is not whole; else what it is, and all that was

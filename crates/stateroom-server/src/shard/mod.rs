@@ -5,8 +5,8 @@
 //! take long, the shard goes on without it on another thread (see `busy`), and the room comes back
 //! as a message. What the files are, from the ground up:
 //!
-//! - `tiers`, `agenda`: which rooms are awake, and when they have something to do;
-//! - `handshaking`, `farewell`, `socket_state`: what a socket is there for;
+//! - `tiers`, `timers`: which rooms are awake, and when they have something to do;
+//! - `handshaking`, `closing`, `socket_state`: what a socket is there for;
 //! - `slots`, `room_turn`, `check_in`: the rooms, and one that is out for its turn;
 //! - `mailbox`: what other threads tell a shard;
 //! - `state`: all of these together;
@@ -16,11 +16,10 @@
 
 mod accept;
 mod admit;
-mod agenda;
 mod check_in;
 mod close;
+mod closing;
 mod events;
-mod farewell;
 mod handshake;
 mod handshaking;
 mod mailbox;
@@ -31,7 +30,8 @@ mod socket_state;
 mod sockets;
 mod state;
 mod tiers;
+mod timers;
 mod turns;
 
-pub(crate) use mailbox::{Letter, Mailbox};
+pub(crate) use mailbox::{Mailbox, ShardMessage};
 pub(crate) use state::{Plan, Shard, Surroundings};

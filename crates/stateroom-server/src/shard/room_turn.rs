@@ -1,7 +1,7 @@
 //! A room that is taken out of its shard for a turn, and what comes back.
 
 use crate::{
-    counts,
+    counters,
     factory::RoomFactory,
     names::{Address, RoomKey},
     room::{DrivenRoom, End, Opener, Turn, discard},
@@ -13,7 +13,7 @@ use std::{
 };
 
 /// A room that is taken out for its turn.
-pub(crate) struct Errand<F: RoomFactory> {
+pub(crate) struct RoomTurn<F: RoomFactory> {
     pub(crate) key: RoomKey,
     pub(crate) id: Arc<str>,
     /// `None` if it has yet to be started.
@@ -22,7 +22,7 @@ pub(crate) struct Errand<F: RoomFactory> {
 }
 
 /// A room whose turn is over.
-pub(crate) struct Returned<F: RoomFactory> {
+pub(crate) struct FinishedTurn<F: RoomFactory> {
     pub(crate) key: RoomKey,
     pub(crate) turn: Turn<F>,
     pub(crate) outcome: Outcome<F>,
@@ -49,10 +49,10 @@ pub(crate) struct Awake {
     pub(crate) heard: bool,
 }
 
-impl<F: RoomFactory> Errand<F> {
+impl<F: RoomFactory> RoomTurn<F> {
     /// The room's turn. Knows nothing of the shard, which may be on another thread by now.
-    pub(super) fn run(self, opener: Option<Opener<F>>, shard: usize) -> Returned<F> {
-        let Errand { key, id, mut room, mut turn } = self;
+    pub(super) fn run(self, opener: Option<Opener<F>>, shard: usize) -> FinishedTurn<F> {
+        let RoomTurn { key, id, mut room, mut turn } = self;
         let now = Instant::now();
         // The room itself stays outside: dropping it may be the next thing that panics.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -73,7 +73,7 @@ impl<F: RoomFactory> Errand<F> {
                 }
             }
         }));
-        counts::add(|counts| counts.turn_ended(now.elapsed()));
+        counters::add(|counters| counters.turn_ended(now.elapsed()));
         let outcome = match (outcome, room) {
             (Ok(Ok(awake)), Some(room)) => Outcome::GoesOn(room, awake),
             (outcome, room) => {
@@ -91,6 +91,6 @@ impl<F: RoomFactory> Errand<F> {
                 }
             }
         };
-        Returned { key, turn, outcome }
+        FinishedTurn { key, turn, outcome }
     }
 }

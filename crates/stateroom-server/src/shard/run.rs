@@ -2,13 +2,13 @@
 //! that is for, and gives each of them a turn.
 
 use super::{
-    mailbox::Letter,
-    socket_state::PlaceKind,
-    state::{LETTERS, LISTENER, Shard},
+    mailbox::ShardMessage,
+    socket_state::SocketState,
+    state::{LISTENER, MAILBOX, Shard},
     tiers::Urgency,
 };
 use crate::{
-    counts,
+    counters,
     factory::RoomFactory,
     kept::{code::Code, requests::Answers},
     room::Order,
@@ -21,7 +21,7 @@ use std::{
 
 /// How many rooms that are not in memory are brought back at once because their time has come: after
 /// a server's start there may be thousands, and clients must not wait for all of them.
-const ALARMS_AT_ONCE: usize = 16;
+const TIMERS_AT_ONCE: usize = 16;
 
 impl<F: RoomFactory> Shard<F> {
     /// Runs the shard to its end, or until another thread goes on with it.
@@ -35,11 +35,11 @@ impl<F: RoomFactory> Shard<F> {
                 let answers = archive.keeper.pass_on(self.number);
                 self.tell(answers);
             }
-            if let Err(error) = self.take_news(now) {
+            if let Err(error) = self.wait_for_events(now) {
                 tracing::error!(%error, "a thread of the server cannot wait for its sockets");
                 return;
             }
-            // Each room that has something to hear gets one turn before there are news again.
+            // Each room that has something to hear gets one turn before the shard looks for events again.
             for _ in 0..self.rooms.queued() {
                 match self.give_turn() {
                     Some(shard) => self = shard,
@@ -54,15 +54,15 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     /// Waits until something happens, and notes what it is.
-    fn take_news(&mut self, now: Instant) -> io::Result<()> {
+    fn wait_for_events(&mut self, now: Instant) -> io::Result<()> {
         let asleep = self.rooms.asleep();
         if asleep != self.asleep {
-            self.shared.census.rooms_sleep(self.asleep, asleep);
+            self.shared.occupancy.rooms_sleep(self.asleep, asleep);
             self.asleep = asleep;
         }
         let on_disk = self.rooms.on_disk();
         if on_disk != self.on_disk {
-            self.shared.census.rooms_hibernate(self.on_disk, on_disk);
+            self.shared.occupancy.rooms_hibernate(self.on_disk, on_disk);
             self.on_disk = on_disk;
         }
         let timeout = if self.rooms.queued() > 0 || self.may_accept(now) {
@@ -76,7 +76,7 @@ impl<F: RoomFactory> Shard<F> {
         self.look_at_the_quiet(now);
         for event in &events {
             match event.token() {
-                LETTERS => {}
+                MAILBOX => {}
                 LISTENER => self.accepting.ready = true,
                 _ => self.notice(event),
             }
@@ -86,16 +86,16 @@ impl<F: RoomFactory> Shard<F> {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        while let Ok(letter) = self.letters.try_recv() {
-            self.read_letter(letter, now);
+        while let Ok(message) = self.messages.try_recv() {
+            self.take_message(message, now);
         }
         if self.may_accept(now) {
             self.accept(now);
         }
         self.rooms.wake_due(now);
-        for _ in 0..ALARMS_AT_ONCE {
-            let Some((_, room)) = self.alarms.pop_due(now) else { break };
-            self.have_attend(&room);
+        for _ in 0..TIMERS_AT_ONCE {
+            let Some((_, room)) = self.timers.pop_due(now) else { break };
+            self.have_in_memory(&room);
         }
         while let Some(room) = self.awake.quiet(now) {
             self.put_to_sleep(room, Urgency::WhenQuiet, now);
@@ -108,7 +108,7 @@ impl<F: RoomFactory> Shard<F> {
         let rest = self.accepting.rests_until.filter(|_| self.accepting.ready);
         let due = [
             self.rooms.next_due(),
-            self.alarms.next(),
+            self.timers.next(),
             self.awake.next_quiet(),
             self.heartbeats.next(),
             rest,
@@ -117,19 +117,19 @@ impl<F: RoomFactory> Shard<F> {
         due.into_iter().flatten().min()
     }
 
-    fn read_letter(&mut self, letter: Letter<F>, now: Instant) {
-        match letter {
-            Letter::Guest(guest) => self.admit(guest, None),
-            Letter::Returned(returned) => {
-                self.take_back(*returned);
+    fn take_message(&mut self, message: ShardMessage<F>, now: Instant) {
+        match message {
+            ShardMessage::NewClient(new_client) => self.admit(new_client, None),
+            ShardMessage::Finished(finished) => {
+                self.take_back(*finished);
             }
-            Letter::Counted(counted) => counts::add(|counts| counts.merge(&counted)),
-            Letter::Answers(answers) => self.tell(answers),
-            Letter::Alarms(alarms) => {
-                alarms.into_iter().for_each(|(when, room)| self.alarms.add(when, room));
+            ShardMessage::Counted(counted) => counters::add(|counters| counters.merge(&counted)),
+            ShardMessage::Answers(answers) => self.tell(answers),
+            ShardMessage::Timers(timers) => {
+                timers.into_iter().for_each(|(when, room)| self.timers.add(when, room));
             }
-            Letter::Forget(rooms) => rooms.iter().for_each(|room| self.have_forgotten(room)),
-            Letter::Swap(factory) => {
+            ShardMessage::Forget(rooms) => rooms.iter().for_each(|room| self.have_forgotten(room)),
+            ShardMessage::Swap(factory) => {
                 self.factory = factory.clone();
                 if let Some((_, code)) = &mut self.kept
                     && let Ok(version) = factory.version()
@@ -138,7 +138,7 @@ impl<F: RoomFactory> Shard<F> {
                 }
                 self.rooms.order_all(|| Order::Swap(factory.clone()));
             }
-            Letter::ShutDown => self.shut_down(now),
+            ShardMessage::ShutDown => self.shut_down(now),
         }
     }
 
@@ -152,22 +152,22 @@ impl<F: RoomFactory> Shard<F> {
 
     /// Brings a room to memory in which something happens though nobody has come. Not when the server
     /// is about to end: it will be done after the next start.
-    fn have_attend(&mut self, id: &Arc<str>) {
-        if self.shared.census.is_stopping() {
+    fn have_in_memory(&mut self, id: &Arc<str>) {
+        if self.shared.occupancy.is_stopping() {
             return;
         }
         let room = self.rooms.find(id).unwrap_or_else(|| {
             // What rooms there are has been decided before.
-            self.shared.census.room_comes(usize::MAX);
+            self.shared.occupancy.room_comes(usize::MAX);
             self.rooms.add(id)
         });
-        self.rooms.order(room, Order::Attend);
+        self.rooms.order(room, Order::BeInMemory);
     }
 
     /// Has a room forgotten that nobody has visited for long, unless it is in use.
     fn have_forgotten(&mut self, id: &Arc<str>) {
-        if !self.shared.census.is_stopping() && self.rooms.find(id).is_none() {
-            self.shared.census.room_comes(usize::MAX);
+        if !self.shared.occupancy.is_stopping() && self.rooms.find(id).is_none() {
+            self.shared.occupancy.room_comes(usize::MAX);
             let room = self.rooms.add(id);
             self.rooms.order(room, Order::Forget);
         }
@@ -177,22 +177,22 @@ impl<F: RoomFactory> Shard<F> {
     fn shut_down(&mut self, now: Instant) {
         self.listener = None;
         self.ends_at = Some(now + self.shared.config.shutdown_timeout);
-        let greetings: Vec<u32> = self
-            .places
+        let handshaking: Vec<u32> = self
+            .sockets
             .iter()
-            .filter(|(_, place)| matches!(place.kind, PlaceKind::Greeting(_)))
+            .filter(|(_, slot)| matches!(slot.state, SocketState::Handshaking(_)))
             .map(|(socket, _)| socket as u32)
             .collect();
-        greetings.into_iter().for_each(|socket| self.free(socket));
+        handshaking.into_iter().for_each(|socket| self.free(socket));
         self.rooms.order_all(|| Order::ShutDown);
     }
 
     fn has_ended(&self, now: Instant) -> bool {
         let Some(ends_at) = self.ends_at else { return false };
         if now >= ends_at {
-            tracing::warn!("some clients did not take their leave in time");
+            tracing::warn!("some connections did not close in time");
             return true;
         }
-        self.rooms.is_empty() && self.places.is_empty()
+        self.rooms.is_empty() && self.sockets.is_empty()
     }
 }

@@ -1,6 +1,6 @@
 //! The rooms of a shard: how many clients each has, what waits to be heard, and which room's turn it is.
 
-use super::agenda::Agenda;
+use super::timers::Timers;
 use crate::{
     factory::RoomFactory,
     names::RoomKey,
@@ -19,7 +19,7 @@ pub(crate) struct RoomSlots<F: RoomFactory> {
     by_id: HashMap<Arc<str>, RoomKey>,
     /// The rooms that have something to hear.
     pub(super) queue: VecDeque<RoomKey>,
-    agenda: Agenda,
+    timers: Timers,
     births: u32,
     pub(super) asleep: usize,
     pub(super) on_disk: usize,
@@ -32,11 +32,11 @@ pub(super) struct Slot<F: RoomFactory> {
     pub(super) room: Option<Box<DrivenRoom<F>>>,
     pub(super) is_out: bool,
     pub(super) is_queued: bool,
-    /// The clients that are in it, are about to be, or are being taken leave of.
-    pub(super) seats: usize,
+    /// The clients that are in it, are about to be, or whose connections are being closed.
+    pub(super) clients: usize,
     pub(super) orders: Vec<Order<F>>,
     pub(super) ready: Vec<Ready>,
-    /// When the agenda has it looked at.
+    /// When a timer has it looked at.
     pub(super) scheduled: Option<Instant>,
     pub(super) is_asleep: bool,
     pub(super) is_on_disk: bool,
@@ -50,7 +50,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             slots: Slab::new(),
             by_id: HashMap::new(),
             queue: VecDeque::new(),
-            agenda: Agenda::default(),
+            timers: Timers::default(),
             births: 0,
             asleep: 0,
             on_disk: 0,
@@ -65,7 +65,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         self.by_id.get(id).copied()
     }
 
-    /// Makes a place for the room `id`, which starts when it first has something to hear.
+    /// Takes in the room `id`, which starts when it first has something to hear.
     pub(crate) fn add(&mut self, id: &str) -> RoomKey {
         let id: Arc<str> = Arc::from(id);
         self.births = self.births.wrapping_add(1);
@@ -76,7 +76,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             room: None,
             is_out: false,
             is_queued: false,
-            seats: 0,
+            clients: 0,
             orders: Vec::new(),
             ready: Vec::new(),
             scheduled: None,
@@ -115,23 +115,23 @@ impl<F: RoomFactory> RoomSlots<F> {
         id
     }
 
-    pub(crate) fn seats(&self, key: RoomKey) -> usize {
+    pub(crate) fn clients(&self, key: RoomKey) -> usize {
         let slot = self.slots.get(key.index as usize).filter(|slot| slot.birth == key.birth);
-        slot.map_or(0, |slot| slot.seats)
+        slot.map_or(0, |slot| slot.clients)
     }
 
-    pub(crate) fn sit_down(&mut self, key: RoomKey) {
+    pub(crate) fn client_joins(&mut self, key: RoomKey) {
         if let Some(slot) = self.slot(key) {
-            slot.seats += 1;
+            slot.clients += 1;
         }
     }
 
-    /// Gives a seat back. When it was the last, the room is looked at: it may be over. Tells whether
+    /// Counts one client less\. When it was the last, the room is looked at: it may be over. Tells whether
     /// it is removed at once, because it has not even started.
-    pub(crate) fn stand_up(&mut self, key: RoomKey) -> bool {
+    pub(crate) fn client_leaves(&mut self, key: RoomKey) -> bool {
         let Some(slot) = self.slot(key) else { return false };
-        slot.seats = slot.seats.saturating_sub(1);
-        if slot.seats > 0 {
+        slot.clients = slot.clients.saturating_sub(1);
+        if slot.clients > 0 {
             return false;
         }
         let has_started = slot.room.is_some() || slot.is_out;
@@ -179,7 +179,7 @@ impl<F: RoomFactory> RoomSlots<F> {
 
     /// Queues the rooms whose moment has come.
     pub(crate) fn wake_due(&mut self, now: Instant) {
-        while let Some((when, key)) = self.agenda.pop_due(now) {
+        while let Some((when, key)) = self.timers.pop_due(now) {
             if let Some(slot) = self.slot(key)
                 && slot.scheduled == Some(when)
             {
@@ -191,7 +191,7 @@ impl<F: RoomFactory> RoomSlots<F> {
 
     /// When [`RoomSlots::wake_due`] is to be called next.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.agenda.next()
+        self.timers.next()
     }
 
     /// How many rooms have something to hear.
@@ -204,7 +204,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         while let Some(&key) = self.queue.front() {
             if let Some(slot) = self.slot(key) {
                 let starts = |order: &Order<F>| {
-                    matches!(order, Order::Join(_) | Order::Attend | Order::Forget)
+                    matches!(order, Order::Join(_) | Order::BeInMemory | Order::Forget)
                 };
                 let to_start = slot.orders.iter().any(starts);
                 // One that is out is queued again when it comes back.
@@ -235,7 +235,7 @@ impl<F: RoomFactory> RoomSlots<F> {
             && slot.scheduled.is_none_or(|scheduled| due < scheduled)
         {
             slot.scheduled = Some(due);
-            self.agenda.add(due, key);
+            self.timers.add(due, key);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What each of a shard's sockets is there for, from its first byte to its last.
 
-use super::{farewell::Farewell, handshaking::Greeting};
+use super::{closing::Closing, handshaking::Handshaking};
 use crate::{
     connections::{Kind, Permit},
     names::RoomKey,
@@ -8,25 +8,25 @@ use crate::{
 
 /// One socket of a shard.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
-    pub(super) kind: PlaceKind,
+pub(crate) struct SocketSlot {
+    pub(super) state: SocketState,
     /// Its part in the count of all connections.
     pub(super) permit: Option<Permit>,
 }
 
 /// What a socket is there for.
 #[derive(Debug, Default)]
-pub(crate) enum PlaceKind {
+pub(crate) enum SocketState {
     /// That is just being decided.
     #[default]
     Open,
     /// Its request has not been read whole.
-    Greeting(Box<Greeting>),
-    /// Its client has a seat in a room, which has yet to let it in.
+    Handshaking(Box<Handshaking>),
+    /// Its client is counted in a room, which has yet to let it in.
     Joining {
         room: RoomKey,
         /// What has happened on it meanwhile.
-        news: News,
+        readiness: Readiness,
     },
     /// It is a client's. The room has the socket itself.
     Member {
@@ -37,27 +37,27 @@ pub(crate) enum PlaceKind {
         heard: u32,
         pinged: bool,
     },
-    /// Its client is being taken leave of, and keeps its seat until that is done.
-    Leaving { farewell: Box<Farewell>, room: Option<RoomKey> },
+    /// Its connection is being closed, and its client is counted in the room until that is done.
+    Closing { closing: Box<Closing>, room: Option<RoomKey> },
 }
 
-impl PlaceKind {
+impl SocketState {
     /// As what it is counted; `None` while that is being decided.
     pub(super) fn counted_as(&self) -> Option<Kind> {
         match self {
-            PlaceKind::Open => None,
-            PlaceKind::Greeting(_) => Some(Kind::Greeting),
-            PlaceKind::Joining { .. } | PlaceKind::Member { .. } => Some(Kind::WebSocket),
-            PlaceKind::Leaving { .. } => Some(Kind::Closing),
+            SocketState::Open => None,
+            SocketState::Handshaking(_) => Some(Kind::Handshaking),
+            SocketState::Joining { .. } | SocketState::Member { .. } => Some(Kind::WebSocket),
+            SocketState::Closing { .. } => Some(Kind::Closing),
         }
     }
 }
 
 /// What the system has told of a socket that nobody has looked at yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum News {
+pub(crate) enum Readiness {
     /// Nothing.
-    None,
+    Nothing,
     /// There may be something to read.
     Ready,
     /// The same, and the other side sends no more after it.

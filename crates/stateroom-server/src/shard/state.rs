@@ -1,11 +1,11 @@
 //! A shard: all that one thread's sockets and rooms are, and how they begin.
 
 use super::{
-    agenda::Alarms,
-    mailbox::{Letter, Mailbox},
+    mailbox::{Mailbox, ShardMessage},
     slots::RoomSlots,
-    socket_state::Place,
+    socket_state::SocketSlot,
     tiers::{AwakeLimits, AwakeRooms},
+    timers::RoomTimers,
 };
 use crate::{
     factory::RoomFactory,
@@ -25,10 +25,10 @@ use std::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-pub(super) const LETTERS: Token = Token(usize::MAX);
+pub(super) const MAILBOX: Token = Token(usize::MAX);
 pub(super) const LISTENER: Token = Token(usize::MAX - 1);
 
-/// How many sockets' news are taken at once.
+/// How many events of sockets are taken at once.
 const EVENTS: usize = 1024;
 
 /// See the [module](self).
@@ -42,17 +42,17 @@ pub(crate) struct Shard<F: RoomFactory> {
     pub(super) kept: Option<(Arc<Archive<F>>, Code<F>)>,
     pub(super) poll: Poll,
     pub(super) events: Option<Events>,
-    pub(super) letters: Receiver<Letter<F>>,
+    pub(super) messages: Receiver<ShardMessage<F>>,
     pub(super) http: UnboundedSender<HttpClient>,
     /// On one of the shards.
     pub(super) listener: Option<TcpListener>,
     pub(super) accepting: Accepting,
-    pub(super) places: Slab<Place>,
+    pub(super) sockets: Slab<SocketSlot>,
     pub(super) rooms: RoomSlots<F>,
     /// When rooms that are not in memory have something to do.
-    pub(super) alarms: Alarms,
+    pub(super) timers: RoomTimers,
     pub(super) awake: AwakeRooms,
-    /// How many sleeping rooms the census knows of.
+    /// How many sleeping rooms are counted in the server's occupancy.
     pub(super) asleep: usize,
     /// And of those that are not in memory.
     pub(super) on_disk: usize,
@@ -61,7 +61,7 @@ pub(crate) struct Shard<F: RoomFactory> {
     pub(super) tick: u32,
     /// A turn's buffers, for the next one.
     pub(super) turn: Option<Turn<F>>,
-    /// Set when the server shuts down: when the last who have not taken their leave are dropped.
+    /// Set when the server shuts down: when the last connections that are still closing are dropped.
     pub(super) ends_at: Option<Instant>,
     /// Dropped with the shard, which is how the server knows that it has ended.
     _running: UnboundedSender<()>,
@@ -81,15 +81,15 @@ pub(super) struct Accepting {
 /// A shard without its surroundings, which must know its mailbox first.
 pub(crate) struct Plan<F: RoomFactory> {
     poll: Poll,
-    letters: Receiver<Letter<F>>,
+    messages: Receiver<ShardMessage<F>>,
     pub(crate) mailbox: Arc<Mailbox<F>>,
 }
 
 impl<F: RoomFactory> Plan<F> {
     pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        let (mailbox, letters) = Mailbox::new(&poll, LETTERS)?;
-        Ok(Plan { poll, letters, mailbox })
+        let (mailbox, messages) = Mailbox::new(&poll, MAILBOX)?;
+        Ok(Plan { poll, messages, mailbox })
     }
 }
 
@@ -111,7 +111,7 @@ impl<F: RoomFactory> Shard<F> {
         surroundings: &Surroundings<F>,
         mut listener: Option<TcpListener>,
     ) -> io::Result<Box<Self>> {
-        let Plan { poll, letters, .. } = plan;
+        let Plan { poll, messages, .. } = plan;
         if let Some(listener) = &mut listener {
             poll.registry().register(listener, LISTENER, Interest::READABLE)?;
         }
@@ -131,13 +131,13 @@ impl<F: RoomFactory> Shard<F> {
             kept: surroundings.kept.clone(),
             poll,
             events: Some(Events::with_capacity(EVENTS)),
-            letters,
+            messages,
             http: surroundings.http.clone(),
             listener,
             accepting: Accepting::default(),
-            places: Slab::new(),
+            sockets: Slab::new(),
             rooms: RoomSlots::new(),
-            alarms: Alarms::default(),
+            timers: RoomTimers::default(),
             awake: AwakeRooms::new(limits),
             asleep: 0,
             on_disk: 0,

@@ -2,14 +2,14 @@
 
 use super::{
     check_in::{CheckedIn, PutToSleep},
-    mailbox::Letter,
-    room_turn::{Awake, Outcome, Returned},
-    socket_state::{News, PlaceKind},
+    mailbox::ShardMessage,
+    room_turn::{Awake, FinishedTurn, Outcome},
+    socket_state::{Readiness, SocketState},
     state::Shard,
     tiers::Urgency,
 };
 use crate::{
-    busy, counts,
+    busy, counters,
     factory::RoomFactory,
     names::RoomKey,
     room::{End, Opener, Order, Turn},
@@ -26,32 +26,32 @@ impl<F: RoomFactory> Shard<F> {
     pub(super) fn give_turn(mut self: Box<Self>) -> Option<Box<Self>> {
         self.make_room();
         let turn = self.turn.take().unwrap_or_default();
-        let errand = match self.rooms.check_out(turn) {
-            Ok(errand) => errand,
+        let room_turn = match self.rooms.check_out(turn) {
+            Ok(room_turn) => room_turn,
             Err(turn) => {
                 self.turn = Some(turn);
                 return Some(self);
             }
         };
         // Only a room that has yet to start needs these, which all shards count the users of.
-        let opener = errand.room.is_none().then(|| Opener {
+        let opener = room_turn.room.is_none().then(|| Opener {
             factory: self.factory.clone(),
             shared: self.shared.clone(),
             kept: self.kept.clone(),
         });
         let shard = self.number;
         let mailbox = self.shards.get(self.number).cloned();
-        let (returned, kept) = busy::while_lendable(self, || errand.run(opener, shard));
+        let (finished, kept) = busy::while_lendable(self, || room_turn.run(opener, shard));
         match kept {
             Some(mut shard) => {
-                let turn = shard.take_back(returned);
+                let turn = shard.take_back(finished);
                 shard.turn = Some(turn);
                 Some(shard)
             }
             None => {
                 if let Some(mailbox) = mailbox {
-                    mailbox.send(Letter::Counted(Box::new(counts::take())));
-                    mailbox.send(Letter::Returned(Box::new(returned)));
+                    mailbox.send(ShardMessage::Counted(Box::new(counters::take())));
+                    mailbox.send(ShardMessage::Finished(Box::new(finished)));
                 }
                 None
             }
@@ -86,11 +86,11 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     /// Takes a room back whose turn is over, and does what follows from that turn.
-    pub(super) fn take_back(&mut self, returned: Returned<F>) -> Turn<F> {
-        let Returned { key, mut turn, outcome } = returned;
+    pub(super) fn take_back(&mut self, finished: FinishedTurn<F>) -> Turn<F> {
+        let FinishedTurn { key, mut turn, outcome } = finished;
         let now = Instant::now();
         for joined in std::mem::take(&mut turn.joined) {
-            self.settle_in(joined.socket, key, joined.connection);
+            self.has_joined(joined.socket, key, joined.connection);
         }
         let departures = std::mem::take(&mut turn.departures);
         if !matches!(outcome, Outcome::GoesOn(..)) {
@@ -109,28 +109,28 @@ impl<F: RoomFactory> Shard<F> {
                         self.awake.note_idle(key, bytes, now);
                     }
                     CheckedIn::Other => self.awake.forget(key),
-                    CheckedIn::Removed(attends_at) => {
+                    CheckedIn::Removed(due_when_empty) => {
                         self.awake.forget(key);
-                        self.shared.census.room_goes();
-                        if let (Some(when), Some(_)) = (attends_at, &self.kept) {
-                            self.alarms.add(when, id);
+                        self.shared.occupancy.room_goes();
+                        if let (Some(when), Some(_)) = (due_when_empty, &self.kept) {
+                            self.timers.add(when, id);
                         }
                     }
                 }
-                departures.into_iter().for_each(|departure| self.part(departure, key));
+                departures.into_iter().for_each(|departure| self.take_over(departure, key));
             }
             Outcome::Over(end) => {
-                departures.into_iter().for_each(|departure| self.part(departure, key));
+                departures.into_iter().for_each(|departure| self.take_over(departure, key));
                 let mut orders = std::mem::take(&mut turn.orders);
                 let id = self.rooms.take_away(key, &mut orders);
-                self.shared.census.room_goes();
+                self.shared.occupancy.room_goes();
                 tracing::debug!(room = &*id, "the room has ended");
                 self.carry_over(&id, key, orders, &end);
             }
             Outcome::NotStarted => {
                 let mut orders = std::mem::take(&mut turn.orders);
                 self.rooms.take_away(key, &mut orders);
-                self.shared.census.room_goes();
+                self.shared.occupancy.room_goes();
                 let reason = "room failed: it could not start";
                 self.refuse(key, orders, CloseCode::ROOM_FAILED, reason);
             }
@@ -146,7 +146,7 @@ impl<F: RoomFactory> Shard<F> {
     fn lose(&mut self, room: RoomKey) {
         self.awake.forget(room);
         self.rooms.take_away(room, &mut Vec::new());
-        self.shared.census.room_goes();
+        self.shared.occupancy.room_goes();
         self.free_all_of(room);
     }
 
@@ -161,15 +161,15 @@ impl<F: RoomFactory> Shard<F> {
                 let fresh = match self.rooms.find(id) {
                     Some(fresh) => fresh,
                     None => {
-                        // It takes the place of the one that is over.
-                        self.shared.census.room_comes(usize::MAX);
+                        // It is counted in the place of the one that is over.
+                        self.shared.occupancy.room_comes(usize::MAX);
                         self.rooms.add(id)
                     }
                 };
-                self.rooms.sit_down(fresh);
+                self.rooms.client_joins(fresh);
                 // What it has sent meanwhile is there to be read.
-                let kind = PlaceKind::Joining { room: fresh, news: News::AtEnd };
-                self.set_place(arrival.socket, kind);
+                let state = SocketState::Joining { room: fresh, readiness: Readiness::AtEnd };
+                self.set_state(arrival.socket, state);
                 self.rooms.order(fresh, Order::Join(arrival));
             }
         }

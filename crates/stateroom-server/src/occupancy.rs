@@ -1,14 +1,14 @@
-//! How many of everything there are: counted by the shards as they come and go, read by `/status`
-//! and by whoever decides about a new client.
+//! How many rooms and clients there are, and whether one more may come: counted by the shards as they come
+//! and go, read by `/status` and by whoever decides about a new client.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-/// The counts of one server.
+/// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct Census {
+pub(crate) struct Occupancy {
     origin: Instant,
     clients: AtomicUsize,
     rooms: AtomicUsize,
@@ -71,9 +71,9 @@ impl WakeTimes {
     }
 }
 
-impl Census {
+impl Occupancy {
     pub(crate) fn new() -> Self {
-        Census {
+        Occupancy {
             origin: Instant::now(),
             clients: AtomicUsize::new(0),
             rooms: AtomicUsize::new(0),
@@ -85,7 +85,7 @@ impl Census {
         }
     }
 
-    /// Counts one more client, unless there are `most` already.
+    /// Counters one more client, unless there are `most` already.
     pub(crate) fn client_comes(&self, most: usize) -> bool {
         take(&self.clients, most)
     }
@@ -97,7 +97,7 @@ impl Census {
         }
     }
 
-    /// Counts one more room, unless there are `most` already.
+    /// Counters one more room, unless there are `most` already.
     pub(crate) fn room_comes(&self, most: usize) -> bool {
         take(&self.rooms, most)
     }
@@ -106,12 +106,12 @@ impl Census {
         self.rooms.fetch_sub(1, Relaxed);
     }
 
-    /// Counts how many more (or fewer) rooms of a shard are asleep.
+    /// Counters how many more (or fewer) rooms of a shard are asleep.
     pub(crate) fn rooms_sleep(&self, before: usize, now: usize) {
         self.asleep.fetch_add(now.wrapping_sub(before), Relaxed);
     }
 
-    /// Counts how many more (or fewer) rooms of a shard are not in memory.
+    /// Counters how many more (or fewer) rooms of a shard are not in memory.
     pub(crate) fn rooms_hibernate(&self, before: usize, now: usize) {
         self.on_disk.fetch_add(now.wrapping_sub(before), Relaxed);
     }
