@@ -1,4 +1,4 @@
-//! Counters of what seldom happens, by reason.
+//! Counts of what seldom happens, by reason.
 
 use crate::lock::lock;
 use std::{collections::BTreeMap, sync::Mutex};

@@ -11,7 +11,7 @@ thread_local! {
     static COUNTERS: RefCell<Counters> = const { RefCell::new(Counters::ZERO) };
 }
 
-/// Counters something, on this thread.
+/// Counts something, on this thread.
 pub(crate) fn add(count: impl FnOnce(&mut Counters)) {
     // A thread that is ending counts nothing any more.
     let _ = COUNTERS.try_with(|all| all.try_borrow_mut().map(|mut all| count(&mut all)));

@@ -1,9 +1,9 @@
 //! A WebSocket server for Stateroom rooms.
 //!
-//! The walk of one message, each step a file: `shard/guests` and `request` (from a connection to a
-//! client in a room), `shard` (which room's turn it is), `room/hear` and `connection` (read a
-//! frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer
-//! once, shares it), `connection` again (writes).
+//! The walk of one message, each step a file: `shard/accept`, `shard/handshake` and `request` (from a
+//! connection to a client in a room), `shard/run` (which room's turn it is), `room/read` and `connection` (read
+//! a frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer once,
+//! shares it), `connection` again (writes).
 
 mod batch;
 mod busy;

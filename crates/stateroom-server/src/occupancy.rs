@@ -85,7 +85,7 @@ impl Occupancy {
         }
     }
 
-    /// Counters one more client, unless there are `most` already.
+    /// Counts one more client, unless there are `most` already.
     pub(crate) fn client_comes(&self, most: usize) -> bool {
         take(&self.clients, most)
     }
@@ -97,7 +97,7 @@ impl Occupancy {
         }
     }
 
-    /// Counters one more room, unless there are `most` already.
+    /// Counts one more room, unless there are `most` already.
     pub(crate) fn room_comes(&self, most: usize) -> bool {
         take(&self.rooms, most)
     }
@@ -106,12 +106,12 @@ impl Occupancy {
         self.rooms.fetch_sub(1, Relaxed);
     }
 
-    /// Counters how many more (or fewer) rooms of a shard are asleep.
+    /// Counts how many more (or fewer) rooms of a shard are asleep.
     pub(crate) fn rooms_sleep(&self, before: usize, now: usize) {
         self.asleep.fetch_add(now.wrapping_sub(before), Relaxed);
     }
 
-    /// Counters how many more (or fewer) rooms of a shard are not in memory.
+    /// Counts how many more (or fewer) rooms of a shard are not in memory.
     pub(crate) fn rooms_hibernate(&self, before: usize, now: usize) {
         self.on_disk.fetch_add(now.wrapping_sub(before), Relaxed);
     }

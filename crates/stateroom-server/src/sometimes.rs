@@ -11,7 +11,7 @@ use std::{
 /// How long it is from one line to the next, at least.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
-/// Counters what is not told of.
+/// Counts what is not told of.
 #[derive(Debug, Default)]
 pub(crate) struct Sometimes(Mutex<Count>);
 

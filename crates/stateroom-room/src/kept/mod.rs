@@ -1,5 +1,5 @@
 //! A room that is kept, as a pure state machine: what it wants to be kept, what waits for that, and what it
-//! does after a setback. Events, answers and a time go in; what is to be kept, commands and a deadline come
+//! does after an event that failed. Events, answers and a time go in; what is to be kept, commands and a deadline come
 //! out. Whoever drives it only carries.
 //!
 //! ```text

@@ -2,7 +2,8 @@
 
 use super::{
     code::{Code, Codes},
-    keeper::{Keeper, Listener},
+    committing::Listener,
+    keeper::Keeper,
     requests::Request,
 };
 use crate::{
@@ -207,7 +208,7 @@ impl<F: RoomFactory> Archive<F> {
     }
 }
 
-/// Counters a room that was brought back since `began`.
+/// Counts a room that was brought back since `began`.
 fn count_replay(stored: &StoredRoom, began: Instant) {
     counters::add(|counters| {
         counters.replays += 1;

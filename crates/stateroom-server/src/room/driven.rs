@@ -64,12 +64,12 @@ impl<F: RoomFactory> DrivenRoom<F> {
         now: Instant,
     ) -> Result<(), RoomEnded> {
         let outcome = self.core.hear(&self.shared, &self.id, event, now);
-        self.obey(turn);
+        self.carry_out_commands(turn);
         outcome
     }
 
     /// Carries out the room's commands, as far as the batch.
-    pub(super) fn obey(&mut self, turn: &mut Turn<F>) {
+    pub(super) fn carry_out_commands(&mut self, turn: &mut Turn<F>) {
         let Self { core, sockets, leaving, newcomers, early, .. } = self;
         core.drain_commands(|command| match command {
             Command::Open { client } => {

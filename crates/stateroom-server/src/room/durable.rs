@@ -26,7 +26,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 let waited = now.saturating_duration_since(at);
                 let count = events.saturating_sub(durable);
                 counters::add(|counters| counters.durable_latency.add(waited, count));
-                self.obey(turn);
+                self.carry_out_commands(turn);
                 self.let_go_of_the_answered(now);
             }
             Answer::StateKept { at } => kept.room.state_kept(at),
@@ -80,7 +80,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 self.leaving.push((key, Leaving::Closed(CloseCode::ROOM_FAILED, summary)));
             }
         }
-        self.obey(turn);
+        self.carry_out_commands(turn);
         self.submit();
         Ok(())
     }

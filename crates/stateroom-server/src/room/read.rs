@@ -128,7 +128,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 }
             }
         }
-        self.obey(turn);
+        self.carry_out_commands(turn);
         outcome
     }
 

@@ -161,7 +161,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             Order::Join(arrival) => self.admit(arrival, turn, now)?,
             Order::Swap(factory) => {
                 self.swap(&factory, now).map_err(not_back)?;
-                self.obey(turn);
+                self.carry_out_commands(turn);
             }
             Order::Ping(socket) => self.ping(socket),
             Order::LetGo(socket) => self.let_go_silent(socket),

@@ -6,7 +6,7 @@ use crate::{
     factory::RoomFactory,
     health::Failure,
     keeping::Keeping,
-    kept::{archive::Archive, code::Code, keeper::Listener, requests::Answers},
+    kept::{archive::Archive, code::Code, committing::Listener, requests::Answers},
     names::shard_of,
     shard::{Mailbox, ShardMessage},
     shared::{FOR_EVER, Shared},

@@ -43,7 +43,7 @@ impl<F: RoomFactory> Shard<F> {
     pub(super) fn begin_closing(&mut self, socket: u32, closing: Closing, room: Option<RoomKey>) {
         self.set_state(socket, SocketState::Closing { closing: Box::new(closing), room });
         self.go_on_closing(socket);
-        self.look_after(socket, self.shared.config.closing_timeout);
+        self.check_after(socket, self.shared.config.closing_timeout);
     }
 
     pub(super) fn go_on_closing(&mut self, socket: u32) {

@@ -37,7 +37,7 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     /// Looks at the sockets that have been quiet for long.
-    pub(super) fn look_at_the_quiet(&mut self, now: Instant) {
+    pub(super) fn check_heartbeats(&mut self, now: Instant) {
         self.shared.totals.collect(self.number);
         let due = self.heartbeats.due(now);
         self.tick = self.heartbeats.tick_at(now);

@@ -29,7 +29,7 @@ impl<F: RoomFactory> Shard<F> {
         let Some(socket) = self.register(&mut stream, Some(permit)) else { return };
         let handshaking = Box::new(Handshaking::new(stream, is_refused));
         self.set_state(socket, SocketState::Handshaking(handshaking));
-        self.look_after(socket, if is_refused { REFUSED_TIMEOUT } else { REQUEST_TIMEOUT });
+        self.check_after(socket, if is_refused { REFUSED_TIMEOUT } else { REQUEST_TIMEOUT });
     }
 
     /// Reads on in the request of a connection, whose end may have been told of.

@@ -73,7 +73,7 @@ impl<F: RoomFactory> Shard<F> {
         let Some(mut events) = self.events.take() else { return Ok(()) };
         let polled = self.poll.poll(&mut events, timeout);
         let now = Instant::now();
-        self.look_at_the_quiet(now);
+        self.check_heartbeats(now);
         for event in &events {
             match event.token() {
                 MAILBOX => {}

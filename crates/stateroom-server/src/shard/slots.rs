@@ -126,7 +126,7 @@ impl<F: RoomFactory> RoomSlots<F> {
         }
     }
 
-    /// Counts one client less\. When it was the last, the room is looked at: it may be over. Tells whether
+    /// Counts one client less. When it was the last, the room is looked at: it may be over. Tells whether
     /// it is removed at once, because it has not even started.
     pub(crate) fn client_leaves(&mut self, key: RoomKey) -> bool {
         let Some(slot) = self.slot(key) else { return false };

@@ -54,7 +54,7 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     /// Has a socket looked at when `time` has passed.
-    pub(super) fn look_after(&mut self, socket: u32, time: Duration) {
+    pub(super) fn check_after(&mut self, socket: u32, time: Duration) {
         if self.sockets.contains(socket as usize) {
             let due = self.heartbeats.after(self.tick, time);
             self.heartbeats.watch(socket, due);

@@ -125,7 +125,7 @@ impl<F: RoomFactory> Shard<F> {
                 let id = self.rooms.take_away(key, &mut orders);
                 self.shared.occupancy.room_goes();
                 tracing::debug!(room = &*id, "the room has ended");
-                self.carry_over(&id, key, orders, &end);
+                self.join_anew(&id, key, orders, &end);
             }
             Outcome::NotStarted => {
                 let mut orders = std::mem::take(&mut turn.orders);
@@ -151,7 +151,7 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     /// Whoever came too late for a room that is over gets a fresh one, unless the server ends.
-    fn carry_over(&mut self, id: &str, old: RoomKey, orders: Vec<Order<F>>, end: &End) {
+    fn join_anew(&mut self, id: &str, old: RoomKey, orders: Vec<Order<F>>, end: &End) {
         if matches!(end, End::ShutDown) {
             let (code, reason) = self.shared.closing();
             return self.refuse(old, orders, code, reason);
