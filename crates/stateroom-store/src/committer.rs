@@ -13,6 +13,9 @@ use std::{
 /// Of how many rooms that were told that something of theirs is lost that is remembered.
 const LOST_REMEMBERED: usize = 64 * 1024;
 
+/// Why nothing is kept once somebody else has claimed the store.
+const FENCED: &str = "somebody else writes to the store now";
+
 /// What somebody wants to be kept: all of it, or nothing.
 #[derive(Debug)]
 pub struct Request<W, A> {
@@ -77,11 +80,30 @@ impl<W: Copy + Eq + Hash, S: Store> Committer<W, S> {
                         parts.push_front(part);
                     }
                 }
-                Outcome::Fenced => self.failed = Some("somebody else writes now".into()),
+                Outcome::Fenced => self.failed = Some(FENCED.into()),
                 Outcome::Unknown(error) => self.failed = Some(error.to_string().into()),
             }
         }
         fates
+    }
+
+    /// Appends what no room asks for, and waits for what becomes of it.
+    ///
+    /// # Errors
+    /// Why it is not kept.
+    pub fn commit_alone(&mut self, writes: Vec<Write>) -> Result<(), Arc<str>> {
+        if let Some(reason) = &self.failed {
+            return Err(reason.clone());
+        }
+        let part = vec![Request::<W, ()> { writes, then: None }];
+        let failed: Arc<str> = match self.append(part).1 {
+            Outcome::Durable => return Ok(()),
+            Outcome::Refused(error) => return Err(error.to_string().into()),
+            Outcome::Fenced => FENCED.into(),
+            Outcome::Unknown(error) => error.to_string().into(),
+        };
+        self.failed = Some(failed.clone());
+        Err(failed)
     }
 
     /// Why nothing can be kept any more, if that is so.

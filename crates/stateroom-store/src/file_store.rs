@@ -223,8 +223,8 @@ impl FileStore {
         let shared = &self.shared;
         let (segments, connection) = (&[], self.connection.as_ref());
         let view = View { files: &*shared.files, folder: &shared.folder, segments, connection };
-        let after = view.standing(room).map_err(|error| live::told(shared, error))?;
-        Ok(Known { after, ..unknown })
+        let known = view.standing(room).map_err(|error| live::told(shared, error))?;
+        Ok(known.unwrap_or(unknown))
     }
 
     fn append_now(&mut self, record: &[Write]) -> Result<(), StoreError> {

@@ -132,11 +132,13 @@ impl View<'_> {
         }
     }
 
-    /// Where `room` stands, of a room that the log does not have.
-    pub(crate) fn standing(&self, room: &str) -> Result<Option<After>> {
-        let after =
-            |row: RoomRow| After { snapshot_at: row.at, events: row.events, vitals: row.vitals };
-        Ok(self.row(room)?.map(after))
+    /// Where `room` stands, of a room that the index does not have.
+    pub(crate) fn standing(&self, room: &str) -> Result<Option<Known>> {
+        let known = |row: RoomRow| {
+            let (snapshot_at, events, vitals) = (row.at, row.events, row.vitals);
+            Known { last: row.last, after: Some(After { snapshot_at, events, vitals }) }
+        };
+        Ok(self.row(room)?.map(known))
     }
 
     fn gather(&self, room: &str, known: Option<Known>) -> Result<Option<Gathered>> {

@@ -232,8 +232,14 @@ fn an_orderly_end_leaves_little_and_all() {
 
 #[test]
 fn space_comes_back() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut store = open_small(folder.path());
+    for level in [Durability::Synced, Durability::Buffered] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FileStore::open_with(folder.path(), level, small());
+        space_comes_back_in(folder.path(), store.expect("it opens"));
+    }
+}
+
+fn space_comes_back_in(folder: &Path, mut store: FileStore) {
     store.commit(&[snapshot("a", 0, b"")]).expect("committed");
     for at in 0..300 {
         store.commit(&[snapshot("a", at, &vec![4; 6_000])]).expect("committed");
@@ -242,7 +248,7 @@ fn space_comes_back() {
         let figures = store.monitor().figures();
         assert!(figures.log_bytes < 4 * 2_000 + 1_000, "{figures:?}");
         assert!(figures.large_bytes <= 4 * 6_000, "{figures:?}");
-        let large = fs::read_dir(folder.path().join("large")).expect("a folder").count();
+        let large = fs::read_dir(folder.join("large")).expect("a folder").count();
         assert!(large <= 4, "{large} large files");
     }
 }

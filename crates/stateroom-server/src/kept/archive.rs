@@ -4,7 +4,6 @@ use super::{
     code::{Code, Codes},
     committing::Listener,
     keeper::Keeper,
-    requests::Request,
 };
 use crate::{
     busy::lend_thread,
@@ -92,7 +91,9 @@ impl<F: RoomFactory> Archive<F> {
         let version = factory.version()?;
         let bytes = factory.code().ok_or("its code can't be kept")?;
         let writes = vec![Write::Module { hash: ModuleHash(version.0), bytes: bytes.to_vec() }];
-        self.keeper.request(Request { writes, then: None });
+        // Before any room can have a state that only this code can read.
+        let kept = self.keeper.keep_now(writes);
+        kept.map_err(|reason| format!("its code can't be kept: {reason}"))?;
         let code = Code { factory, version };
         self.codes.remember(&code);
         Ok(code)

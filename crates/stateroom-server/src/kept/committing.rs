@@ -119,17 +119,22 @@ impl Committing {
         });
         let Some(committer) = committer else { return Vec::new() };
         let fates = committer.commit(group);
+        self.look_for_failure(committer);
+        let answer = |fate| match fate {
+            Fate::Kept(answer) => answer,
+            Fate::Lost(reason) => Answer::Lost(reason),
+        };
+        fates.into_iter().map(|(who, fate)| (who, answer(fate))).collect()
+    }
+
+    /// Has it known if nothing can be kept any more.
+    pub(super) fn look_for_failure(&self, committer: &Committer<Address>) {
         if let Some(reason) = committer.failure()
             && !self.broken.swap(true, Relaxed)
         {
             tracing::error!(%reason, "what rooms do can be kept no more");
             self.listener.failed(reason);
         }
-        let answer = |fate| match fate {
-            Fate::Kept(answer) => answer,
-            Fate::Lost(reason) => Answer::Lost(reason),
-        };
-        fates.into_iter().map(|(who, fate)| (who, answer(fate))).collect()
     }
 
     /// Tells the shards what their rooms are to be told.

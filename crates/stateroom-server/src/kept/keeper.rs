@@ -13,7 +13,7 @@ use super::{
     requests::{Answer, Answers, Request, is_of_events},
 };
 use crate::{health::ThreadGuard, lock::lock, names::Address};
-use stateroom_store::Store;
+use stateroom_store::{Store, Write};
 use std::{
     io,
     sync::{
@@ -93,7 +93,8 @@ impl Keeper {
     /// Has something of a room kept after all that the room has submitted, from any thread.
     pub(crate) fn request_after(&self, shard: usize, request: Request) {
         let answers = self.pass_on(shard);
-        self.request(request);
+        self.shared.wait_for(&request);
+        self.send(vec![request]);
         if !answers.is_empty() {
             self.shared.listener.answers(shard, answers);
         }
@@ -104,10 +105,16 @@ impl Keeper {
         self.shared.listener.answers(room.shard, vec![(room.room, answer)]);
     }
 
-    /// Has something kept that is no room's.
-    pub(crate) fn request(&self, request: Request) {
-        self.shared.wait_for(&request);
-        self.send(vec![request]);
+    /// Has something kept that is no room's, and waits until it is.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(crate) fn keep_now(&self, writes: Vec<Write>) -> Result<(), Arc<str>> {
+        let mut committer = lock(&self.shared.committer);
+        let Some(committer) = &mut *committer else { return Err("the server ends".into()) };
+        let kept = committer.commit_alone(writes);
+        self.shared.look_for_failure(committer);
+        kept
     }
 
     /// Commits what was gathered, or sends it on its way. It stays locked meanwhile, so that nothing

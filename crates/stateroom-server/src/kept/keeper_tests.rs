@@ -43,7 +43,7 @@ fn a_state_that_another_thread_has_saved_overtakes_no_event_before_it() {
             let guard = Arc::new(Health::default()).guard("keeper");
             Keeper::start(Box::new(store), at_once, 1, Arc::new(Nobody), guard).unwrap()
         };
-        keeper.request(state(0));
+        keeper.request_after(0, state(0));
         while reader.load("lobby").unwrap().is_none() {
             thread::yield_now();
         }

@@ -142,12 +142,13 @@ impl KeptServer {
             load_code: Arc::new(|_| Err("there is one code".to_owned())),
             starts_anew: false,
         };
+        // The code is kept before anything else can happen.
+        go_on.send(()).unwrap();
         let running = server.bind_keeping(echoes, keeping).unwrap();
         let (address, handle) = (running.local_addr(), running.handle());
         std::thread::spawn(move || running.run());
         let server = KeptServer { address, handle, heard, begun, go_on: Some(go_on), store };
-        // That of the code.
-        server.let_one_through();
+        server.until_commit();
         server
     }
 

@@ -120,6 +120,7 @@ fn write_row(
         number: 0,
         room: room.into(),
         position: 0,
+        last: Place::default(),
         deleted: false,
         at: after.snapshot_at,
         events: 0,
@@ -135,6 +136,7 @@ fn write_row(
         return Ok(row.number);
     }
     (row.position, row.events, row.vitals) = (target, after.events, after.vitals);
+    row.last = changes.last().map_or(row.last, |change| change.place);
     let mut state = None;
     if let Some(newest) = newest {
         row.at = after.snapshot_at;

@@ -17,6 +17,8 @@ pub(crate) struct RoomRow {
     pub(crate) room: Arc<str>,
     /// All of the log up to here is in it.
     pub(crate) position: u64,
+    /// The last entry of it that was taken. Where the log still goes back so far, what follows leads there.
+    pub(crate) last: Place,
     pub(crate) deleted: bool,
     pub(crate) at: u64,
     pub(crate) events: u64,
@@ -29,7 +31,7 @@ pub(crate) struct RoomRow {
 }
 
 const COLUMNS: &str = "number, room, position, deleted, at, events, module, wake_at, clients, heard_at, \
-     check_row, check_state, large";
+     check_row, check_state, large, last, last_place";
 
 impl RoomRow {
     fn from(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -44,6 +46,10 @@ impl RoomRow {
             number: row.get(0)?,
             room,
             position: number(2)?,
+            last: Place {
+                position: number(13)?,
+                at: u32::try_from(row.get::<_, i64>(14)?).unwrap_or(u32::MAX),
+            },
             deleted: row.get::<_, i64>(3)? != 0,
             at: number(4)?,
             events: number(5)?,
@@ -67,6 +73,8 @@ impl RoomRow {
         let numbers = [
             self.number.cast_unsigned(),
             self.position,
+            self.last.position,
+            self.last.at.into(),
             self.deleted.into(),
             self.at,
             self.events,
@@ -119,9 +127,9 @@ impl RoomRow {
         connection: &Connection,
         state: Option<&[u8]>,
     ) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO rooms (room, position, deleted, at, events, module, wake_at, clients, \
+        let sql = "INSERT INTO rooms (room, position, last, last_place, deleted, at, events, module, wake_at, clients, \
                    heard_at, check_row, check_state, large, state) \
-                   VALUES (?1, 0, 0, 0, 0, x'', NULL, 0, 0, 0, 0, NULL, NULL)";
+                   VALUES (?1, 0, 0, 0, 0, 0, 0, x'', NULL, 0, 0, 0, 0, NULL, NULL)";
         connection.prepare_cached(sql)?.execute([&*self.room])?;
         self.number = connection.last_insert_rowid();
         self.update(connection, Some(state))
@@ -135,7 +143,7 @@ impl RoomRow {
     ) -> rusqlite::Result<()> {
         let sql = "UPDATE rooms SET position = ?2, deleted = ?3, at = ?4, events = ?5, module = ?6, \
                    wake_at = ?7, clients = ?8, heard_at = ?9, check_row = ?10, check_state = ?11, \
-                   large = ?12 WHERE number = ?1";
+                   large = ?12, last = ?13, last_place = ?14 WHERE number = ?1";
         let changed = connection.prepare_cached(sql)?.execute(params![
             self.number,
             self.position.cast_signed(),
@@ -149,6 +157,8 @@ impl RoomRow {
             self.check(),
             self.check_state,
             self.large.map(encode_large),
+            self.last.position.cast_signed(),
+            self.last.at,
         ]);
         changed?;
         if let Some(state) = state {

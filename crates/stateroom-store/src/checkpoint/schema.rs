@@ -23,6 +23,8 @@ CREATE TABLE rooms (
     number      INTEGER PRIMARY KEY AUTOINCREMENT,
     room        TEXT NOT NULL UNIQUE,
     position    INTEGER NOT NULL,
+    last        INTEGER NOT NULL,
+    last_place  INTEGER NOT NULL,
     deleted     INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     events      INTEGER NOT NULL,

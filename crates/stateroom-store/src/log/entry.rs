@@ -28,7 +28,7 @@ pub(crate) struct After {
 pub(crate) struct Entry<'a> {
     /// The room's id; empty for a module.
     pub(crate) room: &'a str,
-    /// The entry of the same room before this one, if the checkpoint did not have it yet.
+    /// The entry of the same room before this one.
     pub(crate) back: Place,
     pub(crate) change: Change<'a>,
     pub(crate) body: Body,

@@ -87,7 +87,9 @@ impl Writer {
         }
         state.index.take(record);
         drop(state);
-        if self.dirty.last().is_none_or(|last| !Arc::ptr_eq(last, &self.current)) {
+        if self.shared.durability == Durability::Synced
+            && self.dirty.last().is_none_or(|last| !Arc::ptr_eq(last, &self.current))
+        {
             if is_on(Deliberate::SwitchWithoutFlush) {
                 self.dirty.clear();
             }

@@ -5,6 +5,7 @@ use crate::{
     checkpoint::schema,
     failure,
     files::{Files, OpenFile, read_all, write_all},
+    log::layout::HEADER_BYTES,
 };
 use std::{
     io::{self, IoSlice},
@@ -114,7 +115,12 @@ pub(crate) fn look(
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         names => Some(names.map_err(|error| of_opening(&log, error))?),
     };
-    let has_log = names.is_some_and(|names| names.iter().any(|name| log_number(name).is_some()));
+    let names = names.unwrap_or_default();
+    let has_log = names.iter().any(|name| log_number(name).is_some());
+    // One that was never finished has nothing to lose. Whether its name is on the disk is not known.
+    if has_log && lock.is_some_and(|lock| !lock.is_marked()) && is_bare(files, &log, &names)? {
+        return Ok(There::Nothing);
+    }
     match has_log {
         true => Ok(There::Log),
         false if found || lock.is_some_and(Lock::is_marked) => Err(StoreError::DamagedFile {
@@ -126,6 +132,19 @@ pub(crate) fn look(
         }),
         false => Ok(There::Nothing),
     }
+}
+
+/// Whether no file of the log ever had a record.
+fn is_bare(files: &dyn Files, log: &Path, names: &[String]) -> Result<bool, StoreError> {
+    for name in names.iter().filter(|name| log_number(name).is_some()) {
+        let path = log.join(name);
+        let file = files.open(&path).map_err(|error| failure::of_opening(&path, error))?;
+        let length = file.length().map_err(|error| failure::of_reading(&path, &error))?;
+        if length > HEADER_BYTES as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The number of a file of the log of that name.

@@ -63,7 +63,9 @@ pub(crate) fn recover(
 
     let needed = lock.needs_write_ahead_log();
     let mut database = Database::open(files, folder, needed)?;
+    // A checkpoint that has nothing yet is made anew: it may be that of a log that was never finished.
     let mark = database.as_ref().map(Database::mark).transpose()?.flatten();
+    let mark = mark.filter(|mark| mark.applied > 0);
     let boot = boot_id(files);
     let chain = chain::look(&found, mark, Some(boot).filter(|_| files.boot().is_some()))
         .map_err(|unusable| told(folder, unusable))?;
@@ -146,7 +148,11 @@ fn create(files: &dyn Files, folder: &Path, durability: Durability) -> Result<()
         file.flush()?;
         files.flush_folder(&new)?;
         let log = folder.join("log");
-        // One that is empty is there if nothing was ever in it.
+        // One that is there never had anything in it.
+        match files.list(&log) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            names => names?.iter().try_for_each(|name| files.remove(&log.join(name)))?,
+        }
         match files.remove_folder(&log) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
