@@ -99,7 +99,7 @@ impl<S: StateroomService> Room<S> {
         self.context.outbox().payload_bytes()
     }
 
-    /// When [`Event::Timer`] is next due.
+    /// When [`Event::Timer`](crate::Event::Timer) is next due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         self.deadline

@@ -35,7 +35,17 @@ pub enum Keep {
     Forget,
 }
 
-/// See the [module](super).
+/// A room that is kept, as a pure state machine. Events, answers and a time go in; what is to be kept, commands
+/// and a deadline come out. Whoever drives it only carries.
+///
+/// ```text
+///              handle: the event fails                submit, kept: all before it is durable
+///   in memory ─────────────────────────► failed ──────────────────────────► to be brought back
+///    ▲  ▲  │                                                                       │
+///    │  │  └──── take_state, state_kept, leave_memory: nobody needs it ──► at rest │
+///    │  └──────────────────────────────── bring_in ───────────────────────────┘    │
+///    └─────────────────────────────────── back_again ──────────────────────────────┘
+/// ```
 ///
 /// A driver goes round like this:
 /// 1. [`handle`](Self::handle) events while the room [is not blocked](Self::is_blocked), and tell what they

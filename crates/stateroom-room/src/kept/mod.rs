@@ -1,15 +1,5 @@
-//! A room that is kept, as a pure state machine: what it wants to be kept, what waits for that, and what it
-//! does after an event that failed. Events, answers and a time go in; what is to be kept, commands and a deadline come
-//! out. Whoever drives it only carries.
-//!
-//! ```text
-//!              handle: the event fails                submit, kept: all before it is durable
-//!   in memory ─────────────────────────► failed ──────────────────────────► to be brought back
-//!    ▲  ▲  │                                                                       │
-//!    │  │  └──── take_state, state_kept, leave_memory: nobody needs it ──► at rest │
-//!    │  └──────────────────────────────── bring_in ───────────────────────────┘    │
-//!    └─────────────────────────────────── back_again ──────────────────────────────┘
-//! ```
+//! A room that is kept: what it wants to be kept, what waits for that, and what it does after an event that
+//! failed. `kept_room` has its states; the files beside it are what it does in them.
 
 mod failed_event;
 mod kept_room;
