@@ -110,7 +110,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             return Ok(());
         }
         if self.awaits_answer(ready.connection) {
-            // It has said all that it will.
+            // It has said all that it will, or what it sends can be read no more.
             return Ok(());
         }
         with_scratch(|scratch| {
@@ -187,7 +187,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 Reading::Broken(error) => {
                     shared.client_lines.broken(id, client, &error);
                     let reason = error.close_reason();
-                    leaving.push((key, Leaving::Closed(error.close_code(), reason)));
+                    self.leaves(key, Leaving::Closed(error.close_code(), reason), now);
                 }
             }
         }

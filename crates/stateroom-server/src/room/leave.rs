@@ -13,7 +13,7 @@ use crate::{
 use stateroom_room::Event;
 use std::time::{Duration, Instant};
 
-/// How long somebody who has said that it goes is kept for the answers to what it had said.
+/// How long somebody of whom no more is heard is kept for the answers to what it had said.
 const LAST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection that ends when all that it has caused is durable, and sent.
@@ -21,14 +21,14 @@ const LAST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct AwaitsAnswer {
     key: u32,
     leaving: Leaving,
-    /// After how many events of the room it said that it goes.
+    /// After how many events of the room no more was heard of it.
     events: u64,
     pub(super) until: Instant,
 }
 
 impl<F: RoomFactory> DrivenRoom<F> {
-    /// Lets a client go that has said that it goes, or sends no more: at once, or when it has had the
-    /// answers to what it has said.
+    /// Lets a client go that has said that it goes, sends no more, or broke the protocol: at once, or when
+    /// it has had the answers to what it has said.
     pub(super) fn leaves(&mut self, key: u32, leaving: Leaving, now: Instant) {
         let (events, durable) = self.core.events();
         if durable < events {
