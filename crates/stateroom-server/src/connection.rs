@@ -133,14 +133,19 @@ impl Connection {
         limits: &ReadLimits,
         hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
-        if let Err(error) = self.decoder.decode(bytes, limits.message_bytes, hear) {
-            return Reading::Broken(error);
-        }
+        let mut decoded = self.decoder.decode(bytes, limits.message_bytes, hear);
         let holds = self.decoder.unfinished_bytes();
-        if (holds > 0 || self.held.is_some()) && !limits.unfinished.hold(&mut self.held, holds) {
-            return Reading::Broken(ProtocolError::TooMuchUnfinished);
+        if decoded.is_ok()
+            && (holds > 0 || self.held.is_some())
+            && !limits.unfinished.hold(&mut self.held, holds)
+        {
+            decoded = Err(ProtocolError::TooMuchUnfinished);
         }
-        Reading::More
+        let Err(error) = decoded else { return Reading::More };
+        // It may stay for the answers to what it said before.
+        self.decoder = Decoder::closed();
+        self.held = None;
+        Reading::Broken(error)
     }
 
     /// How many bytes wait for this client to read.
@@ -257,5 +262,40 @@ impl Connection {
     pub(crate) fn into_parts(self) -> (TcpStream, VecDeque<Bytes>) {
         let frames = |mut queue: Box<Queue>| queue.take_frames();
         (self.stream, self.queue.map(frames).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    #[test]
+    fn of_who_broke_the_protocol_nothing_is_held_and_nothing_more_is_read() {
+        let begun = [&[0x02, 0xFE, 0x03, 0xE8, 0, 0, 0, 0][..], &[b'x'; 900]].concat();
+        let unknown = [0x83, 0x80, 0, 0, 0, 0];
+        let message = [0x82, 0x81, 0, 0, 0, 0, b'x'];
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        for (most, bytes) in [
+            (500, begun.clone()),
+            (10_000, [&begun[..], &[b'x'; 100], &unknown].concat()),
+            (10_000, unknown.to_vec()),
+        ] {
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let mut connection = Connection::new(stream, 0, ClientId(1));
+            let unfinished = Arc::new(Unfinished::new(most));
+            let limits = ReadLimits { message_bytes: 10_000, unfinished: unfinished.clone() };
+            let mut heard = 0;
+            let mut read = |mut bytes: Vec<u8>| {
+                connection.decode(&mut bytes, &limits, |_| {
+                    heard += 1;
+                    Appetite::Continue(())
+                })
+            };
+            assert!(matches!(read(bytes), Reading::Broken(_)));
+            assert!(matches!(read(message.to_vec()), Reading::More));
+            assert_eq!((heard, connection.decoder.unfinished_bytes()), (0, 0));
+            assert_eq!(unfinished.bytes(), 0);
+        }
     }
 }

@@ -31,7 +31,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             return Ok(());
         }
         if self.last_answers.has(ready.connection) {
-            // It has said all that it will.
+            // It has said all that it will, or what it sends can be read no more.
             return Ok(());
         }
         with_scratch(|scratch| {
@@ -124,7 +124,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 Reading::Broken(error) => {
                     shared.client_lines.broken(id, client, &error);
                     let reason = error.close_reason();
-                    leaving.push((key, Leaving::Closed(error.close_code(), reason)));
+                    self.leaves(key, Leaving::Closed(error.close_code(), reason), now);
                 }
             }
         }

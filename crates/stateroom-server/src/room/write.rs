@@ -14,8 +14,8 @@ use stateroom_room::Event;
 use std::time::Instant;
 
 impl<F: RoomFactory> DrivenRoom<F> {
-    /// Lets a client go that has said that it goes, or sends no more: at once, or when it has had the
-    /// answers to what it has said.
+    /// Lets a client go that has said that it goes, sends no more, or broke the protocol: at once, or when
+    /// it has had the answers to what it has said.
     pub(super) fn leaves(&mut self, key: u32, leaving: Leaving, now: Instant) {
         let (events, durable) = self.core.events();
         if durable < events {
