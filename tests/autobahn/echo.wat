@@ -2,7 +2,7 @@
 (module
   (import "env" "send_message" (func $send_message (param i32 i32 i32)))
   (import "env" "send_binary" (func $send_binary (param i32 i32 i32)))
-  (memory (export "memory") 64)
+  (memory (export "memory") 260)
   (data (i32.const 8) "\01")
   (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
   (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))

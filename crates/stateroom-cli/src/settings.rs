@@ -67,7 +67,7 @@ pub struct ServerSettings {
     /// How many threads have rooms; 0 takes one for each core [default: 0]
     #[arg(long, env = "STATEROOM_SHARDS", value_name = "N", hide_env = true)]
     pub shards: Option<usize>,
-    /// How long a shutdown waits for clients to take their leave [default: 5s]
+    /// How long a shutdown waits for clients to close [default: 5s]
     #[arg(long, env = "STATEROOM_SHUTDOWN_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub shutdown_timeout: Option<HumanDuration>,
     /// How often the log tells how many rooms are awake, asleep and on disk, if that has changed; 0s is

@@ -1,15 +1,16 @@
 //! Brings a room back: from its state after some of its events, and the records of those since.
 
 use crate::{
-    Event, Room, RoomContext, RoomState, StartFailure, Timestamp,
+    event::describe,
+    failure::{StartFailure, build},
     journal::{Beginning, Journal},
-    outbox::Mark,
+    outbox::{Mark, RoomContext},
     record::{NoRecord, Record},
-    room::build,
+    room::Room,
     state::{Lived, NoState, Stored},
+    timestamp::Timestamp,
 };
-use stateroom::{Birth, ClientId, RestoreFailure, StateroomService, StateroomServiceFactory};
-use std::fmt;
+use stateroom::{Birth, RestoreFailure, StateroomService, StateroomServiceFactory};
 
 /// A room could not be brought back.
 #[derive(Debug, thiserror::Error)]
@@ -225,44 +226,6 @@ impl<S: StateroomService> Room<S> {
         Ok(())
     }
 
-    /// The room as it is now; `None` where it can't be saved, has failed, or keeps no journal.
-    pub fn state(&mut self) -> Option<RoomState> {
-        let Room { service, members, deadline, ended, now, limits, was_spoken_in, journal, .. } =
-            self;
-        if ended.is_some() {
-            return None;
-        }
-        RoomState::of(journal.as_ref()?, || {
-            let service = service.save()?;
-            let lived = Lived {
-                now: *now,
-                deadline: *deadline,
-                members: members.clone(),
-                limits: *limits,
-                was_spoken_in: *was_spoken_in,
-                service: Vec::new(),
-            };
-            Some((lived, service))
-        })
-    }
-
-    /// Whether `client`, a member, has a token to come back with.
-    #[must_use]
-    pub fn has_token(&self, client: ClientId) -> bool {
-        self.members.has_token(client)
-    }
-
-    /// The token of `client`, a member.
-    #[must_use]
-    pub fn token(&self, client: ClientId) -> Option<&str> {
-        self.members.token(client)
-    }
-
-    /// The running service, for whoever wants to look into it.
-    pub fn service_mut(&mut self) -> &mut S {
-        &mut self.service
-    }
-
     fn forget_commands(&mut self) {
         let mut outbox = self.context.outbox();
         let end = outbox.mark();
@@ -271,26 +234,4 @@ impl<S: StateroomService> Room<S> {
             journal.drained();
         }
     }
-}
-
-/// What an event is, in words, without what was said in it.
-pub fn describe(event: Event<'_>) -> impl fmt::Display {
-    fmt::from_fn(move |f| match event {
-        Event::Connect { token: None } => f.write_str("a client's connect"),
-        Event::Connect { token: Some(_) } => f.write_str("a client's connect with a token"),
-        Event::Text { client, text } => {
-            write!(f, "a message of {} bytes from client {client}", text.len())
-        }
-        Event::Binary { client, bytes } => {
-            write!(f, "a binary message of {} bytes from client {client}", bytes.len())
-        }
-        Event::Disconnect { client } => write!(f, "the disconnect of client {client}"),
-        Event::Timer => f.write_str("the timer"),
-        Event::Forget { client } => write!(f, "the removal of client {client}"),
-        Event::Limits { limits } => write!(
-            f,
-            "the change of its limits to {} bytes of memory and {} elements of table",
-            limits.memory_bytes, limits.table_elements
-        ),
-    })
 }

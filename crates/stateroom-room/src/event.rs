@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stateroom::{ClientId, MemoryLimits};
+use std::fmt;
 
 /// Something that happened to a room. Payloads are borrowed: hearing an event copies nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,4 +47,26 @@ pub enum Event<'a> {
         /// How much.
         limits: MemoryLimits,
     },
+}
+
+/// What an event is, in words, without what was said in it.
+pub fn describe(event: Event<'_>) -> impl fmt::Display {
+    fmt::from_fn(move |f| match event {
+        Event::Connect { token: None } => f.write_str("a client's connect"),
+        Event::Connect { token: Some(_) } => f.write_str("a client's connect with a token"),
+        Event::Text { client, text } => {
+            write!(f, "a message of {} bytes from client {client}", text.len())
+        }
+        Event::Binary { client, bytes } => {
+            write!(f, "a binary message of {} bytes from client {client}", bytes.len())
+        }
+        Event::Disconnect { client } => write!(f, "the disconnect of client {client}"),
+        Event::Timer => f.write_str("the timer"),
+        Event::Forget { client } => write!(f, "the removal of client {client}"),
+        Event::Limits { limits } => write!(
+            f,
+            "the change of its limits to {} bytes of memory and {} elements of table",
+            limits.memory_bytes, limits.table_elements
+        ),
+    })
 }

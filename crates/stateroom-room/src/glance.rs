@@ -2,9 +2,11 @@
 //! need neither its service nor the code of that.
 
 use crate::{
-    Event, NoRecord, NoState, Record, Timestamp,
+    event::Event,
     members::Members,
-    state::{Lived, Stored},
+    record::{NoRecord, Record},
+    state::{Lived, NoState, Stored},
+    timestamp::Timestamp,
 };
 use stateroom::ClientId;
 

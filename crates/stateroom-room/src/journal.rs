@@ -2,11 +2,12 @@
 //! its commands wait until those are durable.
 
 use crate::{
-    Event, Room, Timestamp,
+    event::Event,
     outbox::Mark,
     record::{Record, Records},
+    timestamp::Timestamp,
 };
-use stateroom::{Birth, StateroomService};
+use stateroom::Birth;
 
 /// How much space is taken at most for records that are yet to come, in bytes.
 const KEPT_CAPACITY: usize = 64 * 1024;
@@ -111,55 +112,6 @@ impl Journal {
         let gone = std::mem::take(&mut self.released);
         if let Some(mark) = &mut self.submitted {
             *mark = mark.without(gone);
-        }
-    }
-}
-
-impl<S: StateroomService> Room<S> {
-    /// How many events the room has heard in its life; 0 for one that keeps no journal.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        self.journal.as_ref().map_or(0, |journal| journal.events)
-    }
-
-    /// How many bytes of records wait to be [submitted](Room::submit).
-    #[must_use]
-    pub fn unsubmitted(&self) -> usize {
-        self.journal.as_ref().map_or(0, |journal| journal.pending())
-    }
-
-    /// Whether what was submitted last has yet to be [committed](Room::commit).
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.journal.as_ref().is_some_and(|journal| journal.is_waiting())
-    }
-
-    /// Takes the records of what the room has heard, to be made durable. All commands that there are
-    /// wait for that; those of events that it hears meanwhile wait for the next ones. `None` while
-    /// records that were taken before have yet to be committed, and for a room without records.
-    ///
-    /// There may be no records, as after the start of a room, whose commands wait all the same.
-    pub fn submit(&mut self) -> Option<Records> {
-        let end = self.context.outbox().mark();
-        let may_submit =
-            |journal: &&mut Box<Journal>| journal.records_events && !journal.is_waiting();
-        let journal = self.journal.as_mut().filter(may_submit)?;
-        Some(journal.submit(end))
-    }
-
-    /// Says that the records that were taken are durable: the commands that waited for them can be
-    /// drained.
-    pub fn commit(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.release();
-        }
-    }
-
-    /// Has the room count what it hears without keeping records, and its commands wait for nothing:
-    /// for whoever keeps no more than a room's [state](Room::state).
-    pub fn keep_no_records(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.records_events = false;
         }
     }
 }

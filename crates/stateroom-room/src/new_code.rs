@@ -1,6 +1,11 @@
 //! How a room goes on with other code: with the state that the old service hands over, or anew.
 
-use crate::{Room, RoomContext, StartFailure, Timestamp, room::build};
+use crate::{
+    failure::{StartFailure, build},
+    outbox::RoomContext,
+    room::Room,
+    timestamp::Timestamp,
+};
 use stateroom::{Birth, RestoreFailure, ServiceFailure, StateroomService, StateroomServiceFactory};
 
 /// A service could not take over the state of the one before.

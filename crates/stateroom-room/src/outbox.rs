@@ -1,6 +1,6 @@
 //! Where a service's answers wait until the driver takes them.
 
-use crate::{CloseReason, Command, MessageKind, Recipients};
+use crate::command::{CloseReason, Command, MessageKind, Recipients};
 use stateroom::{ClientId, MessageRecipient, StateroomContext};
 use std::{
     ops::Range,

@@ -1,6 +1,6 @@
 //! One event as it is written in a room's journal.
 
-use crate::Event;
+use crate::event::Event;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 

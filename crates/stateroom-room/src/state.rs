@@ -1,9 +1,9 @@
 //! A whole room at one moment, as bytes: its members, its timer, its time and its service.
 
 use crate::{
-    Timestamp,
     journal::{Beginning, Journal},
     members::Members,
+    timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use stateroom::{Birth, MemoryLimits, SaveFailure, SavedState};

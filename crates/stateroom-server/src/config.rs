@@ -79,7 +79,7 @@ pub struct ServerConfig {
     /// How much stack a thread that has rooms has, in bytes; their services run on it. Default: none,
     /// which is what the system gives threads.
     pub thread_stack_bytes: Option<usize>,
-    /// How long a shutdown waits for clients to take their leave. Default: 5 s.
+    /// How long a shutdown waits for clients to close. Default: 5 s.
     pub shutdown_timeout: Duration,
     /// How often the log tells how many rooms are awake, asleep and on disk, if that has changed; 0 is
     /// never. Default: 1 min.

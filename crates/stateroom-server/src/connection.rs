@@ -1,12 +1,14 @@
 //! One client's socket: reads its messages, writes what is for it.
 
 use crate::{
-    counts,
+    batch::Piece,
+    counters,
+    queue::{PIECES_PER_WRITE, Queue},
     ring::Write,
     unfinished::{Held, Unfinished},
     websocket::{Appetite, Decoder, Incoming, ProtocolError},
 };
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use mio::net::TcpStream;
 use smallvec::SmallVec;
 use stateroom::ClientId;
@@ -14,13 +16,9 @@ use std::{
     collections::VecDeque,
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
     net::IpAddr,
-    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
-
-/// How many pieces one system call writes at most; Linux takes 1,024.
-const PIECES_PER_WRITE: usize = 64;
 
 /// An open WebSocket in a room. Small: there may be a hundred thousand that say nothing.
 #[derive(Debug)]
@@ -44,19 +42,6 @@ pub(crate) struct Connection {
     queue: Option<Box<Queue>>,
 }
 
-/// A range of a batch, in 8 bytes rather than 16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-}
-
-impl Piece {
-    fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-}
-
 /// How much clients may send.
 #[derive(Debug)]
 pub(crate) struct ReadLimits {
@@ -66,25 +51,6 @@ pub(crate) struct ReadLimits {
     pub(crate) unfinished: Arc<Unfinished>,
 }
 
-/// How much may wait for a client, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct QueueLimits {
-    /// In bytes, beside one message that is larger than this by itself.
-    pub(crate) bytes: usize,
-    /// How long it may read nothing.
-    pub(crate) stall: Duration,
-}
-
-#[derive(Debug)]
-struct Queue {
-    frames: VecDeque<Bytes>,
-    bytes: usize,
-    /// The most bytes that one of the frames has, or had.
-    largest: usize,
-    /// When something of it was last written, or the first of it came.
-    progressed: Instant,
-}
-
 /// How a look at a socket ended.
 #[derive(Debug)]
 pub(crate) enum Reading {
@@ -92,7 +58,7 @@ pub(crate) enum Reading {
     Waiting,
     /// There may be more, but others have a turn first.
     More,
-    /// The client is gone, with no farewell to say.
+    /// The client is gone, and there is nobody to close.
     Gone,
     /// The client broke the protocol.
     Broken(ProtocolError),
@@ -149,7 +115,7 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Reading::More,
             Err(_) => return Reading::Gone,
         };
-        counts::add(|counts| counts.bytes_in += length as u64);
+        counters::add(|counters| counters.bytes_in += length as u64);
         let filled = scratch.get_mut(..length).unwrap_or_default();
         match self.decode(filled, limits, hear) {
             broken @ Reading::Broken(_) => broken,
@@ -167,33 +133,35 @@ impl Connection {
         limits: &ReadLimits,
         hear: impl FnMut(Incoming<'_>) -> Appetite,
     ) -> Reading {
-        if let Err(error) = self.decoder.decode(bytes, limits.message_bytes, hear) {
-            return Reading::Broken(error);
-        }
+        let mut decoded = self.decoder.decode(bytes, limits.message_bytes, hear);
         let holds = self.decoder.unfinished_bytes();
-        if (holds > 0 || self.held.is_some()) && !limits.unfinished.hold(&mut self.held, holds) {
-            return Reading::Broken(ProtocolError::TooMuchUnfinished);
+        if decoded.is_ok()
+            && (holds > 0 || self.held.is_some())
+            && !limits.unfinished.hold(&mut self.held, holds)
+        {
+            decoded = Err(ProtocolError::TooMuchUnfinished);
         }
-        Reading::More
+        let Err(error) = decoded else { return Reading::More };
+        // It may stay for the answers to what it said before.
+        self.decoder = Decoder::closed();
+        self.held = None;
+        Reading::Broken(error)
     }
 
     /// How many bytes wait for this client to read.
     #[cfg(test)]
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.queue.as_ref().map_or(0, |queue| queue.bytes)
+        self.queue.as_ref().map_or(0, |queue| queue.bytes())
     }
 
     /// Whether more than `limit` bytes wait for this client, beside one message larger than that.
     pub(crate) fn has_too_much_queued(&self, limit: usize) -> bool {
-        self.queue.as_ref().is_some_and(|queue| {
-            let large = if queue.largest > limit { queue.largest } else { 0 };
-            queue.bytes.saturating_sub(large) > limit
-        })
+        self.queue.as_ref().is_some_and(|queue| queue.is_too_long(limit))
     }
 
     /// When this client will have read nothing for `time`, if something waits for it.
     pub(crate) fn stalls_at(&self, time: Duration) -> Option<Instant> {
-        Some(self.queue.as_ref()?.progressed + time)
+        Some(self.queue.as_ref()?.progressed() + time)
     }
 
     /// The write that [`Connection::write_batch`] begins with, to be made by somebody else.
@@ -283,78 +251,51 @@ impl Connection {
     /// Writes what waits, as far as the socket takes it.
     pub(crate) fn write_queue(&mut self) -> io::Result<()> {
         let Some(queue) = &mut self.queue else { return Ok(()) };
-        let written = write_frames(&mut self.stream, &mut queue.frames)?;
-        if queue.frames.is_empty() {
+        queue.write(&mut self.stream)?;
+        if queue.is_empty() {
             self.queue = None;
-        } else if written > 0 {
-            queue.bytes = queue.bytes.saturating_sub(written);
-            queue.progressed = Instant::now();
-            counts::add(|counts| {
-                counts.queued_bytes = counts.queued_bytes.wrapping_sub(written as u64);
-            });
         }
         Ok(())
     }
 
-    /// What is needed to take leave of this client.
+    /// Its stream, and the frames that still wait for the client.
     pub(crate) fn into_parts(self) -> (TcpStream, VecDeque<Bytes>) {
-        let frames = |mut queue: Box<Queue>| std::mem::take(&mut queue.frames);
+        let frames = |mut queue: Box<Queue>| queue.take_frames();
         (self.stream, self.queue.map(frames).unwrap_or_default())
     }
 }
 
-impl Queue {
-    fn new() -> Box<Self> {
-        let progressed = Instant::now();
-        Box::new(Queue { frames: VecDeque::new(), bytes: 0, largest: 0, progressed })
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
 
-    fn push(&mut self, frame: Bytes) {
-        counts::add(|counts| {
-            counts.queued_bytes = counts.queued_bytes.wrapping_add(frame.len() as u64);
-        });
-        self.bytes += frame.len();
-        self.largest = self.largest.max(frame.len());
-        self.frames.push_back(frame);
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        counts::add(|counts| {
-            counts.queued_bytes = counts.queued_bytes.wrapping_sub(self.bytes as u64);
-        });
-    }
-}
-
-/// Writes frames until there are none left, or the socket is full, and tells how many bytes that were.
-pub(crate) fn write_frames(
-    stream: &mut TcpStream,
-    frames: &mut VecDeque<Bytes>,
-) -> io::Result<usize> {
-    let mut all = 0;
-    while !frames.is_empty() {
-        let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
-        let mut count = 0;
-        for (slice, frame) in slices.iter_mut().zip(frames.iter()) {
-            *slice = IoSlice::new(frame);
-            count += 1;
-        }
-        let mut written = match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
-            Ok(written) => written,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(all),
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        all += written;
-        while let Some(first) = frames.front_mut() {
-            if written < first.len() {
-                first.advance(written);
-                break;
-            }
-            written -= first.len();
-            frames.pop_front();
+    #[test]
+    fn of_who_broke_the_protocol_nothing_is_held_and_nothing_more_is_read() {
+        let begun = [&[0x02, 0xFE, 0x03, 0xE8, 0, 0, 0, 0][..], &[b'x'; 900]].concat();
+        let unknown = [0x83, 0x80, 0, 0, 0, 0];
+        let message = [0x82, 0x81, 0, 0, 0, 0, b'x'];
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        for (most, bytes) in [
+            (500, begun.clone()),
+            (10_000, [&begun[..], &[b'x'; 100], &unknown].concat()),
+            (10_000, unknown.to_vec()),
+        ] {
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let mut connection = Connection::new(stream, 0, ClientId(1));
+            let unfinished = Arc::new(Unfinished::new(most));
+            let limits = ReadLimits { message_bytes: 10_000, unfinished: unfinished.clone() };
+            let mut heard = 0;
+            let mut read = |mut bytes: Vec<u8>| {
+                connection.decode(&mut bytes, &limits, |_| {
+                    heard += 1;
+                    Appetite::Continue(())
+                })
+            };
+            assert!(matches!(read(bytes), Reading::Broken(_)));
+            assert!(matches!(read(message.to_vec()), Reading::More));
+            assert_eq!((heard, connection.decoder.unfinished_bytes()), (0, 0));
+            assert_eq!(unfinished.bytes(), 0);
         }
     }
-    Ok(all)
 }

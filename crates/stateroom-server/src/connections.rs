@@ -16,7 +16,7 @@ const MOST_REFUSALS: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Its request has not been read whole.
-    Greeting,
+    Handshaking,
     /// It is answered by the HTTP server.
     Http,
     /// It is a client's, or about to be.
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// All kinds, with the name of each for whoever operates the server.
     pub(crate) const ALL: [(Kind, &str); 4] = [
-        (Kind::Greeting, "greeting"),
+        (Kind::Handshaking, "greeting"),
         (Kind::Http, "http"),
         (Kind::WebSocket, "websocket"),
         (Kind::Closing, "closing"),
@@ -73,7 +73,7 @@ impl Connections {
     /// Takes room for one more connection, before it is accepted.
     pub(crate) fn admit(self: &Arc<Self>) -> Admission {
         if self.take(1, self.most_admitted()) {
-            return Admission::Admitted(self.permit(Kind::Greeting));
+            return Admission::Admitted(self.permit(Kind::Handshaking));
         }
         match self.take(1, self.most) {
             true => Admission::TurnedAway(self.permit(Kind::Closing)),
@@ -174,7 +174,7 @@ mod tests {
         let connections = Arc::new(Connections::new(4));
         let Admission::Admitted(mut permit) = connections.admit() else { panic!("not admitted") };
         assert!(permit.become_kind(Kind::Http));
-        assert_eq!((connections.count(Kind::Greeting), connections.count(Kind::Http)), (0, 1));
+        assert_eq!((connections.count(Kind::Handshaking), connections.count(Kind::Http)), (0, 1));
         let Admission::Admitted(mut other) = connections.admit() else { panic!("not admitted") };
         let Admission::TurnedAway(_third) = connections.admit() else { panic!("not turned away") };
         assert!(!other.become_kind(Kind::Http), "there are four descriptors");

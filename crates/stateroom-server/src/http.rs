@@ -1,6 +1,6 @@
 //! What is served over plain HTTP: the routes, and the connections that shards pass on.
 
-use crate::{census, connections::Permit, metrics, shared::Shared};
+use crate::{connections::Permit, metrics, occupancy, shared::Shared};
 use axum::{
     Json, Router,
     extract::State,
@@ -77,7 +77,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
 #[derive(serde::Serialize)]
 struct Status {
     #[serde(flatten)]
-    census: census::Status,
+    occupancy: occupancy::Status,
     /// As `/healthz`: `ok`, or what is wrong.
     health: String,
 }
@@ -85,7 +85,7 @@ struct Status {
 async fn status(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let problem = shared.health.problem(Instant::now());
     let health = problem.unwrap_or_else(|| "ok".to_owned());
-    Json(Status { census: shared.census.status(), health })
+    Json(Status { occupancy: shared.occupancy.status(), health })
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {

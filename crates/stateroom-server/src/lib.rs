@@ -1,19 +1,19 @@
 //! A WebSocket server for Stateroom rooms.
 //!
-//! The walk of one message, each step a file: `shard/guests` and `request` (from a connection to a
-//! client in a room), `shard` (which room's turn it is), `room/hear` and `connection` (read a
-//! frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer
-//! once, shares it), `connection` again (writes).
+//! The walk of one message, each step a file: `shard/accept`, `shard/handshake` and `request` (from a
+//! connection to a client in a room), `shard/run` (which room's turn it is), `room/read` and `connection` (read
+//! a frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer once,
+//! shares it), `connection` again (writes).
 
+mod batch;
 mod busy;
 mod by_reason;
-mod census;
 mod clock;
 mod compressor;
 mod config;
 mod connection;
 mod connections;
-mod counts;
+mod counters;
 mod descriptors;
 mod factory;
 mod health;
@@ -24,7 +24,9 @@ mod kept;
 mod lock;
 mod metrics;
 mod names;
+mod occupancy;
 mod priority;
+mod queue;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod ring;

@@ -1,7 +1,7 @@
-//! What `/metrics` answers: all counts of a server, as text for Prometheus. No name or label in it comes from
-//! a client or a room, so that its size is bounded.
+//! What `/metrics` answers: the occupancy and the counters of a server, as text for Prometheus. No name or
+//! label in it comes from a client or a room, so that its size is bounded.
 
-use crate::{connections::Kind, counts::Histogram, shared::Shared};
+use crate::{connections::Kind, counters::Histogram, shared::Shared};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet, prometheus_text},
@@ -41,13 +41,13 @@ impl Counted {
     /// What there is now.
     fn encode_now(&self, to: &mut Encoder) -> fmt::Result {
         let shared = &self.0;
-        let tiers = shared.census.tiers();
+        let tiers = shared.occupancy.tiers();
         let rooms = [("awake", tiers.awake), ("asleep", tiers.asleep), ("on_disk", tiers.on_disk)];
         to.gauges("rooms", "Rooms by where they are", "tier", rooms.map(whole))?;
         to.gauge("clients", "Clients that are in rooms", tiers.clients as u64)?;
         let connections = Kind::ALL.map(|(kind, name)| (name, shared.connections.count(kind)));
         to.gauges("connections", "Connections by kind", "kind", connections.map(whole))?;
-        let all = shared.metrics.all();
+        let all = shared.totals.all();
         to.gauge("queued_bytes", "Bytes that wait for clients to read", all.queued_bytes)?;
         let unfinished = shared.read_limits.unfinished.bytes() as u64;
         to.gauge("unfinished_bytes", "Bytes of messages that have not come whole", unfinished)?;
@@ -60,7 +60,7 @@ impl Counted {
     /// What has happened.
     fn encode_happened(&self, to: &mut Encoder) -> fmt::Result {
         let shared = &self.0;
-        let all = shared.metrics.all();
+        let all = shared.totals.all();
         to.counter("events", "Events that rooms have heard", all.events)?;
         to.counter("deliveries", "Messages for clients, for each receiver", all.deliveries)?;
         to.counter("received_bytes", "Bytes read from clients", all.bytes_in)?;
@@ -90,7 +90,7 @@ impl Counted {
 
     /// What is kept.
     fn encode_store(&self, to: &mut Encoder) -> fmt::Result {
-        let all = self.0.metrics.all();
+        let all = self.0.totals.all();
         to.counter("commits", "Groups of records that were committed", all.commits)?;
         to.counter("committed_bytes", "Bytes in them", all.committed_bytes)?;
         to.counter("snapshots", "States of rooms that were saved", all.snapshots)?;

@@ -1,4 +1,6 @@
-//! What rooms are called within a server.
+//! What rooms are called within a server, and where they are.
+
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 /// Names a room of a shard; never the same again for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,4 +22,10 @@ impl RoomKey {
 pub(crate) struct Address {
     pub(crate) shard: usize,
     pub(crate) room: RoomKey,
+}
+
+/// The shard that a room is on.
+pub(crate) fn shard_of(room_id: &str, shards: usize) -> usize {
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    (hasher.hash_one(room_id) % shards.max(1) as u64) as usize
 }

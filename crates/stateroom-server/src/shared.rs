@@ -1,16 +1,17 @@
 //! What the shards of a server have in common: its settings, its clock, its counts.
 
 use crate::{
-    ServerConfig,
     by_reason::ByReason,
-    census::Census,
     clock::Clock,
     compressor::Compressor,
-    connection::{QueueLimits, ReadLimits},
+    config::ServerConfig,
+    connection::ReadLimits,
     connections::Connections,
-    counts::Metrics,
+    counters::Totals,
     descriptors,
     health::{Failure, Health},
+    occupancy::Occupancy,
+    queue::QueueLimits,
     sometimes::ClientLines,
     unfinished::Unfinished,
     websocket::CloseCode,
@@ -34,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// When the server began.
     pub(crate) started: Instant,
-    pub(crate) census: Census,
+    pub(crate) occupancy: Occupancy,
     pub(crate) health: Arc<Health>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) read_limits: ReadLimits,
@@ -42,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) compressor: Compressor,
     pub(crate) client_lines: ClientLines,
     /// What was counted on messages' way.
-    pub(crate) metrics: Metrics,
+    pub(crate) totals: Totals,
     /// Requests that were refused.
     pub(crate) refusals: ByReason,
     /// Events that services failed at, by [`summary`](stateroom::ServiceFailure::summary).
@@ -87,14 +88,14 @@ impl Shared {
             config,
             clock: Clock::start(),
             started: Instant::now(),
-            census: Census::new(),
+            occupancy: Occupancy::new(),
             health,
             connections: Arc::new(connections),
             read_limits,
             queue_limits,
             compressor,
             client_lines: ClientLines::default(),
-            metrics: Metrics::new(threads),
+            totals: Totals::new(threads),
             refusals: ByReason::default(),
             failed_events: ByReason::default(),
             dropped_log_lines,

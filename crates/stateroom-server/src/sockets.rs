@@ -2,18 +2,18 @@
 //! receivers; each receiver gets one write for all the frames of a batch.
 
 use crate::{
-    connection::{Connection, Piece, QueueLimits},
-    counts,
+    batch::{Batch, Piece},
+    connection::Connection,
+    counters,
+    queue::QueueLimits,
     ring::{self, Write},
     websocket::encode_data,
 };
-use bytes::Bytes;
 use slab::Slab;
 use smallvec::SmallVec;
 use stateroom::ClientId;
 use stateroom_room::{MessageKind, Recipients};
 use std::{
-    cell::Cell,
     io,
     net::IpAddr,
     time::{Duration, Instant},
@@ -21,9 +21,6 @@ use std::{
 
 #[cfg(test)]
 mod tests;
-
-/// Past this, in bytes, a batch that has been written gives its buffer back.
-const KEPT_CAPACITY: usize = 1024 * 1024;
 
 /// How long one flush goes on before others have a turn; a write takes some 4 µs.
 const FLUSH_TURN: Duration = Duration::from_millis(1);
@@ -33,14 +30,6 @@ const WRITES_PER_LOOK: usize = 32;
 
 /// From so many writes on they are made by one call; with four that costs what it saves.
 const WORTH_A_RING: usize = 6;
-
-/// In the place of a receiver who is gone.
-const NOBODY: u32 = u32::MAX;
-
-thread_local! {
-    /// The batch of the room that flushed last on this thread, for the next one that sends.
-    static SPARE: Cell<Option<Box<Batch>>> = const { Cell::new(None) };
-}
 
 /// Every open connection of a room, and the frames that have been sent but not yet flushed.
 #[derive(Debug, Default)]
@@ -52,19 +41,6 @@ pub(crate) struct Sockets {
     batch: Option<Box<Batch>>,
     /// When to look for those who read nothing; none while nothing waits for anybody.
     stalls_at: Option<Instant>,
-}
-
-/// Frames to write, and to whom.
-#[derive(Debug, Default)]
-struct Batch {
-    /// Encoded frames, in the order sent.
-    bytes: Vec<u8>,
-    /// The connections that some of it is for.
-    receivers: Vec<u32>,
-    /// How many of those have been written to.
-    written: usize,
-    /// The bytes once more, for those whose sockets are full.
-    shared: Option<Bytes>,
 }
 
 /// What a flush found out about a connection.
@@ -111,9 +87,7 @@ impl Sockets {
         if !connection.batch.is_empty()
             && let Some(batch) = &mut self.batch
         {
-            // The key may be another's before the batch is flushed, who must not be in it twice.
-            let receivers = batch.receivers.iter_mut();
-            receivers.filter(|receiver| **receiver == key).for_each(|receiver| *receiver = NOBODY);
+            batch.forget(key);
         }
         if let Some(client) = connection.client {
             self.forget(client);
@@ -174,7 +148,7 @@ impl Sockets {
     /// that does.
     pub(crate) fn send(&mut self, to: Recipients, kind: MessageKind, bytes: &[u8]) {
         let Self { connections, by_client, batch, .. } = self;
-        let batch = batch.get_or_insert_with(|| SPARE.take().unwrap_or_default());
+        let batch = batch.get_or_insert_with(Batch::take_spare);
         let start = batch.bytes.len();
         encode_data(kind, bytes, &mut batch.bytes);
         // A batch is flushed at some MiB, and one event can send no 4 GiB.
@@ -186,7 +160,7 @@ impl Sockets {
                     && let Some((_, key)) = by_client.get(place)
                     && let Some(connection) = connections.get_mut(*key as usize)
                 {
-                    batch.add(piece, *key, connection);
+                    batch.add(piece, *key, &mut connection.batch);
                     receivers = 1;
                 }
             }
@@ -195,15 +169,15 @@ impl Sockets {
                     if let Some(client) = connection.client
                         && to != Recipients::AllExcept(client)
                     {
-                        batch.add(piece, key as u32, connection);
+                        batch.add(piece, key as u32, &mut connection.batch);
                         receivers += 1;
                     }
                 }
             }
         }
-        counts::add(|counts| {
-            counts.deliveries += receivers;
-            counts.bytes_out += receivers * u64::from(piece.end - piece.start);
+        counters::add(|counters| {
+            counters.deliveries += receivers;
+            counters.bytes_out += receivers * u64::from(piece.end - piece.start);
         });
     }
 
@@ -279,9 +253,8 @@ impl Sockets {
                 return Flushed::Some;
             }
         }
-        if let Some(mut batch) = self.batch.take() {
-            batch.clear();
-            SPARE.set(Some(batch));
+        if let Some(batch) = self.batch.take() {
+            batch.become_spare();
         }
         Flushed::All
     }
@@ -317,26 +290,4 @@ fn write_at_once(
         }
     });
     made
-}
-
-impl Batch {
-    /// Has `connection` receive a piece that was just added.
-    fn add(&mut self, piece: Piece, key: u32, connection: &mut Connection) {
-        match connection.batch.last_mut() {
-            Some(last) if last.end == piece.start => last.end = piece.end,
-            Some(_) => connection.batch.push(piece),
-            None => {
-                connection.batch.push(piece);
-                self.receivers.push(key);
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(KEPT_CAPACITY);
-        self.receivers.clear();
-        self.written = 0;
-        self.shared = None;
-    }
 }

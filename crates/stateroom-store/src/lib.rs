@@ -66,8 +66,10 @@ mod write;
 pub use committer::{Committer, Fate, Request};
 pub use error::StoreError;
 pub use exported::{ExportedRoom, NotExported};
+#[doc(hidden)]
+pub use faults::Deliberate;
 #[cfg(feature = "faults")]
-pub use faults::{Deliberate, switch_on};
+pub use faults::switch_on;
 pub use file_store::FileStore;
 pub use memory::MemoryStore;
 pub use options::Options;

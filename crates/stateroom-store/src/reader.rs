@@ -136,8 +136,7 @@ impl FileReader {
     fn moment(&mut self) -> Result<Moment, Missed> {
         self.seen = Seen::default();
         if folder::look(&*self.files, &self.folder, None)? == There::Nothing {
-            let path = self.folder.join("log");
-            return Err(StoreError::NotAStore { path }.into());
+            return self.before_the_first_record();
         }
         // The log first, the newest file first; then the checkpoint, which may be ahead of it by then.
         let found = self.read_log()?;
@@ -158,6 +157,19 @@ impl FileReader {
         }
         let (index, segments, _) = recover::gather(&found, &chain, u64::MAX);
         Ok(Moment { index, segments: segments.into(), connection })
+    }
+
+    /// Whoever wanted to begin a store here has not come to it: then there are no rooms. Else this is no
+    /// store.
+    fn before_the_first_record(&self) -> Result<Moment, Missed> {
+        let listed = match self.files.list(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            listed => listed.map_err(|error| failure::of_reading(&self.folder, &error))?,
+        };
+        if listed.iter().any(|name| name == "lock") {
+            return Ok(Moment { index: Index::default(), segments: Vec::new(), connection: None });
+        }
+        Err(StoreError::NotAStore { path: self.folder.clone() }.into())
     }
 
     fn read_log(&mut self) -> Result<Vec<LogFile>, Missed> {

@@ -2,12 +2,13 @@
 
 use super::{
     code::{Code, Codes},
-    keeper::{Keeper, Listener},
+    committing::Listener,
+    keeper::Keeper,
 };
 use crate::{
     busy::lend_thread,
     clock::Clock,
-    counts,
+    counters,
     factory::RoomFactory,
     health::ThreadGuard,
     keeping::{Keeping, LoadCode, Survives},
@@ -210,10 +211,10 @@ impl<F: RoomFactory> Archive<F> {
 
 /// Counts a room that was brought back since `began`.
 fn count_replay(stored: &StoredRoom, began: Instant) {
-    counts::add(|counts| {
-        counts.replays += 1;
-        counts.replayed_events += stored.events().saturating_sub(stored.snapshot.at);
-        counts.replay_nanoseconds += began.elapsed().as_nanos() as u64;
+    counters::add(|counters| {
+        counters.replays += 1;
+        counters.replayed_events += stored.events().saturating_sub(stored.snapshot.at);
+        counters.replay_nanoseconds += began.elapsed().as_nanos() as u64;
     });
 }
 

@@ -1,5 +1,4 @@
-//! Who writes to the store: gathers what rooms have to keep, has it committed in groups, and tells each room
-//! what became of its own.
+//! The way of what rooms have to keep: it is gathered, and given to whoever commits it in groups.
 //!
 //! A shard gathers what its rooms submit, and gives it to a thread, the keeper. While one group is on its
 //! way to the disk the next one gathers, so the busier a server is, the more events share a commit. When
@@ -9,26 +8,21 @@
 //! thread, so the shard commits it itself, by the same committer. What may be large, such as states, is the
 //! thread's.
 
-use super::requests::{Answer, Answers, Request, bytes_of, is_of_events};
-use crate::{counts, health::ThreadGuard, lock::lock, names::Address};
-use stateroom_store::{Committer, Fate, Store, Write};
+use super::{
+    committing::{Committing, Listener},
+    requests::{Answer, Answers, Request, is_of_events},
+};
+use crate::{health::ThreadGuard, lock::lock, names::Address};
+use stateroom_store::{Store, Write};
 use std::{
-    collections::VecDeque,
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-        mpsc::{Receiver, Sender, channel},
+        atomic::Ordering::Relaxed,
+        mpsc::{Sender, channel},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
-
-/// How many requests one commit takes at most, so that the first of them don't wait for the last.
-const REQUESTS_PER_COMMIT: usize = 8 * 1024;
-
-/// How many bytes one commit takes at most, and one request more.
-const BYTES_PER_COMMIT: usize = 8 << 20;
 
 /// How many requests of one shard gather before they are passed on to the thread.
 const REQUESTS_ON_THEIR_WAY: usize = 256;
@@ -37,23 +31,8 @@ const REQUESTS_ON_THEIR_WAY: usize = 256;
 /// in the processor's cache still when they are answered.
 const REQUESTS_AT_ONCE: usize = 32;
 
-/// A group of so many requests says that the server is busy.
-const REQUESTS_WHEN_BUSY: usize = 64;
-
-/// How long it is then from one commit to the next, at least.
-const WINDOW_WHEN_BUSY: Duration = Duration::from_millis(1);
-
 /// When this many bytes wait to be committed, rooms that have something on its way hear nothing more.
 pub(crate) const MOST_WAITING_BYTES: usize = 64 << 20;
-
-/// Whom the keeper tells: the shard of that number, or everybody that nothing can be kept any more.
-pub(crate) trait Listener: Send + Sync {
-    /// What became of what rooms of a shard wanted to be kept.
-    fn answers(&self, shard: usize, answers: Answers);
-
-    /// Nothing can be kept any more.
-    fn failed(&self, reason: &Arc<str>);
-}
 
 /// The way to the store.
 pub(crate) struct Keeper {
@@ -64,17 +43,7 @@ pub(crate) struct Keeper {
     /// Requests, or the word that there are no more.
     requests: Sender<Option<Vec<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    shared: Arc<Shared>,
-}
-
-/// What the thread and the shards share.
-struct Shared {
-    /// Whoever has it may wait for the disk. `None` once the store is closed.
-    committer: Mutex<Option<Committer<Address>>>,
-    broken: AtomicBool,
-    /// How many bytes wait to be committed.
-    waiting: AtomicUsize,
-    listener: Arc<dyn Listener>,
+    shared: Arc<Committing>,
 }
 
 impl Keeper {
@@ -87,12 +56,7 @@ impl Keeper {
         guard: ThreadGuard,
     ) -> io::Result<Self> {
         let (requests, receiver) = channel();
-        let shared = Arc::new(Shared {
-            committer: Mutex::new(Some(Committer::new(store))),
-            broken: AtomicBool::new(false),
-            waiting: AtomicUsize::new(0),
-            listener,
-        });
+        let shared = Arc::new(Committing::new(store, listener));
         let of_thread = shared.clone();
         let thread = thread::Builder::new().name("keeper".to_owned()).spawn(move || {
             of_thread.run(shards, &receiver);
@@ -201,116 +165,6 @@ impl Keeper {
             tracing::error!("the server has a bug: the thread that keeps its rooms panicked");
         }
     }
-}
-
-impl Shared {
-    /// The thread: takes requests until there are no more, then closes the store.
-    fn run(&self, shards: usize, requests: &Receiver<Option<Vec<Request>>>) {
-        let mut busy_until = Instant::now();
-        let mut waiting = VecDeque::new();
-        let mut is_open = true;
-        while is_open || !waiting.is_empty() {
-            if waiting.is_empty() {
-                let Ok(Some(first)) = requests.recv() else { break };
-                waiting.extend(first);
-            }
-            let wait = busy_until.saturating_duration_since(Instant::now());
-            if !wait.is_zero() {
-                thread::sleep(wait);
-            }
-            let began = Instant::now();
-            while is_open
-                && waiting.len() < REQUESTS_PER_COMMIT
-                && let Ok(more) = requests.try_recv()
-            {
-                is_open = more.is_some();
-                waiting.extend(more.into_iter().flatten());
-            }
-            let group = next_group(&mut waiting);
-            if group.len() >= REQUESTS_WHEN_BUSY {
-                busy_until = began + WINDOW_WHEN_BUSY;
-            }
-            let answers = self.commit(&mut lock(&self.committer), group);
-            self.tell(shards, answers);
-        }
-        if let Some(mut committer) = lock(&self.committer).take()
-            && let Err(error) = committer.finish()
-        {
-            tracing::error!(%error, "the store was not left in order: the next start takes longer");
-        }
-    }
-
-    /// Counts a request that waits from now on.
-    fn wait_for(&self, request: &Request) {
-        let bytes = bytes_of(request);
-        self.waiting.fetch_add(bytes, Relaxed);
-        counts::add(|counts| {
-            counts.undurable_bytes = counts.undurable_bytes.wrapping_add(bytes as u64);
-        });
-    }
-
-    /// Commits a group, and gives back what each room is to be told.
-    fn commit(
-        &self,
-        committer: &mut Option<Committer<Address>>,
-        group: Vec<Request>,
-    ) -> Vec<(Address, Answer)> {
-        if group.is_empty() {
-            return Vec::new();
-        }
-        let bytes: usize = group.iter().map(bytes_of).sum();
-        self.waiting.fetch_sub(bytes, Relaxed);
-        counts::add(|counts| {
-            counts.undurable_bytes = counts.undurable_bytes.wrapping_sub(bytes as u64);
-            counts.committed_bytes += bytes as u64;
-            counts.commits += 1;
-        });
-        let Some(committer) = committer else { return Vec::new() };
-        let fates = committer.commit(group);
-        self.look_for_failure(committer);
-        let answer = |fate| match fate {
-            Fate::Kept(answer) => answer,
-            Fate::Lost(reason) => Answer::Lost(reason),
-        };
-        fates.into_iter().map(|(who, fate)| (who, answer(fate))).collect()
-    }
-
-    /// Has it known if nothing can be kept any more.
-    fn look_for_failure(&self, committer: &Committer<Address>) {
-        if let Some(reason) = committer.failure()
-            && !self.broken.swap(true, Relaxed)
-        {
-            tracing::error!(%reason, "what rooms do can be kept no more");
-            self.listener.failed(reason);
-        }
-    }
-
-    /// Tells the shards what their rooms are to be told.
-    fn tell(&self, shards: usize, answers: Vec<(Address, Answer)>) {
-        let mut of_shards = vec![Answers::new(); shards];
-        for (Address { shard, room }, answer) in answers {
-            if let Some(answers) = of_shards.get_mut(shard) {
-                answers.push((room, answer));
-            }
-        }
-        for (shard, answers) in of_shards.into_iter().enumerate() {
-            if !answers.is_empty() {
-                self.listener.answers(shard, answers);
-            }
-        }
-    }
-}
-
-/// What waits, as far as one commit takes it.
-fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
-    let mut bytes = 0;
-    let fits = |request: &&Request| {
-        let has_room = bytes < BYTES_PER_COMMIT;
-        bytes += bytes_of(request);
-        has_room
-    };
-    let count = waiting.iter().take(REQUESTS_PER_COMMIT).take_while(fits).count();
-    waiting.drain(..count).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{health::Health, names::RoomKey};
 use stateroom_store::{MemoryStore, ModuleHash, Vitals, Write};
+use std::time::{Duration, Instant};
 
 /// Has no use for what it is told.
 struct Nobody;

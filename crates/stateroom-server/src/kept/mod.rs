@@ -2,5 +2,6 @@
 
 pub(crate) mod archive;
 pub(crate) mod code;
+pub(crate) mod committing;
 pub(crate) mod keeper;
 pub(crate) mod requests;

@@ -1,7 +1,7 @@
 //! The room inside: one that lives in memory alone, or one that is kept.
 
 use super::kept::Kept;
-use crate::{counts, factory::RoomFactory, shared::Shared};
+use crate::{counters, factory::RoomFactory, shared::Shared};
 use stateroom_room::{Command, Event, Room, RoomEnded, Timestamp};
 use std::time::Instant;
 
@@ -62,14 +62,14 @@ impl<F: RoomFactory> Core<F> {
         let timestamp = shared.clock.timestamp(now);
         // A room is asked in each turn whether its timer fires.
         if event != Event::Timer || self.deadline().is_some_and(|deadline| deadline <= timestamp) {
-            counts::add(|counts| counts.events += 1);
+            counters::add(|counters| counters.events += 1);
         }
         let outcome = match self {
             Core::Ephemeral(room) => room.handle(event, timestamp),
             Core::Kept(kept) => kept.hear(id, event, timestamp),
         };
         if let Some(start) = asleep_until.filter(|_| self.is_awake()) {
-            shared.census.room_woke(start.elapsed());
+            shared.occupancy.room_woke(start.elapsed());
         }
         outcome
     }

@@ -1,12 +1,8 @@
-//! How the server carries for a room that is kept: what it wants to be kept goes to the keeper, its answers
-//! come back, and what is kept of it is read where it has to be made again.
+//! How the server carries for a room that is kept: what it wants to be kept goes to the keeper, and what is
+//! kept of it is read where it has to be made again.
 
-use super::{
-    driven::DrivenRoom,
-    turn::{End, Leaving, Turn},
-};
 use crate::{
-    counts,
+    counters,
     factory::RoomFactory,
     kept::{
         archive::{Archive, OpenFailure},
@@ -16,12 +12,9 @@ use crate::{
     },
     names::Address,
     shared::Shared,
-    websocket::CloseCode,
 };
 use stateroom::{Compression, ServiceFailure, StateroomService};
-use stateroom_room::{
-    Consequence, Event, Keep, KeptRoom, RoomEnded, RoomState, SetAside, Timestamp,
-};
+use stateroom_room::{Event, Keep, KeptRoom, RoomEnded, RoomState, SetAside, Timestamp};
 use stateroom_store::{ModuleHash, Vitals, Write};
 use std::{
     sync::Arc,
@@ -43,7 +36,7 @@ pub(super) struct Kept<F: RoomFactory> {
     is_held_back: bool,
     turn_began: Instant,
     /// When it submitted what is on its way, and after how many events.
-    submitted: (Instant, u64),
+    pub(super) submitted: (Instant, u64),
     pub(super) asleep_since: Option<Instant>,
 }
 
@@ -165,151 +158,6 @@ impl<F: RoomFactory> Kept<F> {
     }
 }
 
-impl<F: RoomFactory> DrivenRoom<F> {
-    /// Has kept what the room has heard, where it is kept.
-    pub(super) fn submit(&mut self) {
-        if let Some(kept) = self.core.kept() {
-            kept.submit(&self.id, &self.shared);
-        }
-    }
-
-    /// Hears what became of what was to be kept.
-    pub(super) fn take_answer(
-        &mut self,
-        answer: Answer,
-        turn: &mut Turn<F>,
-        now: Instant,
-    ) -> Result<(), End> {
-        let Some(kept) = self.core.kept() else { return Ok(()) };
-        match answer {
-            Answer::Kept => {
-                let durable = kept.room.durable_events();
-                kept.room.kept();
-                let (at, events) = kept.submitted;
-                let waited = now.saturating_duration_since(at);
-                let count = events.saturating_sub(durable);
-                counts::add(|counts| counts.durable_latency.add(waited, count));
-                self.obey(turn);
-                self.let_go_of_the_answered(now);
-            }
-            Answer::StateKept { at } => kept.room.state_kept(at),
-            Answer::StateNotKept => {
-                kept.room.state_not_kept();
-                kept.asleep_since = kept.asleep_since.map(|_| now);
-                self.empty_since = now;
-            }
-            Answer::Lost(reason) => return Err(End::NotKept(reason)),
-        }
-        self.submit();
-        let Some(kept) = self.core.kept() else { return Ok(()) };
-        if kept.room.is_quiet() {
-            kept.swap_waits = false;
-        }
-        self.recover(turn, now)
-    }
-
-    /// Has an event that has failed cost only itself, in a room that keeps what it hears.
-    pub(super) fn survive(
-        &mut self,
-        end: End,
-        turn: &mut Turn<F>,
-        now: Instant,
-    ) -> Result<(), End> {
-        match (&end, self.core.kept()) {
-            (End::Failed(_), Some(kept)) if kept.room.has_failed() => {}
-            _ => return Err(end),
-        }
-        self.submit();
-        self.recover(turn, now)
-    }
-
-    /// Makes the room again as it was before the event that failed, once all that came before is durable.
-    fn recover(&mut self, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
-        let Some(kept) = self.core.kept() else { return Ok(()) };
-        if !kept.room.is_to_be_brought_back() {
-            return Ok(());
-        }
-        let reason = kept.room.failure().unwrap_or_default().to_owned();
-        self.shared.client_lines.event_failed(&self.id, &reason);
-        let (room, took) = kept.archive.bring_back(&self.id, &kept.code).map_err(not_back)?;
-        if let Some(summary) = kept.room.failure_summary() {
-            self.shared.failed_events.add(summary);
-        }
-        let consequence = kept.room.back_again(room, self.shared.clock.timestamp(now));
-        kept.room.computed(took);
-        if let Consequence::Close(client, summary) = consequence {
-            self.note_offence(client, now);
-            if let Some(key) = self.sockets.key_of(client) {
-                self.leaving.push((key, Leaving::Closed(CloseCode::ROOM_FAILED, summary)));
-            }
-        }
-        self.obey(turn);
-        self.submit();
-        Ok(())
-    }
-
-    /// Lets those go who were in the room before the server ended, and have not come back.
-    pub(super) fn part_with_the_absent(
-        &mut self,
-        turn: &mut Turn<F>,
-        now: Instant,
-    ) -> Result<(), RoomEnded> {
-        // A newcomer may be one of them.
-        while self.newcomers.is_empty() && !self.core.is_blocked() {
-            let timestamp = self.shared.clock.timestamp(now);
-            let (sockets, core) = (&self.sockets, &mut self.core);
-            let next = core
-                .kept()
-                .and_then(|kept| kept.room.next_absent(timestamp, |client| sockets.has(client)));
-            let Some(client) = next else { break };
-            self.hear(Event::Disconnect { client }, turn, now)?;
-        }
-        Ok(())
-    }
-
-    /// When those who were in the room before are given up.
-    pub(super) fn absent_until(&self) -> Option<Instant> {
-        match &self.core {
-            super::core::Core::Kept(kept) => {
-                kept.room.absent_until().map(|until| self.shared.clock.instant(until))
-            }
-            super::core::Core::Ephemeral(_) => None,
-        }
-    }
-
-    /// Has a room that has been quiet for long saved, and then dropped from memory; or forgotten, if there
-    /// is nothing in it.
-    pub(super) fn go_to_rest(&mut self, now: Instant) {
-        let is_over = self.is_empty() && now >= self.ends_when_empty_at();
-        let sleeps_on = self.leaves_memory_at().is_some_and(|at| now >= at);
-        let has_newcomers = !self.newcomers.is_empty();
-        let Some(kept) = self.core.kept() else { return };
-        if !(is_over || sleeps_on) || has_newcomers || kept.room.has_failed() {
-            return;
-        }
-        if is_over && !kept.room.is_worth_keeping() {
-            kept.room.forget();
-            return self.submit();
-        }
-        if kept.room.is_saved() {
-            if sleeps_on {
-                kept.asleep_since = None;
-                kept.room.leave_memory();
-            }
-        } else if kept.room.is_quiet() {
-            kept.save(&self.id, &self.shared);
-        }
-    }
-
-    /// When a room that sleeps goes to the disk.
-    pub(super) fn leaves_memory_at(&self) -> Option<Instant> {
-        let super::core::Core::Kept(kept) = &self.core else { return None };
-        let may_leave = kept.room.is_in_memory() && !kept.room.is_saving();
-        let since = kept.asleep_since.filter(|_| may_leave)?;
-        Some(since + self.shared.config.hibernate_after)
-    }
-}
-
 /// What the store is told of a room each time.
 fn vitals<S: StateroomService>(room: &KeptRoom<S>) -> Vitals {
     let Some(room) = room.room() else { return Vitals::default() };
@@ -344,9 +192,9 @@ fn snapshot<F>(
 ) -> Result<Write, String> {
     let at = state.at;
     let state = state.encode().map_err(|failure| failure.to_string())?;
-    counts::add(|counts| {
-        counts.snapshots += 1;
-        counts.snapshot_bytes += state.len() as u64;
+    counters::add(|counters| {
+        counters.snapshots += 1;
+        counters.snapshot_bytes += state.len() as u64;
     });
     Ok(Write::Snapshot { room: id.clone(), at, module: ModuleHash(code.version.0), state, vitals })
 }

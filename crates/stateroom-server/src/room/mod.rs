@@ -2,16 +2,32 @@
 //!
 //! Everything that became ready together is heard before anything is written. A room owns its
 //! sockets, and knows nothing of the shard that it is on: it is given orders and keys of sockets,
-//! and gives back whom it let in and whom it let go.
+//! and gives back whom it let in and whom it let go. What the files are, from the ground up:
+//!
+//! - `turn`: what goes into a turn and comes out of it;
+//! - `kept`, `core`: the room inside, with what carries for it where it is kept;
+//! - `newcomer`, `last_answers`, `offenders`: what is known of its clients beside that;
+//! - `driven`: all of these together, and how one event is heard;
+//! - `due`, `write`, `admit`, `read`, `rest`, `durable`, `swap`, `close`: each one thing that it does;
+//! - `run`: a whole turn.
 
+mod admit;
+mod close;
 mod core;
 mod driven;
-mod hear;
+mod due;
+mod durable;
 mod kept;
-mod leave;
+mod last_answers;
+mod newcomer;
 mod offenders;
+mod read;
+mod rest;
+mod run;
 mod swap;
 mod turn;
+mod write;
 
-pub(crate) use driven::{DrivenRoom, Opener, discard};
+pub(crate) use driven::DrivenRoom;
+pub(crate) use run::{Opener, discard};
 pub(crate) use turn::{Arrival, Departure, End, Leaving, Order, Ready, Turn};

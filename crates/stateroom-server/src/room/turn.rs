@@ -28,7 +28,7 @@ pub(crate) enum Order<F> {
     /// Hear what became of what you wanted to be kept.
     Answer(Answer),
     /// Be in memory, though nobody has come: something is due.
-    Attend,
+    BeInMemory,
     /// Be forgotten, if there is nobody and nothing is due: nobody has come for long.
     Forget,
 }

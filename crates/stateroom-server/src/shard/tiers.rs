@@ -51,7 +51,7 @@ struct Awake {
 pub(crate) enum Urgency {
     /// When it has nothing to do.
     WhenQuiet,
-    /// Even if it is to wake again soon: another one needs its place.
+    /// Even if it is to wake again soon: another one needs its memory.
     Now,
 }
 

@@ -87,6 +87,11 @@ struct Fragments {
 }
 
 impl Decoder {
+    /// One that reads nothing of what comes.
+    pub(crate) fn closed() -> Self {
+        Decoder { closed: true, ..Decoder::default() }
+    }
+
     /// Whether the listener paused: the next bytes are then to be none at all.
     pub(crate) fn is_paused(&self) -> bool {
         self.paused

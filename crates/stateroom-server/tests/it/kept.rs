@@ -302,6 +302,21 @@ async fn who_sends_no_more_after_a_message_has_the_answer_first() {
 }
 
 #[tokio::test]
+async fn who_breaks_the_protocol_right_after_a_message_has_the_answer_first() {
+    let mut server = KeptServer::start();
+    let mut client = server.join().await;
+    // A message, and a frame of a kind that there is none of.
+    let frames = [b"\x81\x8A\0\0\0\0last words", &b"\x83\x80\0\0\0\0"[..]].concat();
+    let MaybeTlsStream::Plain(stream) = client.0.get_mut() else { panic!("it is plain") };
+    within(stream.write_all(&frames)).await.unwrap();
+    server.until_heard(1).await;
+    server.until_commit();
+    server.let_all_through();
+    hears(&mut client, "last words").await;
+    assert_eq!(client.closed().await.0, 1002);
+}
+
+#[tokio::test]
 async fn a_room_in_which_nothing_was_said_is_not_kept() {
     let mut server = KeptServer::start();
     let client = server.join().await;

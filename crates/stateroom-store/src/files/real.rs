@@ -108,6 +108,7 @@ impl Files for RealFiles {
             _ => copy_in_place(&log)?,
         }
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        check_length(&connection, path)?;
         set_up(&connection)?;
         Ok(Some(connection))
     }
@@ -316,6 +317,21 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     }))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
+}
+
+/// Whether there are as many pages as there should be: of a file that was cut off nothing is to be changed.
+fn check_length(connection: &Connection, path: &Path) -> Result<(), DatabaseError> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (pages, page) =
+        (number("page_count")?.cast_unsigned(), number("page_size")?.cast_unsigned());
+    let in_file = length(path)? / page.max(1);
+    // Each has a head of 24 bytes.
+    let in_log = length(&write_ahead_log(path))? / (page + 24);
+    if pages > in_file.saturating_add(in_log) {
+        let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(rusqlite::Error::SqliteFailure(corrupt, None).into());
+    }
+    Ok(())
 }
 
 fn set_up(connection: &Connection) -> Result<(), DatabaseError> {

@@ -151,6 +151,10 @@ async fn check(site: &Site, script: Script<'_>) -> Result<(), String> {
 
 /// All rooms are listed, and none is called damaged.
 fn list(site: &Site) -> Result<(), String> {
+    if !site.data().is_dir() {
+        // The very first call was the one that failed.
+        return Ok(());
+    }
     let output = rooms(site, &["--json"]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() || told.replace("\"damaged\":false", "").contains("damaged") {

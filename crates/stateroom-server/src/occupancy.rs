@@ -1,14 +1,14 @@
-//! How many of everything there are: counted by the shards as they come and go, read by `/status`
-//! and by whoever decides about a new client.
+//! How many rooms and clients there are, and whether one more may come: counted by the shards as they come
+//! and go, read by `/status` and by whoever decides about a new client.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-/// The counts of one server.
+/// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct Census {
+pub(crate) struct Occupancy {
     origin: Instant,
     clients: AtomicUsize,
     rooms: AtomicUsize,
@@ -71,9 +71,9 @@ impl WakeTimes {
     }
 }
 
-impl Census {
+impl Occupancy {
     pub(crate) fn new() -> Self {
-        Census {
+        Occupancy {
             origin: Instant::now(),
             clients: AtomicUsize::new(0),
             rooms: AtomicUsize::new(0),

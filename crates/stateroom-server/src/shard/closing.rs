@@ -1,11 +1,11 @@
-//! Takes leave of a client: what waits, a close frame, and time for it to be read.
+//! The end of a connection: what waits, a close frame, and time for it to be read.
 //!
 //! A socket that is dropped while the client still sends is reset, and the client may then never
 //! see the close frame; so the server closes its side and reads on until the client has closed
 //! too, for a bounded time. Whoever has said that it goes sends no more, and is not waited for.
 
 use crate::{
-    connection::write_frames,
+    queue::write_frames,
     scratch::with_scratch,
     websocket::{CloseCode, encode_close},
 };
@@ -17,9 +17,9 @@ use std::{
     net::Shutdown,
 };
 
-/// A client that is being taken leave of.
+/// A connection that is being closed.
 #[derive(Debug)]
-pub(crate) struct Farewell {
+pub(crate) struct Closing {
     stream: TcpStream,
     /// What waits to be written, the close frame last.
     queue: VecDeque<Bytes>,
@@ -28,7 +28,7 @@ pub(crate) struct Farewell {
     may_send: bool,
 }
 
-/// How a farewell stands.
+/// How far a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// The client has still to read.
@@ -39,8 +39,8 @@ pub(crate) enum Progress {
     Over,
 }
 
-impl Farewell {
-    /// A farewell that ends with a close frame.
+impl Closing {
+    /// Closes a WebSocket, with a close frame.
     pub(crate) fn new(
         stream: TcpStream,
         mut queue: VecDeque<Bytes>,
@@ -49,13 +49,13 @@ impl Farewell {
         may_send: bool,
     ) -> Self {
         queue.push_back(Bytes::from(encode_close(code, reason)));
-        Farewell { stream, queue, written: false, may_send }
+        Closing { stream, queue, written: false, may_send }
     }
 
-    /// A farewell to somebody who never opened a WebSocket.
+    /// Closes what has never become a WebSocket, with a response.
     pub(crate) fn with_response(stream: TcpStream, response: String) -> Self {
         let queue = VecDeque::from([Bytes::from(response)]);
-        Farewell { stream, queue, written: false, may_send: true }
+        Closing { stream, queue, written: false, may_send: true }
     }
 
     /// Hands the system the close frame alone, to go out together with the end of the connection:
@@ -76,8 +76,8 @@ impl Farewell {
         false
     }
 
-    /// Goes as far as it can without waiting. Errors end the farewell: the client has gone
-    /// without it.
+    /// Goes as far as it can without waiting. After an error it is over: the client has
+    /// gone.
     pub(crate) fn go_on(&mut self) -> Progress {
         if !self.may_send && self.close_at_once() {
             return Progress::Over;

@@ -1,51 +1,52 @@
-//! What a thread counts: plain numbers of its own, so that to count costs a message an addition.
+//! What has happened, counted where it happens: plain numbers of a thread's own, so that to count costs a
+//! message an addition.
 //!
-//! A shard passes on what its thread has counted once in each round of its loop, see [`Metrics`]. The thread of
+//! A shard passes on what its thread has counted once in each round of its loop, see [`Totals`]. The thread of
 //! a room that was busy for so long that its shard went on without it sends it there when it ends.
 
 use crate::lock::lock;
 use std::{cell::RefCell, sync::Mutex, time::Duration};
 
 thread_local! {
-    static COUNTS: RefCell<Counts> = const { RefCell::new(Counts::ZERO) };
+    static COUNTERS: RefCell<Counters> = const { RefCell::new(Counters::ZERO) };
 }
 
 /// Counts something, on this thread.
-pub(crate) fn add(count: impl FnOnce(&mut Counts)) {
+pub(crate) fn add(count: impl FnOnce(&mut Counters)) {
     // A thread that is ending counts nothing any more.
-    let _ = COUNTS.try_with(|counts| counts.try_borrow_mut().map(|mut counts| count(&mut counts)));
+    let _ = COUNTERS.try_with(|all| all.try_borrow_mut().map(|mut all| count(&mut all)));
 }
 
 /// Takes what this thread has counted, to pass it on.
-pub(crate) fn take() -> Counts {
-    let mut all = Counts::ZERO;
-    add(|counts| all = std::mem::replace(counts, Counts::ZERO));
+pub(crate) fn take() -> Counters {
+    let mut all = Counters::ZERO;
+    add(|counters| all = std::mem::replace(counters, Counters::ZERO));
     all
 }
 
 /// Defines the numbers, and how two of them become one.
-macro_rules! counts {
+macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
         /// Numbers that have been counted. Those of what there is now, rather than of what has happened, may
         /// be negative on one thread: they are to be added up, modulo 2^64.
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub(crate) struct Counts { $($(#[$doc])* pub(crate) $name: $type,)* }
+        pub(crate) struct Counters { $($(#[$doc])* pub(crate) $name: $type,)* }
 
-        impl Counts {
-            const ZERO: Counts = Counts { $($name: <$type as Count>::ZERO,)* };
+        impl Counters {
+            const ZERO: Counters = Counters { $($name: <$type as Count>::ZERO,)* };
 
             /// Adds what somebody else has counted.
-            pub(crate) fn merge(&mut self, other: &Counts) {
+            pub(crate) fn merge(&mut self, other: &Counters) {
                 $(self.$name.merge(&other.$name);)*
             }
         }
     };
 }
 
-counts! {
+counters! {
     /// Events that rooms have heard.
     events: u64,
-    /// Events of which it is known how long they took, see [`Counts::turn_ended`].
+    /// Events of which it is known how long they took, see [`Counters::turn_ended`].
     timed: u64,
     /// How long it took from when a room's turn began until all that followed from what it heard was written,
     /// or waited for the store.
@@ -80,7 +81,7 @@ counts! {
     replay_nanoseconds: u64,
 }
 
-impl Counts {
+impl Counters {
     /// Notes that the turn is over in which all events were heard that were counted since the last one ended.
     pub(crate) fn turn_ended(&mut self, took: Duration) {
         let events = self.events.saturating_sub(self.timed);
@@ -157,32 +158,32 @@ impl Count for Histogram {
 
 /// What all threads of a server have counted.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub(crate) struct Totals {
     /// By shard, and the last for all other threads: each is written to by one thread, and read by who asks.
-    counted: Box<[Mutex<Counts>]>,
+    counted: Box<[Mutex<Counters>]>,
 }
 
-impl Metrics {
+impl Totals {
     pub(crate) fn new(shards: usize) -> Self {
-        Metrics { counted: (0..=shards).map(|_| Mutex::new(Counts::ZERO)).collect() }
+        Totals { counted: (0..=shards).map(|_| Mutex::new(Counters::ZERO)).collect() }
     }
 
     /// Takes over what this thread has counted: that of the shard of this number, or, for a number past all
     /// of theirs, another one.
     pub(crate) fn collect(&self, shard: usize) {
-        add(|counts| {
+        add(|counters| {
             if let Some(counted) = self.counted.get(shard).or(self.counted.last())
-                && *counts != Counts::ZERO
+                && *counters != Counters::ZERO
             {
-                lock(counted).merge(counts);
-                *counts = Counts::ZERO;
+                lock(counted).merge(counters);
+                *counters = Counters::ZERO;
             }
         });
     }
 
     /// All that was counted.
-    pub(crate) fn all(&self) -> Counts {
-        let mut all = Counts::ZERO;
+    pub(crate) fn all(&self) -> Counters {
+        let mut all = Counters::ZERO;
         self.counted.iter().for_each(|counted| all.merge(&lock(counted)));
         all
     }
@@ -194,26 +195,26 @@ mod tests {
 
     #[test]
     fn what_threads_count_adds_up() {
-        let metrics = Metrics::new(2);
+        let totals = Totals::new(2);
         std::thread::scope(|scope| {
             for shard in 0..2 {
-                let metrics = &metrics;
+                let totals = &totals;
                 scope.spawn(move || {
                     for _ in 0..10 {
-                        add(|counts| {
-                            counts.events += 2;
-                            counts.queued_bytes = counts.queued_bytes.wrapping_sub(3);
+                        add(|counters| {
+                            counters.events += 2;
+                            counters.queued_bytes = counters.queued_bytes.wrapping_sub(3);
                         });
-                        metrics.collect(shard);
+                        totals.collect(shard);
                     }
                 });
             }
         });
-        add(|counts| counts.queued_bytes += 61);
-        metrics.collect(usize::MAX);
-        let all = metrics.all();
+        add(|counters| counters.queued_bytes += 61);
+        totals.collect(usize::MAX);
+        let all = totals.all();
         assert_eq!((all.events, all.queued_bytes), (40, 1));
-        assert_eq!(take(), Counts::ZERO);
+        assert_eq!(take(), Counters::ZERO);
     }
 
     #[test]
@@ -231,11 +232,11 @@ mod tests {
 
     #[test]
     fn a_turn_is_counted_once_for_each_event_that_was_heard_in_it() {
-        let mut counts = Counts::ZERO;
-        counts.turn_ended(Duration::from_millis(1));
-        counts.events += 3;
-        counts.turn_ended(Duration::from_millis(1));
-        counts.turn_ended(Duration::from_millis(1));
-        assert_eq!(counts.event_latency.summary(), (3, 0.003));
+        let mut counters = Counters::ZERO;
+        counters.turn_ended(Duration::from_millis(1));
+        counters.events += 3;
+        counters.turn_ended(Duration::from_millis(1));
+        counters.turn_ended(Duration::from_millis(1));
+        assert_eq!(counters.event_latency.summary(), (3, 0.003));
     }
 }

@@ -10,21 +10,21 @@ use std::{
 
 /// For each room the moment at which it is to be looked at: one, however often it changes its mind.
 #[derive(Debug)]
-pub(crate) struct Agenda<R = RoomKey> {
+pub(crate) struct Timers<R = RoomKey> {
     moments: BTreeSet<(Instant, R)>,
     of_rooms: HashMap<R, Instant>,
 }
 
 /// The moments of rooms that are not in memory.
-pub(crate) type Alarms = Agenda<Arc<str>>;
+pub(crate) type RoomTimers = Timers<Arc<str>>;
 
-impl<R> Default for Agenda<R> {
+impl<R> Default for Timers<R> {
     fn default() -> Self {
-        Agenda { moments: BTreeSet::new(), of_rooms: HashMap::new() }
+        Timers { moments: BTreeSet::new(), of_rooms: HashMap::new() }
     }
 }
 
-impl<R: Clone + Ord + Hash> Agenda<R> {
+impl<R: Clone + Ord + Hash> Timers<R> {
     /// Has a room looked at then, and not when it was to be before.
     pub(crate) fn add(&mut self, when: Instant, room: R) {
         if let Some(before) = self.of_rooms.insert(room.clone(), when) {
@@ -60,14 +60,14 @@ mod tests {
     fn a_room_has_one_entry_however_often_it_is_scheduled() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut agenda = Agenda::default();
-        (0..10_000).for_each(|round| agenda.add(at(20_000 - round), "busy"));
-        agenda.add(at(5), "quiet");
-        assert_eq!((agenda.moments.len(), agenda.of_rooms.len()), (2, 2));
-        assert_eq!(agenda.next(), Some(at(5)));
-        assert_eq!(agenda.pop_due(at(30_000)), Some((at(5), "quiet")));
-        assert_eq!(agenda.pop_due(at(10_000)), None);
-        assert_eq!(agenda.pop_due(at(10_001)), Some((at(10_001), "busy")));
-        assert_eq!((agenda.pop_due(at(30_000)), agenda.next()), (None, None));
+        let mut timers = Timers::default();
+        (0..10_000).for_each(|round| timers.add(at(20_000 - round), "busy"));
+        timers.add(at(5), "quiet");
+        assert_eq!((timers.moments.len(), timers.of_rooms.len()), (2, 2));
+        assert_eq!(timers.next(), Some(at(5)));
+        assert_eq!(timers.pop_due(at(30_000)), Some((at(5), "quiet")));
+        assert_eq!(timers.pop_due(at(10_000)), None);
+        assert_eq!(timers.pop_due(at(10_001)), Some((at(10_001), "busy")));
+        assert_eq!((timers.pop_due(at(30_000)), timers.next()), (None, None));
     }
 }

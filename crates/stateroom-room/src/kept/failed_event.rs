@@ -1,7 +1,12 @@
 //! When an event fails in a room that is kept: what is noted of it, what follows for whoever caused it,
 //! and when a timer that failed is tried again.
 
-use crate::{Event, RoomEnded, Timestamp, describe, record::Record};
+use crate::{
+    event::{Event, describe},
+    failure::RoomEnded,
+    record::Record,
+    timestamp::Timestamp,
+};
 use stateroom::{ClientId, ServiceFailure};
 use std::time::Duration;
 

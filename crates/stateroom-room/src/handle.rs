@@ -1,0 +1,168 @@
+//! How a room hears an event: what each means, and what follows when its service fails.
+
+use crate::{
+    command::CloseReason,
+    event::Event,
+    failure::{RoomEnded, panic_message},
+    outbox::Mark,
+    room::Room,
+    timestamp::Timestamp,
+};
+use stateroom::{ClientId, ServiceFailure, StateroomService};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+impl<S: StateroomService> Room<S> {
+    /// Hears one event at the time `now`. Events about clients that are not connected mean
+    /// nothing, so a driver may report a disconnect more than once; nor does a timer that is not
+    /// due.
+    ///
+    /// # Errors
+    /// When the service failed, now or earlier.
+    pub fn handle(&mut self, event: Event<'_>, now: Timestamp) -> Result<(), RoomEnded> {
+        if let Some(ended) = &self.ended {
+            return Err(ended.clone());
+        }
+        if !self.concerns(event, now) {
+            return Ok(());
+        }
+        let before = self.now;
+        let now = self.advance(now);
+        let mark = self.context.outbox().mark();
+        if let Err(ended) = self.hear(event, now) {
+            self.context.outbox().take_back(mark);
+            return Err(ended);
+        }
+        let keeps_records = self.journal.as_ref().is_some_and(|journal| journal.records_events);
+        let digest = keeps_records.then(|| self.digest_since(mark));
+        match (&mut self.journal, digest) {
+            (Some(journal), Some(digest)) => journal.note(event, before, now, digest),
+            (Some(journal), None) => journal.skip(),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the event means anything. What does not is not in the journal either.
+    pub(crate) fn concerns(&self, event: Event<'_>, now: Timestamp) -> bool {
+        match event {
+            Event::Connect { .. } => true,
+            Event::Text { client, .. }
+            | Event::Binary { client, .. }
+            | Event::Disconnect { client }
+            | Event::Forget { client } => self.members.contains(client),
+            Event::Timer => self.deadline.is_some_and(|deadline| deadline <= now),
+            Event::Limits { .. } => true,
+        }
+    }
+
+    /// Lets the service hear an event that concerns it.
+    pub(crate) fn hear(&mut self, event: Event<'_>, now: Timestamp) -> Result<(), RoomEnded> {
+        match event {
+            Event::Connect { token } => self.connect(token, now),
+            Event::Text { client, text } => {
+                self.was_spoken_in = true;
+                self.members.took_part(client);
+                self.call(now, |service| service.message(client, text))
+            }
+            Event::Binary { client, bytes } => {
+                self.was_spoken_in = true;
+                self.members.took_part(client);
+                self.call(now, |service| service.binary(client, bytes))
+            }
+            Event::Disconnect { client } => self.disconnect(client, now),
+            Event::Timer => {
+                self.deadline = None;
+                self.call(now, StateroomService::timer)
+            }
+            Event::Forget { client } => {
+                self.members.leave(client);
+                Ok(())
+            }
+            Event::Limits { limits } => {
+                self.limits = limits;
+                self.call(now, |service| service.set_limits(limits))
+            }
+        }
+    }
+
+    /// Tells what the room did since `mark` from anything else it could have done.
+    pub(crate) fn digest_since(&self, mark: Mark) -> u32 {
+        let deadline = self.deadline.map_or(0, Timestamp::microseconds);
+        // The lower half is as good as the whole, and half as long.
+        (self.context.outbox().digest_since(mark) ^ deadline) as u32
+    }
+
+    /// The time of an event: not before the one before it.
+    pub(crate) fn advance(&mut self, now: Timestamp) -> Timestamp {
+        self.now = self.now.max(now.in_whole_microseconds());
+        self.now
+    }
+
+    /// Connects everyone anew, to a service that was just made.
+    pub(crate) fn start_over(&mut self, now: Timestamp) {
+        self.deadline = None;
+        self.ended = None;
+        self.take_timer_request(now);
+        let members: Vec<ClientId> = self.members.iter().collect();
+        for client in members {
+            // A failure is kept, and answers the next event.
+            let mark = self.context.outbox().mark();
+            if self.call(now, |service| service.connect(client)).is_err() {
+                self.context.outbox().take_back(mark);
+                break;
+            }
+        }
+    }
+
+    fn connect(&mut self, token: Option<&str>, now: Timestamp) -> Result<(), RoomEnded> {
+        if let Some(client) =
+            self.members.known(token).filter(|known| self.members.contains(*known))
+        {
+            self.context.outbox().close(client, CloseReason::Replaced);
+            self.disconnect(client, now)?;
+        }
+        let Some(client) = self.members.join(token) else {
+            return Err(self.end(ServiceFailure {
+                summary: "room failed: no client ids left",
+                detail: "the room has given out every client id there is".to_owned(),
+            }));
+        };
+        self.context.outbox().open(client);
+        self.call(now, |service| service.connect(client))
+    }
+
+    fn disconnect(&mut self, client: ClientId, now: Timestamp) -> Result<(), RoomEnded> {
+        if self.members.leave(client) {
+            self.call(now, |service| service.disconnect(client))?;
+        }
+        Ok(())
+    }
+
+    /// Lets the service hear one event, and settles what follows from it.
+    fn call(&mut self, now: Timestamp, event: impl FnOnce(&mut S)) -> Result<(), RoomEnded> {
+        // After a panic the service is never called again, so its broken state is seen by nobody.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.service.set_time(now.since_origin());
+            event(&mut self.service);
+        }));
+        let failure = match outcome {
+            Ok(()) => self.service.failure().cloned(),
+            Err(panic) => Some(ServiceFailure {
+                summary: "room failed: the service panicked",
+                detail: panic_message(panic.as_ref()),
+            }),
+        };
+        if let Some(failure) = failure {
+            self.context.outbox().forget_timer_request();
+            return Err(self.end(failure));
+        }
+        self.take_timer_request(now);
+        Ok(())
+    }
+
+    fn end(&mut self, failure: ServiceFailure) -> RoomEnded {
+        let ended = RoomEnded { failure };
+        self.ended = Some(ended.clone());
+        ended
+    }
+}

@@ -1,0 +1,65 @@
+//! How a room is over: everyone in it is closed, in the way that fits its end.
+
+use super::{
+    driven::DrivenRoom,
+    turn::{Departure, End, Leaving, Turn},
+};
+use crate::{factory::RoomFactory, websocket::CloseCode};
+use stateroom_room::Event;
+use std::time::Instant;
+
+impl<F: RoomFactory> DrivenRoom<F> {
+    /// Closes every client, in the way that fits the room's end.
+    pub(crate) fn close_all(&mut self, end: &End, turn: &mut Turn<F>, now: Instant) {
+        let leaving = match end {
+            End::Failed(ended) => {
+                self.shared.failed_events.add(ended.failure.summary);
+                self.shared.client_lines.room_failed(&self.id, ended);
+                Leaving::Closed(CloseCode::ROOM_FAILED, ended.failure.summary)
+            }
+            End::NotKept(reason) => {
+                tracing::error!(room = &*self.id, reason = &**reason, "the room could not be kept");
+                let reason = "room failed: what it did could not be saved";
+                Leaving::Closed(CloseCode::ROOM_FAILED, reason)
+            }
+            // Nobody is there.
+            End::Forgotten => Leaving::Gone,
+            End::ShutDown => {
+                self.prepare_for_shutdown(turn, now);
+                let (code, reason) = self.shared.closing();
+                Leaving::Closed(code, reason)
+            }
+        };
+        for newcomer in std::mem::take(&mut self.newcomers) {
+            newcomer.turn_away(leaving, turn);
+        }
+        for key in self.sockets.keys() {
+            if let Some(connection) = self.sockets.remove(key) {
+                let socket = connection.socket;
+                let (stream, queue) = connection.into_parts();
+                turn.departures.push(Departure { socket, stream, queue, leaving });
+            }
+        }
+    }
+
+    /// The room's last moment before the server ends. One that is kept will go on after it, so
+    /// nobody is told that anybody left.
+    fn prepare_for_shutdown(&mut self, turn: &mut Turn<F>, now: Instant) {
+        self.submit();
+        if let Some(kept) = self.core.kept() {
+            if !kept.save_for_good(&self.id) {
+                tracing::warn!(
+                    room = &*self.id,
+                    "the room's state is not saved; it comes back from what it has heard"
+                );
+            }
+            return;
+        }
+        let members = self.core.room().iter().flat_map(|room| room.members()).collect::<Vec<_>>();
+        for client in members {
+            if self.hear(Event::Disconnect { client }, turn, now).is_err() {
+                break;
+            }
+        }
+    }
+}

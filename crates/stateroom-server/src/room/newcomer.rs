@@ -1,0 +1,39 @@
+//! A client that a room has heard of, and has yet to let in.
+
+use super::turn::{Departure, Joined, Leaving, Ready, Turn};
+use crate::{connection::Connection, sockets::Sockets};
+use mio::net::TcpStream;
+use stateroom::ClientId;
+use std::collections::VecDeque;
+
+/// See the [module](self).
+pub(super) struct Newcomer {
+    pub(super) stream: TcpStream,
+    pub(super) socket: u32,
+    /// What it sent right after the handshake.
+    pub(super) early: Vec<u8>,
+}
+
+impl Newcomer {
+    /// The newcomer is a client now.
+    pub(super) fn join<F>(
+        self,
+        client: ClientId,
+        sockets: &mut Sockets,
+        early_input: &mut Vec<(Ready, Vec<u8>)>,
+        turn: &mut Turn<F>,
+    ) {
+        let Newcomer { stream, socket, early } = self;
+        let connection = sockets.insert(client, Connection::new(stream, socket, client));
+        turn.joined.push(Joined { socket, connection });
+        if !early.is_empty() {
+            early_input.push((Ready { connection, socket, at_end: false }, early));
+        }
+    }
+
+    /// The newcomer is not let in after all.
+    pub(super) fn turn_away<F>(self, leaving: Leaving, turn: &mut Turn<F>) {
+        let Newcomer { stream, socket, .. } = self;
+        turn.departures.push(Departure { socket, stream, queue: VecDeque::new(), leaving });
+    }
+}

@@ -1,0 +1,112 @@
+//! A server before it runs: its settings, and how it begins to listen.
+
+use super::{bind::bind, error::RunError, running::RunningServer};
+use crate::{config::ServerConfig, factory::RoomFactory, keeping::Keeping};
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+/// A server that is not running yet.
+///
+/// ```no_run
+/// # use stateroom::*;
+/// # struct Chat;
+/// # impl SimpleStateroomService for Chat {
+/// #     fn new(_: &str, _: &impl StateroomContext) -> Self { Chat }
+/// # }
+/// fn main() -> Result<(), stateroom_server::RunError> {
+///     stateroom_server::Server::new().serve(SimpleServiceFactory::<Chat>::new())
+/// }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    /// Its settings.
+    pub config: ServerConfig,
+    /// How many lines of the log could not be written, counted by whoever writes it; told by `/metrics`.
+    pub dropped_log_lines: Arc<AtomicU64>,
+}
+
+impl Server {
+    /// A server with the default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Serves the files of a folder at `/`.
+    #[must_use]
+    pub fn with_static_path(mut self, static_path: Option<String>) -> Self {
+        self.config.static_path = static_path.map(Into::into);
+        self
+    }
+
+    /// Serves the wasm-bindgen client in a folder at `/client`.
+    #[must_use]
+    pub fn with_client_path(mut self, client_path: Option<String>) -> Self {
+        self.config.client_path = client_path.map(Into::into);
+        self
+    }
+
+    /// Sets how many seconds a client may be silent before it is pinged.
+    #[must_use]
+    pub fn with_heartbeat_interval(mut self, duration_seconds: u64) -> Self {
+        self.config.heartbeat_interval = Duration::from_secs(duration_seconds);
+        self
+    }
+
+    /// Sets the port to listen on; 0 takes any free one.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.config.port = port;
+        self
+    }
+
+    /// Sets the address to listen on.
+    #[must_use]
+    pub fn with_ip(mut self, ip: std::net::IpAddr) -> Self {
+        self.config.ip = ip;
+        self
+    }
+
+    /// Runs the server until SIGINT or SIGTERM.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, and as [`RunningServer::run`].
+    pub fn serve<F: RoomFactory>(self, factory: F) -> Result<(), RunError> {
+        self.bind(factory)?.run()
+    }
+
+    /// As [`Server::serve`], for callers that are async.
+    ///
+    /// # Errors
+    /// As [`Server::serve`].
+    pub async fn serve_async<F: RoomFactory>(self, factory: F) -> Result<(), RunError> {
+        tokio::task::spawn_blocking(|| self.serve(factory)).await.map_err(io::Error::other)?
+    }
+
+    /// Begins to listen. Clients are served once [`RunningServer::run`] is called. From now on SIGINT and
+    /// SIGTERM do not end the process any more, but have that end as soon as it is called.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, when the system has no more descriptors or threads, or
+    /// when its signals cannot be heard.
+    pub fn bind<F: RoomFactory>(self, factory: F) -> io::Result<RunningServer<F>> {
+        bind(self.config, self.dropped_log_lines, factory, None)
+    }
+
+    /// As [`Server::bind`], for rooms that outlive the server: each goes on where it was when it is
+    /// next needed. Once the server runs, nobody else may write to the store.
+    ///
+    /// # Errors
+    /// As [`Server::bind`]; when the rooms of `factory` can't be kept; and when the store can't be
+    /// read.
+    pub fn bind_keeping<F: RoomFactory>(
+        self,
+        factory: F,
+        keeping: Keeping<F>,
+    ) -> io::Result<RunningServer<F>> {
+        bind(self.config, self.dropped_log_lines, factory, Some(keeping))
+    }
+}

@@ -1,0 +1,51 @@
+//! What controls a server while it runs.
+
+use crate::{
+    factory::RoomFactory,
+    kept::archive::Archive,
+    shard::{Mailbox, ShardMessage},
+};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Controls a server while it runs.
+pub struct ServerHandle<F: RoomFactory> {
+    pub(super) archive: Option<Arc<Archive<F>>>,
+    pub(super) shards: Arc<[Arc<Mailbox<F>>]>,
+    pub(super) stopping: CancellationToken,
+}
+
+impl<F: RoomFactory> Clone for ServerHandle<F> {
+    fn clone(&self) -> Self {
+        ServerHandle {
+            archive: self.archive.clone(),
+            shards: self.shards.clone(),
+            stopping: self.stopping.clone(),
+        }
+    }
+}
+
+impl<F: RoomFactory> ServerHandle<F> {
+    /// Has all rooms go on with the services of `factory`, and closes no socket. Each goes on with its
+    /// state if the old code hands it over and the new code takes it. If not, it starts anew, and every
+    /// client is connected again under its id; or, where rooms are kept, it may go on with the old
+    /// code: see [`Keeping::starts_anew`]. So does a room where the new service cannot start.
+    ///
+    /// # Errors
+    /// When rooms are kept and those of `factory` can't be. All go on as they were then.
+    pub fn swap(&self, factory: F) -> Result<(), String> {
+        let factory = Arc::new(factory);
+        if let Some(archive) = &self.archive {
+            archive.keep_code(factory.clone())?;
+        }
+        for mailbox in self.shards.iter() {
+            mailbox.send(ShardMessage::Swap(factory.clone()));
+        }
+        Ok(())
+    }
+
+    /// Ends the server, see [`RunningServer::run`].
+    pub fn shutdown(&self) {
+        self.stopping.cancel();
+    }
+}

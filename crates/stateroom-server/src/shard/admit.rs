@@ -1,0 +1,85 @@
+//! How a client gets into a room of this shard.
+
+use super::{
+    handshaking::NewClient,
+    socket_state::{Readiness, SocketState},
+    state::Shard,
+};
+use crate::{
+    factory::RoomFactory,
+    names::RoomKey,
+    request::Rejection,
+    room::{Arrival, Order, Ready},
+};
+use std::io::Write as _;
+
+impl<F: RoomFactory> Shard<F> {
+    /// Lets a client into its room, unless there is a reason not to. Its socket is on this
+    /// shard already, or not yet.
+    pub(super) fn admit(&mut self, new_client: NewClient, known: Option<(u32, Readiness)>) {
+        let NewClient { mut stream, join, early, permit } = new_client;
+        // The system tells a shard that it is new to of all that is there to be read.
+        let known =
+            known.or_else(|| Some((self.register(&mut stream, permit)?, Readiness::Nothing)));
+        let Some((socket, readiness)) = known else { return };
+        let room = match self.count_in(&join.room_id) {
+            Ok(room) => room,
+            Err(rejection) => {
+                self.shared.client_lines.turned_away(Some(&join.room_id), &rejection);
+                return self.reject(stream, &rejection, socket);
+            }
+        };
+        let response = join.response();
+        let opened = stream.write(response.as_bytes());
+        // A socket this fresh takes it whole, unless its client has gone.
+        if !opened.is_ok_and(|written| written == response.len()) {
+            self.client_is_gone(room);
+            return self.free(socket);
+        }
+        let arrival = Arrival { stream, socket, early, token: join.token };
+        self.set_state(socket, SocketState::Joining { room, readiness });
+        self.rooms.order(room, Order::Join(arrival));
+    }
+
+    /// Counts one more client in the room of this id, which need not exist yet.
+    fn count_in(&mut self, room_id: &str) -> Result<RoomKey, Rejection> {
+        let config = &self.shared.config;
+        let occupancy = &self.shared.occupancy;
+        if occupancy.is_stopping() {
+            return Err(Rejection::Stopping);
+        }
+        if self.kept.as_ref().is_some_and(|(archive, _)| archive.keeper.is_broken()) {
+            return Err(Rejection::NotKept);
+        }
+        let known = self.rooms.find(room_id);
+        if known.is_some_and(|room| self.rooms.clients(room) >= config.max_clients_per_room) {
+            return Err(Rejection::RoomFull);
+        }
+        if !occupancy.client_comes(config.max_clients) {
+            return Err(Rejection::ServerFull);
+        }
+        let room = match known {
+            Some(room) => room,
+            None if occupancy.room_comes(config.max_rooms) => self.rooms.add(room_id),
+            None => {
+                occupancy.client_goes();
+                return Err(Rejection::TooManyRooms);
+            }
+        };
+        self.rooms.client_joins(room);
+        Ok(room)
+    }
+
+    /// Notes that a client is in its room.
+    pub(super) fn has_joined(&mut self, socket: u32, room: RoomKey, connection: u32) {
+        let heard = self.tick;
+        if let Some(SocketState::Joining { readiness, .. }) = self.take_state(socket)
+            && readiness != Readiness::Nothing
+        {
+            let at_end = readiness == Readiness::AtEnd;
+            self.rooms.note(room, Ready { connection, socket, at_end });
+        }
+        self.set_state(socket, SocketState::Member { room, connection, heard, pinged: false });
+        self.heartbeats.watch(socket, self.heartbeats.first_look(heard));
+    }
+}
