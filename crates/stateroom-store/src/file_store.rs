@@ -69,6 +69,8 @@ pub struct FileStore {
     waiting: Vec<(Ticket, Option<Outcome>)>,
     lost: u64,
     is_finished: bool,
+    /// Whether the last record was not written.
+    has_refused: bool,
     #[cfg(feature = "faults")]
     end_before: u64,
     /// Released last of all.
@@ -121,6 +123,7 @@ impl FileStore {
             waiting: Vec::new(),
             lost,
             is_finished: false,
+            has_refused: false,
             #[cfg(feature = "faults")]
             end_before: 0,
             lock,
@@ -228,7 +231,13 @@ impl FileStore {
     }
 
     fn append_now(&mut self, record: &[Write]) -> Result<(), StoreError> {
-        self.shared.lock().check_open()?;
+        {
+            let state = self.shared.lock();
+            state.check_open()?;
+            if let Some(moved) = &state.moved {
+                return Err(moved.clone());
+            }
+        }
         if self.is_finished {
             return Err(StoreError::Closed { reason: "it was closed in order".into() });
         }
@@ -254,6 +263,7 @@ impl FileStore {
             self.before_append(&composed);
             self.writer.append(&composed)
         });
+        self.note_refusal(&appended);
         match appended {
             Ok(()) => {
                 shared.large_bytes.fetch_add(written.iter().map(|it| it.length).sum(), Relaxed);
@@ -265,6 +275,19 @@ impl FileStore {
             }),
         }
         appended
+    }
+
+    /// Has the monitor tell while nothing can be written.
+    fn note_refusal(&mut self, appended: &Result<(), StoreError>) {
+        let refused = match appended {
+            Err(error @ (StoreError::Full { .. } | StoreError::NotWritten { .. })) => Some(error),
+            Ok(()) => None,
+            Err(_) => return,
+        };
+        if refused.is_some() || self.has_refused {
+            self.has_refused = refused.is_some();
+            self.shared.lock().refused = refused.cloned();
+        }
     }
 
     fn wait_for_the_checkpoint(&self, bytes: u64) {

@@ -24,6 +24,15 @@ impl FileMonitor {
         FileMonitor { shared, folder, lock }
     }
 
+    /// An error if the folder, or a file in it that must be there, is not the one that was opened.
+    fn look_for_files(&self) -> Result<(), StoreError> {
+        self.compare(self.shared.folder.clone(), self.folder)?;
+        self.compare(self.shared.folder.join("lock"), self.lock)?;
+        let newest = self.shared.lock().segments.back().cloned();
+        let Some(newest) = newest else { return Ok(()) };
+        self.compare(newest.path.clone(), newest.file.identity().ok().flatten())
+    }
+
     /// An error if what is at `path` is not `expected`.
     fn compare(&self, path: PathBuf, expected: Option<(u64, u64)>) -> Result<(), StoreError> {
         let Some(expected) = expected else { return Ok(()) };
@@ -45,17 +54,16 @@ impl Monitor for FileMonitor {
     fn check(&self) -> Result<(), StoreError> {
         let state = self.shared.lock();
         state.check_open()?;
-        let newest = state.segments.back().cloned();
         let no_next = state.no_next.clone().filter(|_| state.next.is_none());
+        let refused = state.refused.clone();
         drop(state);
-        self.compare(self.shared.folder.clone(), self.folder)?;
-        self.compare(self.shared.folder.join("lock"), self.lock)?;
-        if let Some(newest) = newest {
-            let identity = newest.file.identity().ok().flatten();
-            self.compare(newest.path.clone(), identity)?;
-        }
+        // A file that was just left behind may be gone, so it is looked twice.
+        let found = self.look_for_files().or_else(|_| self.look_for_files());
+        let moved = found.as_ref().err().filter(|it| matches!(it, StoreError::Moved { .. }));
+        self.shared.lock().moved = moved.cloned();
+        found?;
         // The next file of the log could not be made, so there will be no place soon.
-        no_next.map_or(Ok(()), Err)
+        no_next.or(refused).map_or(Ok(()), Err)
     }
 
     fn figures(&self) -> Figures {

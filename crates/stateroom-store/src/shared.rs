@@ -50,6 +50,10 @@ pub(crate) struct State {
     pub(crate) next_number: u64,
     /// Why none could be made.
     pub(crate) no_next: Option<StoreError>,
+    /// Why the folder is not ours any more, as long as that is so: nothing is written meanwhile.
+    pub(crate) moved: Option<StoreError>,
+    /// Why the last record was not written, until one is.
+    pub(crate) refused: Option<StoreError>,
     /// The first failure that was final.
     pub(crate) failure: Option<StoreError>,
     /// Whether the checkpoint's thread is to end.
@@ -89,6 +93,8 @@ impl Shared {
             next: None,
             next_number,
             no_next: None,
+            moved: None,
+            refused: None,
             failure: None,
             stop: false,
         };

@@ -266,6 +266,12 @@ fn a_folder_that_is_not_ours_any_more_is_told() {
     fs::create_dir(&place).expect("made");
     let error = monitor.check().expect_err("it is another one");
     assert!(matches!(error, StoreError::Moved { .. }), "{error}");
+    let refused = store.commit(&[append("a", 0, 1, b"lost")]).expect_err("it would be lost");
+    assert!(matches!(refused, StoreError::Moved { .. }), "{refused}");
+    fs::remove_dir(&place).expect("removed");
+    fs::rename(folder.path().join("elsewhere"), &place).expect("moved back");
+    monitor.check().expect("all is well again");
+    store.commit(&[append("a", 0, 1, b"kept")]).expect("committed");
 }
 
 /// What the folder of a released format has.
