@@ -254,6 +254,30 @@ fn space_comes_back_in(folder: &Path, mut store: FileStore) {
 }
 
 #[test]
+fn the_database_gets_smaller_when_rooms_are_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options { segment_bytes: 1 << 20, thread: false, ..Options::default() };
+    let store = FileStore::open_with(folder.path(), Durability::Synced, options);
+    let mut store = store.expect("it opens");
+    let length = || fs::metadata(folder.path().join("rooms.db")).expect("a file").len();
+    let names: Vec<String> = (0..80).map(|number| format!("room {number}")).collect();
+    for name in &names {
+        store.commit(&[snapshot(name, 0, &vec![4; 200_000])]).expect("committed");
+        while store.checkpoint_step().expect("a step") {}
+    }
+    assert!(length() > 12 << 20, "{}", length());
+    for name in &names {
+        store.commit(&[Write::Delete { room: name.as_str().into() }]).expect("committed");
+    }
+    // So that what was written before is applied.
+    for at in 0..20 {
+        store.commit(&[snapshot("other", at, &vec![5; 100_000])]).expect("committed");
+        while store.checkpoint_step().expect("a step") {}
+    }
+    assert!(length() < 3 << 20, "{}", length());
+}
+
+#[test]
 fn a_folder_that_is_not_ours_any_more_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path().join("store");

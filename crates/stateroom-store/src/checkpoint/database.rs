@@ -13,6 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// So many pages may be free, of 4 KiB each, however few there are: they are needed again soon.
+const FREE_PAGES: i64 = 512;
+
+/// How many are given back in one transaction.
+const PAGES_AT_ONCE: i64 = 256;
+
 /// See the [module](self). For the one who writes.
 pub(crate) struct Database {
     pub(crate) connection: Connection,
@@ -82,6 +88,25 @@ impl Database {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         changed
+    }
+
+    /// Gives some pages back, if many are free, and tells whether it did.
+    pub(crate) fn shorten(&self, files: &dyn Files) -> rusqlite::Result<bool> {
+        let number =
+            |name: &str| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let free = number("freelist_count")?;
+        if free < FREE_PAGES || free < number("page_count")? / 4 {
+            return Ok(false);
+        }
+        self.transaction(files, |connection| {
+            let sql = format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})");
+            let mut statement = connection.prepare(&sql)?;
+            // Each step gives one page back.
+            let mut steps = statement.query(())?;
+            while steps.next()?.is_some() {}
+            Ok(())
+        })?;
+        Ok(number("freelist_count")? < free)
     }
 
     /// Up to where it has the log; `None` if it does not say, which is damage.

@@ -41,6 +41,8 @@ pub(crate) struct Checkpoint {
     database: Database,
     round: Option<Round>,
     spare: Spare,
+    /// Whether the database's file can be shortened, by a copy of its write-ahead log.
+    is_shorter: bool,
 }
 
 /// The part of the log that is being applied.
@@ -66,7 +68,7 @@ struct Reference {
 
 impl Checkpoint {
     pub(crate) fn new(shared: Arc<Shared>, database: Database) -> Self {
-        Checkpoint { shared, database, round: None, spare: Spare::default() }
+        Checkpoint { shared, database, round: None, spare: Spare::default(), is_shorter: false }
     }
 
     /// Runs until the store ends.
@@ -128,6 +130,20 @@ impl Checkpoint {
             let log = self.shared.files.database_log_bytes(&self.database.path);
             self.shared.database_log_bytes.store(log, Relaxed);
             return applied.map(|()| true);
+        }
+        // Not at the end, which has to come soon.
+        if all { Ok(false) } else { self.shorten() }
+    }
+
+    /// Gives some of the pages back that the database does not need, and tells whether it did.
+    fn shorten(&mut self) -> Result<bool, StoreError> {
+        let shortened = self.database.shorten(&*self.shared.files);
+        if shortened.map_err(|error| self.changed_not(&error))? {
+            self.is_shorter = true;
+            return Ok(true);
+        }
+        if std::mem::take(&mut self.is_shorter) {
+            self.restart_log()?;
         }
         Ok(false)
     }
