@@ -15,19 +15,22 @@ pub(crate) struct FileMonitor {
     shared: Arc<Shared>,
     folder: Option<(u64, u64)>,
     lock: Option<(u64, u64)>,
+    database: Option<(u64, u64)>,
 }
 
 impl FileMonitor {
     pub(crate) fn new(shared: Arc<Shared>, lock: &Lock) -> Self {
         let folder = shared.files.identity(&shared.folder).ok().flatten();
         let lock = lock.identity().ok().flatten();
-        FileMonitor { shared, folder, lock }
+        let database = shared.files.identity(&shared.database()).ok().flatten();
+        FileMonitor { shared, folder, lock, database }
     }
 
     /// An error if the folder, or a file in it that must be there, is not the one that was opened.
     fn look_for_files(&self) -> Result<(), StoreError> {
         self.compare(self.shared.folder.clone(), self.folder)?;
         self.compare(self.shared.folder.join("lock"), self.lock)?;
+        self.compare(self.shared.database(), self.database)?;
         let newest = self.shared.lock().segments.back().cloned();
         let Some(newest) = newest else { return Ok(()) };
         self.compare(newest.path.clone(), newest.file.identity().ok().flatten())

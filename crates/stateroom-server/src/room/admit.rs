@@ -22,7 +22,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let Arrival { stream, socket, early, token } = arrival;
         let newcomer = Newcomer { stream, socket, early };
         if self.is_kept_away(&newcomer, token.as_deref(), now) {
-            let reason = "messages of yours made the room fail; come back later";
+            let reason =
+                "messages from you, or from your address, made the room fail; come back later";
             newcomer.turn_away(Leaving::Closed(CloseCode::POLICY, reason), turn);
             return Ok(());
         }
@@ -58,15 +59,15 @@ impl<F: RoomFactory> DrivenRoom<F> {
         self.offenders.get_or_insert_default().note(who, now);
     }
 
+    /// By its token, or by where it comes from where it has none: behind one address there may be many.
     fn is_kept_away(&self, newcomer: &Newcomer, token: Option<&str>, now: Instant) -> bool {
         let Some(offenders) = self.offenders.as_ref().filter(|some| !some.is_empty()) else {
             return false;
         };
-        let by_token = token.map(|token| Who::Token(token.into()));
-        let address = newcomer.stream.peer_addr().ok().map(|address| address.ip());
-        [by_token, address.map(Who::Address)]
-            .into_iter()
-            .flatten()
-            .any(|who| offenders.away_until(&who, now).is_some())
+        let who = match token {
+            Some(token) => Some(Who::Token(token.into())),
+            None => newcomer.stream.peer_addr().ok().map(|address| Who::Address(address.ip())),
+        };
+        who.is_some_and(|who| offenders.away_until(&who, now).is_some())
     }
 }
