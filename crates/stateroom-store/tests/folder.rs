@@ -298,6 +298,17 @@ fn a_folder_that_is_not_ours_any_more_is_told() {
     store.commit(&[append("a", 0, 1, b"kept")]).expect("committed");
 }
 
+#[test]
+#[cfg(unix)]
+fn a_folder_whose_lock_file_was_removed_is_in_use_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path()).expect("it opens");
+    fs::remove_file(folder.path().join("lock")).expect("removed");
+    let error = open(folder.path()).expect_err("it is in use");
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    drop(store);
+}
+
 /// What the folder of a released format has.
 fn known(store: &mut dyn Reader) {
     let lobby = store.load("lobby").expect("read").expect("there");

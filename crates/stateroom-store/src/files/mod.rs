@@ -74,6 +74,15 @@ pub trait Files: Send + Sync + Debug {
     /// Those of the system.
     fn identity(&self, path: &Path) -> io::Result<Option<(u64, u64)>>;
 
+    /// Holds a folder against other processes until what is returned is dropped, whatever becomes of the
+    /// names in it; `None` if another one has it. Where the system has no such thing, everybody does.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn hold_folder(&self, _folder: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        Ok(Some(Box::new(())))
+    }
+
     /// Names the time since the machine was started; `None` where nobody tells.
     fn boot(&self) -> Option<String>;
 

@@ -88,6 +88,16 @@ impl Files for RealFiles {
         Ok(identity(&fs::metadata(path)?))
     }
 
+    #[cfg(unix)]
+    fn hold_folder(&self, folder: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        let folder = fs::File::open(folder)?;
+        match folder.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            // Not every file system locks folders; the file in it is locked all the same.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(Some(Box::new(folder))),
+        }
+    }
+
     fn boot(&self) -> Option<String> {
         boot()
     }

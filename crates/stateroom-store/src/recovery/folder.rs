@@ -23,9 +23,10 @@ const OLD_MARK: &str = "A store of Stateroom is kept in this folder.\n";
 const BYTES: usize = 256;
 
 /// Holds the folder for this process, until it is dropped.
-#[derive(Debug)]
 pub(crate) struct Lock {
     file: Arc<dyn OpenFile>,
+    /// Should somebody remove the file, the folder itself is still held.
+    _folder: Box<dyn Send + Sync>,
     path: PathBuf,
     text: String,
 }
@@ -36,16 +37,18 @@ impl Lock {
         let path = folder.join("lock");
         let of_opening = |error| failure::of_opening(&path, error);
         let file = files.create(&path, true).map_err(of_opening)?;
+        let held = files.hold_folder(folder).map_err(of_opening)?;
         let text = |file: &dyn OpenFile| {
             let bytes = read_all(file).map_err(|error| failure::of_opening(&path, error))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        if !file.try_lock().map_err(of_opening)? {
+        let has_file = file.try_lock().map_err(of_opening)?;
+        let Some(held) = held.filter(|_| has_file) else {
             let holder = text(&*file).ok().and_then(|text| value(&text, "process: ")?.parse().ok());
             return Err(StoreError::InUse { folder: folder.to_owned(), process: holder });
-        }
+        };
         let text = text(&*file)?;
-        Ok(Lock { file, path, text })
+        Ok(Lock { file, _folder: held, path, text })
     }
 
     /// Whether a store is known to be kept here.
