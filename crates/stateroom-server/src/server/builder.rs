@@ -1,6 +1,6 @@
 //! A server before it runs: its settings, and how it begins to listen.
 
-use super::{bind::bind, error::RunError, running::RunningServer};
+use super::{bind::bind, running::RunningServer};
 use crate::{config::ServerConfig, factory::RoomFactory, keeping::Keeping};
 use std::{
     io,
@@ -16,7 +16,7 @@ use std::{
 /// # impl SimpleStateroomService for Chat {
 /// #     fn new(_: &str, _: &impl StateroomContext) -> Self { Chat }
 /// # }
-/// fn main() -> Result<(), stateroom_server::RunError> {
+/// fn main() -> std::io::Result<()> {
 ///     stateroom_server::Server::new().serve(SimpleServiceFactory::<Chat>::new())
 /// }
 /// ```
@@ -73,16 +73,16 @@ impl Server {
     /// Runs the server until SIGINT or SIGTERM.
     ///
     /// # Errors
-    /// When the address cannot be listened on, and as [`RunningServer::run`].
-    pub fn serve<F: RoomFactory>(self, factory: F) -> Result<(), RunError> {
-        self.bind(factory)?.run()
+    /// When the address cannot be listened on, and as [`RunningServer::run`]: its error is the cause then.
+    pub fn serve<F: RoomFactory>(self, factory: F) -> io::Result<()> {
+        Ok(self.bind(factory)?.run()?)
     }
 
     /// As [`Server::serve`], for callers that are async.
     ///
     /// # Errors
     /// As [`Server::serve`].
-    pub async fn serve_async<F: RoomFactory>(self, factory: F) -> Result<(), RunError> {
+    pub async fn serve_async<F: RoomFactory>(self, factory: F) -> io::Result<()> {
         tokio::task::spawn_blocking(|| self.serve(factory)).await.map_err(io::Error::other)?
     }
 

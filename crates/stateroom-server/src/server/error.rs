@@ -29,6 +29,15 @@ pub enum RunError {
     },
 }
 
+impl From<RunError> for io::Error {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::System(error) => error,
+            error => io::Error::other(error),
+        }
+    }
+}
+
 impl From<Failure> for RunError {
     fn from(failure: Failure) -> Self {
         match failure {
