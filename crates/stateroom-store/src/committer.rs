@@ -35,7 +35,8 @@ pub enum Fate<A> {
     Lost(Arc<str>),
 }
 
-/// See the [module](self). `W` names who asks: a room while it is in memory, never another one.
+/// Appends what many want to be kept as one record, and tells each what became of it. `W` names who asks: a
+/// room while it is in memory, never another one.
 pub struct Committer<W, S = Box<dyn Store>> {
     store: S,
     lost: HashSet<W>,

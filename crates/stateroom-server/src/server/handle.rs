@@ -29,7 +29,7 @@ impl<F: RoomFactory> ServerHandle<F> {
     /// Has all rooms go on with the services of `factory`, and closes no socket. Each goes on with its
     /// state if the old code hands it over and the new code takes it. If not, it starts anew, and every
     /// client is connected again under its id; or, where rooms are kept, it may go on with the old
-    /// code: see [`Keeping::starts_anew`]. So does a room where the new service cannot start.
+    /// code: see [`Keeping::starts_anew`](crate::Keeping::starts_anew). So does a room where the new service cannot start.
     ///
     /// # Errors
     /// When rooms are kept and those of `factory` can't be. All go on as they were then.
@@ -44,7 +44,7 @@ impl<F: RoomFactory> ServerHandle<F> {
         Ok(())
     }
 
-    /// Ends the server, see [`RunningServer::run`].
+    /// Ends the server, see [`RunningServer::run`](crate::RunningServer::run).
     pub fn shutdown(&self) {
         self.stopping.cancel();
     }
