@@ -51,7 +51,7 @@ CREATE TABLE journal (
     check_records INTEGER NOT NULL,
     records BLOB NOT NULL,
     PRIMARY KEY (number, follows)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE quarantine (
     number    INTEGER NOT NULL,
     position  INTEGER NOT NULL,
