@@ -205,6 +205,10 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).settle()
     }
 
+    fn states_wanted(&self) -> u64 {
+        (**self).states_wanted()
+    }
+
     fn finish(&mut self) -> Result<(), StoreError> {
         (**self).finish()
     }

@@ -394,6 +394,10 @@ impl Store for FileStore {
         self.last_ticket
     }
 
+    fn states_wanted(&self) -> u64 {
+        self.writer.states_wanted
+    }
+
     fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
         if self.waiting.is_empty() {
             return Vec::new();

@@ -95,6 +95,12 @@ pub trait Store: Send {
         settled.map_or(Ok(()), |(_, outcome)| outcome.into_result())
     }
 
+    /// Counts up when the part of the log that is written to will soon be checkpointed: rooms that have
+    /// heard much since their last state should save it now, so that their journals need not be copied.
+    fn states_wanted(&self) -> u64 {
+        0
+    }
+
     /// Leaves all in order: whatever was handed over is settled, and the store can be opened quickly.
     /// Nothing can be written from then on.
     ///

@@ -238,6 +238,11 @@ impl<S: StateroomService> KeptRoom<S> {
         self.pace.computed(time);
     }
 
+    /// Has its state be due soon, if its journal is worth it: whoever keeps it would have to copy that.
+    pub fn want_state(&mut self) {
+        self.pace.want();
+    }
+
     /// Notes how long it took to take its state.
     pub fn took_to_save(&mut self, time: Duration) {
         self.pace.took_to_save(time);

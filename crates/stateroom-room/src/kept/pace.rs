@@ -20,6 +20,9 @@ const MOST_EVENTS: u64 = 4_096;
 /// How many bytes of journal.
 const MOST_BYTES: usize = 512 * 1024;
 
+/// A journal of so many bytes is worth a state of its own when the store would copy it.
+const WORTH_A_STATE: usize = 4 * 1024;
+
 /// What a room has done since its state was last taken.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pace {
@@ -29,6 +32,8 @@ pub(crate) struct Pace {
     bytes: usize,
     /// How long it took to take the state.
     saving: Duration,
+    /// Whether the store would have to copy the journal.
+    is_wanted: bool,
 }
 
 impl Pace {
@@ -40,6 +45,7 @@ impl Pace {
     /// Starts to count anew, since the state after `at` events was taken.
     pub(crate) fn start_over(&mut self, at: u64) {
         (self.at, self.computing, self.bytes) = (at, Duration::ZERO, 0);
+        self.is_wanted = false;
     }
 
     pub(crate) fn computed(&mut self, time: Duration) {
@@ -48,6 +54,10 @@ impl Pace {
 
     pub(crate) fn recorded(&mut self, bytes: usize) {
         self.bytes += bytes;
+    }
+
+    pub(crate) fn want(&mut self) {
+        self.is_wanted = true;
     }
 
     pub(crate) fn took_to_save(&mut self, time: Duration) {
@@ -60,7 +70,10 @@ impl Pace {
         let computing =
             self.saving.saturating_mul(TIMES_SAVING).clamp(LEAST_COMPUTING, MOST_COMPUTING);
         since > 0
-            && (self.computing >= computing || since >= MOST_EVENTS || self.bytes >= MOST_BYTES)
+            && (self.computing >= computing
+                || since >= MOST_EVENTS
+                || self.bytes >= MOST_BYTES
+                || self.is_wanted && self.bytes >= WORTH_A_STATE)
     }
 }
 
@@ -82,6 +95,19 @@ mod tests {
         assert!(pace.is_due(11 + MOST_EVENTS));
         pace.recorded(MOST_BYTES);
         assert!(pace.is_due(12));
+    }
+
+    #[test]
+    fn a_state_is_wanted_of_a_room_whose_journal_is_worth_it() {
+        let mut pace = Pace::since(0);
+        pace.recorded(WORTH_A_STATE - 1);
+        pace.want();
+        assert!(!pace.is_due(1));
+        pace.recorded(1);
+        assert!(pace.is_due(1));
+        pace.start_over(1);
+        pace.recorded(WORTH_A_STATE);
+        assert!(!pace.is_due(2), "once");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::Receiver,
     },
     thread,
@@ -43,6 +43,8 @@ pub(super) struct Committing {
     pub(super) broken: AtomicBool,
     /// How many bytes wait to be committed.
     pub(super) waiting: AtomicUsize,
+    /// See [`Store::states_wanted`].
+    pub(super) states_wanted: AtomicU64,
     pub(super) listener: Arc<dyn Listener>,
 }
 
@@ -52,6 +54,7 @@ impl Committing {
             committer: Mutex::new(Some(Committer::new(store))),
             broken: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            states_wanted: AtomicU64::new(0),
             listener,
         }
     }
@@ -119,6 +122,7 @@ impl Committing {
         });
         let Some(committer) = committer else { return Vec::new() };
         let fates = committer.commit(group);
+        self.states_wanted.store(committer.store_mut().states_wanted(), Relaxed);
         self.look_for_failure(committer);
         let answer = |fate| match fate {
             Fate::Kept(answer) => answer,

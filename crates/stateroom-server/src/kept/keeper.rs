@@ -149,6 +149,11 @@ impl Keeper {
         self.shared.broken.load(Relaxed)
     }
 
+    /// Counts up when rooms that have heard much should save their states.
+    pub(crate) fn states_wanted(&self) -> u64 {
+        self.shared.states_wanted.load(Relaxed)
+    }
+
     /// Whether so much waits to be kept that rooms should not hear more.
     pub(crate) fn is_behind(&self) -> bool {
         self.shared.waiting.load(Relaxed) >= MOST_WAITING_BYTES

@@ -35,6 +35,8 @@ pub(super) struct Kept<F: RoomFactory> {
     /// Whether, in this turn, the store is too far behind for the room to hear more.
     is_held_back: bool,
     turn_began: Instant,
+    /// How often the store had wanted states when the room last looked.
+    states_wanted: u64,
     /// When it submitted what is on its way, and after how many events.
     pub(super) submitted: (Instant, u64),
     pub(super) asleep_since: Option<Instant>,
@@ -58,6 +60,7 @@ impl<F: RoomFactory> Kept<F> {
             swap_waits: false,
             is_held_back: false,
             turn_began: now,
+            states_wanted: 0,
             submitted: (now, 0),
             asleep_since: None,
         })
@@ -66,6 +69,11 @@ impl<F: RoomFactory> Kept<F> {
     /// Looks at the beginning of a turn whether the store is too far behind.
     pub(super) fn begin_turn(&mut self, now: Instant) {
         self.turn_began = now;
+        let wanted = self.archive.keeper.states_wanted();
+        if wanted != self.states_wanted {
+            self.states_wanted = wanted;
+            self.room.want_state();
+        }
         self.is_held_back = self.archive.keeper.is_behind();
     }
 

@@ -34,6 +34,10 @@ pub(crate) struct Writer {
     before: u32,
     /// Where the space ends that was taken ahead.
     allocated: u64,
+    /// How many files came so near to their end that rooms should save their states.
+    pub(crate) states_wanted: u64,
+    /// Whether that is so of the one that is written to.
+    is_nearly_full: bool,
     /// Files that were written to since the last flush.
     dirty: Vec<Arc<Segment>>,
     boot: [u8; 16],
@@ -45,7 +49,17 @@ impl Writer {
         let current = shared.lock().segments.back()?.clone();
         let allocated = current.end.load(Relaxed);
         let next = last + 1;
-        Some(Writer { shared, current, next, before, allocated, dirty: Vec::new(), boot })
+        Some(Writer {
+            shared,
+            current,
+            next,
+            before,
+            allocated,
+            states_wanted: 0,
+            is_nearly_full: false,
+            dirty: Vec::new(),
+            boot,
+        })
     }
 
     /// Hands over a record. An error says that it was not, and that the next one can be tried.
@@ -83,10 +97,15 @@ impl Writer {
             state.segments.push_back(segment.clone());
             self.allocated = end.max(AHEAD.min(self.shared.options.segment_bytes));
             self.current = segment;
+            self.is_nearly_full = false;
             self.shared.wake.notify_all();
         }
         state.index.take(record);
         drop(state);
+        if !self.is_nearly_full && end >= self.shared.options.segment_bytes / 4 * 3 {
+            self.is_nearly_full = true;
+            self.states_wanted += 1;
+        }
         if self.shared.durability == Durability::Synced
             && self.dirty.last().is_none_or(|last| !Arc::ptr_eq(last, &self.current))
         {
