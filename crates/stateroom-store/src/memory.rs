@@ -1,10 +1,8 @@
 //! A store that keeps nothing beyond the process: for rooms that need not survive, and for tests.
 
 use crate::{
-    ModuleHash, Monitor, Outcome, Quarantined, Reader, RoomSummary, Store, StoreError, StoredRoom,
-    Ticket, Vitals, Write,
-    contents::Contents,
-    store::{Harmless, Settled},
+    Figures, ModuleHash, Monitor, Outcome, Quarantined, Reader, RoomSummary, Store, StoreError,
+    StoredRoom, Ticket, Vitals, Write, contents::Contents,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -118,5 +116,38 @@ impl Reader for MemoryStore {
 
     fn module(&mut self, hash: &ModuleHash) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.contents().module(hash))
+    }
+}
+
+/// The outcomes of a store that knows them at once.
+#[derive(Debug, Default)]
+struct Settled {
+    last: Ticket,
+    outcomes: Vec<(Ticket, Outcome)>,
+}
+
+impl Settled {
+    fn note(&mut self, outcome: Outcome) -> Ticket {
+        self.last.0 += 1;
+        self.outcomes.push((self.last, outcome));
+        self.last
+    }
+
+    fn take(&mut self) -> Vec<(Ticket, Outcome)> {
+        std::mem::take(&mut self.outcomes)
+    }
+}
+
+/// Of a store that nothing can happen to.
+#[derive(Debug)]
+struct Harmless;
+
+impl Monitor for Harmless {
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn figures(&self) -> Figures {
+        Figures::default()
     }
 }

@@ -41,39 +41,6 @@ impl Outcome {
     }
 }
 
-/// The outcomes of a store that knows them at once.
-#[derive(Debug, Default)]
-pub(crate) struct Settled {
-    last: Ticket,
-    outcomes: Vec<(Ticket, Outcome)>,
-}
-
-impl Settled {
-    pub(crate) fn note(&mut self, outcome: Outcome) -> Ticket {
-        self.last.0 += 1;
-        self.outcomes.push((self.last, outcome));
-        self.last
-    }
-
-    pub(crate) fn take(&mut self) -> Vec<(Ticket, Outcome)> {
-        std::mem::take(&mut self.outcomes)
-    }
-}
-
-/// Of a store that nothing can happen to.
-#[derive(Debug)]
-pub(crate) struct Harmless;
-
-impl Monitor for Harmless {
-    fn check(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn figures(&self) -> Figures {
-        Figures::default()
-    }
-}
-
 /// The one who writes; on a thread of its own, since to settle waits for the disk.
 pub trait Store: Send {
     /// Hands over a record: the changes of one group commit, in order, of which all are carried out or

@@ -4,10 +4,12 @@ mod support;
 
 use stateroom_store::{
     Durability, FileStore, ModuleHash, Options, Reader, Store, StoreError, Vitals, Write,
+    files::{Chances, SimFiles},
 };
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use support::{append, quarantine, reader, snapshot};
 
@@ -296,6 +298,38 @@ fn a_folder_that_is_not_ours_any_more_is_told() {
     fs::rename(folder.path().join("elsewhere"), &place).expect("moved back");
     monitor.check().expect("all is well again");
     store.commit(&[append("a", 0, 1, b"kept")]).expect("committed");
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_until_something_is_written_again() {
+    let files = SimFiles::new(1);
+    let options = Options { thread: false, files: Arc::new(files.clone()), ..Options::default() };
+    let mut store =
+        FileStore::open_with(Path::new("/rooms"), Durability::Synced, options).expect("it opens");
+    store.commit(&[snapshot("a", 0, b"")]).expect("committed");
+    let monitor = store.monitor();
+    monitor.check().expect("all is well");
+    files.set_chances(Chances { full: 1.0, ..Chances::default() });
+    store.commit(&[append("a", 0, 1, b"refused")]).expect_err("there is no space");
+    let error = monitor.check().expect_err("nothing can be written");
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+    files.set_chances(Chances::default());
+    store.commit(&[append("a", 0, 1, b"written")]).expect("there is space again");
+    monitor.check().expect("all is well again");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_database_that_is_gone_is_told_and_nothing_more_is_called_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = open(folder.path()).expect("it opens");
+    store.commit(&[snapshot("a", 0, b"")]).expect("committed");
+    let monitor = store.monitor();
+    monitor.check().expect("all is well");
+    fs::remove_file(folder.path().join("rooms.db")).expect("removed");
+    let error = monitor.check().expect_err("it is gone");
+    assert!(matches!(error, StoreError::Moved { .. }), "{error}");
+    store.commit(&[append("a", 0, 1, b"lost")]).expect_err("it may be lost");
 }
 
 #[test]
