@@ -218,7 +218,7 @@ impl FileStore {
         if let Some(known) = self.shared.lock().index.room(room) {
             return Ok(known);
         }
-        let unknown = Known { last: Place::default(), after: None };
+        let unknown = Known { last: Place::default(), after: None, module: None };
         if !whole {
             return Ok(unknown);
         }

@@ -49,8 +49,11 @@ impl Index {
             self.modules.insert(ModuleHash(hash), place);
             return;
         }
-        let known = Known { last: place, after: entry.after() };
-        match self.rooms.get_mut(entry.room) {
+        let had = self.rooms.get_mut(entry.room);
+        let module = entry.module().or(had.as_ref().and_then(|had| had.module));
+        let after = entry.after();
+        let known = Known { last: place, after, module: after.and(module) };
+        match had {
             Some(had) => *had = known,
             None => drop(self.rooms.insert(entry.room.into(), known)),
         }

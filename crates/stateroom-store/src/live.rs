@@ -1,7 +1,8 @@
 //! Reads a store in the process that writes it.
 
 use crate::{
-    ModuleHash, Quarantined, Reader, RoomSummary, StoreError, StoredRoom, Vitals, failure,
+    ModuleHash, Quarantined, Reader, RoomCount, RoomSummary, StoreError, StoredRoom, Vitals,
+    failure,
     log::segment::Segment,
     shared::{Shared, State},
     view::{ReadError, View},
@@ -127,6 +128,10 @@ impl Reader for LiveReader {
 
     fn summary(&mut self, room: &str) -> Result<Option<RoomSummary>, StoreError> {
         self.at_one_moment(|state| state.index.room(room), |view, known| view.summary(room, *known))
+    }
+
+    fn count(&mut self, code: Option<&ModuleHash>) -> Result<RoomCount, StoreError> {
+        self.at_one_moment(all, |view, known| view.count(known, code))
     }
 
     fn needing_attention(&mut self) -> Result<Vec<(Arc<str>, Vitals)>, StoreError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// How a [`FileStore`](crate::FileStore) works. The default is what a server wants.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How large a file of the log becomes, in bytes, before the next one is begun: 16 MiB. Four times as
+    /// How large a file of the log becomes, in bytes, before the next one is begun: 64 MiB. Four times as
     /// much is what the log, the checkpoint's write-ahead log and large states take together at most,
     /// beside twice what rooms need.
     pub segment_bytes: u64,
@@ -24,7 +24,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            segment_bytes: 16 << 20,
+            segment_bytes: 64 << 20,
             large_bytes: 256 << 10,
             thread: true,
             rooms_at_once: 200,

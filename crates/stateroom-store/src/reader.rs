@@ -2,7 +2,7 @@
 //! when it has seen it twice: whoever writes may have taken something away meanwhile.
 
 use crate::{
-    ModuleHash, Quarantined, Reader, RoomSummary, StoreError, StoredRoom, Vitals,
+    ModuleHash, Quarantined, Reader, RoomCount, RoomSummary, StoreError, StoredRoom, Vitals,
     checkpoint::{database, schema},
     failure,
     faults::{Deliberate, is_on},
@@ -275,6 +275,10 @@ impl Reader for FileReader {
 
     fn summary(&mut self, room: &str) -> Result<Option<RoomSummary>, StoreError> {
         self.at_one_moment(|view, index| view.summary(room, index.room(room)))
+    }
+
+    fn count(&mut self, code: Option<&ModuleHash>) -> Result<RoomCount, StoreError> {
+        self.at_one_moment(|view, index| view.count(&all(index), code))
     }
 
     fn needing_attention(&mut self) -> Result<Vec<(Arc<str>, Vitals)>, StoreError> {

@@ -2,8 +2,8 @@
 //! room is found from its last entry backwards, and in its row of the checkpoint.
 
 use crate::{
-    ModuleHash, Quarantined, RoomSummary, StoreError, StoredRecords, StoredRoom, StoredSnapshot,
-    Vitals,
+    ModuleHash, Quarantined, RoomCount, RoomSummary, StoreError, StoredRecords, StoredRoom,
+    StoredSnapshot, Vitals,
     checkpoint::row::{self, RoomRow},
     files::Files,
     log::{
@@ -136,7 +136,8 @@ impl View<'_> {
     pub(crate) fn standing(&self, room: &str) -> Result<Option<Known>> {
         let known = |row: RoomRow| {
             let (snapshot_at, events, vitals) = (row.at, row.events, row.vitals);
-            Known { last: row.last, after: Some(After { snapshot_at, events, vitals }) }
+            let after = Some(After { snapshot_at, events, vitals });
+            Known { last: row.last, after, module: None }
         };
         Ok(self.row(room)?.map(known))
     }
@@ -350,6 +351,42 @@ impl View<'_> {
         let sizes = found.values().rev().map(|it| it.event.len() + it.reason.len());
         let spare = found.len() - quarantine::keep(sizes);
         Ok(found.into_values().skip(spare).collect())
+    }
+
+    /// How many rooms there are, and how many have other code. Reads no room.
+    pub(crate) fn count(
+        &self,
+        known: &HashMap<Arc<str>, Known>,
+        code: Option<&ModuleHash>,
+    ) -> Result<RoomCount> {
+        let mut count = RoomCount { rooms: 0, with_other_code: 0 };
+        let mut add = |rooms: u64, module: Option<ModuleHash>| {
+            count.rooms += rooms;
+            if code.is_some_and(|code| module != Some(*code)) {
+                count.with_other_code += rooms;
+            }
+        };
+        // Those of which their row has to tell it.
+        let mut untold = 0_u64;
+        for known in known.values().filter(|known| known.after.is_some()) {
+            match known.module {
+                Some(module) => add(1, Some(module)),
+                None => untold += 1,
+            }
+        }
+        if let Some(connection) = self.connection {
+            row::each_module(connection, |room, module| match known.get(room) {
+                None => add(1, module),
+                Some(Known { after: Some(_), module: None, .. }) => {
+                    untold = untold.saturating_sub(1);
+                    add(1, module);
+                }
+                Some(_) => {}
+            })?;
+        }
+        // Damaged: their rows are missing.
+        add(untold, None);
+        Ok(count)
     }
 
     /// The rooms that need attention.

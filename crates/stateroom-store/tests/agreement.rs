@@ -60,10 +60,15 @@ fn assert_agree(one: &dyn Store, other: &dyn Store) {
         rooms
     };
     assert_eq!(sorted(&mut *one), sorted(&mut *other));
-    for summary in list {
+    for summary in &list {
         let room = &summary.room;
         assert_eq!(one.load(room).expect("read"), other.load(room).expect("read"));
         assert_eq!(one.quarantined(room).expect("read"), other.quarantined(room).expect("read"));
+    }
+    for code in (0..4).map(|number| Some(ModuleHash([number; 32]))).chain([None]) {
+        let others = list.iter().filter(|it| code.is_some_and(|code| it.module != code)).count();
+        let counted = one.count(code.as_ref()).expect("read");
+        assert_eq!((counted.rooms, counted.with_other_code), (list.len() as u64, others as u64));
     }
     for number in 0..4 {
         let hash = ModuleHash([number; 32]);

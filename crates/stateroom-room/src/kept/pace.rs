@@ -21,7 +21,7 @@ const MOST_EVENTS: u64 = 4_096;
 const MOST_BYTES: usize = 512 * 1024;
 
 /// A journal of so many bytes is worth a state of its own when the store would copy it.
-const WORTH_A_STATE: usize = 4 * 1024;
+const WORTH_A_STATE: usize = 8 * 1024;
 
 /// What a room has done since its state was last taken.
 #[derive(Debug, Clone, Copy, Default)]

@@ -10,7 +10,7 @@
 
 use super::{
     committing::{Committing, Listener},
-    requests::{Answer, Answers, Request, is_of_events},
+    requests::{Answer, Answers, Request, is_quick},
 };
 use crate::{health::ThreadGuard, lock::lock, names::Address};
 use stateroom_store::{Store, Write};
@@ -92,11 +92,13 @@ impl Keeper {
 
     /// Has something of a room kept after all that the room has submitted, from any thread.
     pub(crate) fn request_after(&self, shard: usize, request: Request) {
-        let answers = self.pass_on(shard);
+        let Some(gathered) = self.gathered.get(shard) else { return };
         self.shared.wait_for(&request);
-        self.send(vec![request]);
-        if !answers.is_empty() {
-            self.shared.listener.answers(shard, answers);
+        let mut gathered = lock(gathered);
+        // What was gathered is passed on when the shard's round ends, and this with it.
+        match gathered.is_empty() {
+            true => self.send(vec![request]),
+            false => gathered.push(request),
         }
     }
 
@@ -125,7 +127,7 @@ impl Keeper {
         if self.at_once && !group.is_empty() {
             // Whoever has the committer now may be at it for long.
             if let Ok(mut committer) = self.shared.committer.try_lock() {
-                let (events, others) = group.into_iter().partition(is_of_events);
+                let (events, others) = group.into_iter().partition(is_quick);
                 let told = self.shared.commit(&mut committer, events);
                 answers =
                     told.into_iter().map(|(address, answer)| (address.room, answer)).collect();

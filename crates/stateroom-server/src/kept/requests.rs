@@ -26,9 +26,16 @@ pub(crate) enum Answer {
 /// What rooms of a shard are told.
 pub(crate) type Answers = Vec<(RoomKey, Answer)>;
 
-/// Whether a request is about what a room that is known has heard, and nothing else.
-pub(crate) fn is_of_events(request: &Request) -> bool {
-    request.writes.iter().all(|write| matches!(write, Write::Append { .. }))
+/// A state of so many bytes is written in less time than it takes to wake another thread.
+const QUICK_BYTES: usize = 16 * 1024;
+
+/// Whether a request takes little time: it is what a room has heard, or its state, if that is small.
+pub(crate) fn is_quick(request: &Request) -> bool {
+    request.writes.iter().all(|write| match write {
+        Write::Append { .. } => true,
+        Write::Snapshot { state, .. } => state.len() <= QUICK_BYTES,
+        _ => false,
+    })
 }
 
 /// How many bytes a request has, more or less.

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod database;
+mod round;
 pub(crate) mod row;
 pub(crate) mod run;
 pub(crate) mod schema;

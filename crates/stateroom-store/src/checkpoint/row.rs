@@ -141,10 +141,16 @@ impl RoomRow {
         connection: &Connection,
         state: Option<Option<&[u8]>>,
     ) -> rusqlite::Result<()> {
-        let sql = "UPDATE rooms SET position = ?2, deleted = ?3, at = ?4, events = ?5, module = ?6, \
+        let set = "UPDATE rooms SET position = ?2, deleted = ?3, at = ?4, events = ?5, module = ?6, \
                    wake_at = ?7, clients = ?8, heard_at = ?9, check_row = ?10, check_state = ?11, \
-                   large = ?12, last = ?13, last_place = ?14 WHERE number = ?1";
-        let changed = connection.prepare_cached(sql)?.execute(params![
+                   large = ?12, last = ?13, last_place = ?14";
+        let set_state = if state.is_some() { ", state = ?15" } else { "" };
+        let sql = format!("{set}{set_state} WHERE number = ?1");
+        let mut statement = connection.prepare_cached(&sql)?;
+        if let Some(state) = state {
+            statement.raw_bind_parameter(15, state)?;
+        }
+        let values = params![
             self.number,
             self.position.cast_signed(),
             i64::from(self.deleted),
@@ -159,13 +165,11 @@ impl RoomRow {
             self.large.map(encode_large),
             self.last.position.cast_signed(),
             self.last.at,
-        ]);
-        changed?;
-        if let Some(state) = state {
-            let sql = "UPDATE rooms SET state = ?2 WHERE number = ?1";
-            connection.prepare_cached(sql)?.execute(params![self.number, state])?;
+        ];
+        for (value, place) in values.iter().zip(1..) {
+            statement.raw_bind_parameter(place, value)?;
         }
-        Ok(())
+        statement.raw_execute().map(|_| ())
     }
 
     /// Its state, if that is in the row.
@@ -173,6 +177,22 @@ impl RoomRow {
         let sql = "SELECT state FROM rooms WHERE number = ?1";
         connection.prepare_cached(sql)?.query_row([self.number], |row| row.get(0))
     }
+}
+
+/// Has `see` look at each room that is not deleted, and its module, in no particular order. Reads an index
+/// only.
+pub(crate) fn each_module(
+    connection: &Connection,
+    mut see: impl FnMut(&str, Option<ModuleHash>),
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("SELECT room, module FROM rooms WHERE deleted = 0")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let module = row.get_ref(1)?.as_blob().ok().and_then(|hash| hash.try_into().ok());
+        see(row.get_ref(0)?.as_str().unwrap_or_default(), module.map(ModuleHash));
+    }
+    Ok(())
 }
 
 /// Appends of a room, one after the other, as they are in one row: each as the number of its events, the

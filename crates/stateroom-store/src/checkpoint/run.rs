@@ -4,24 +4,19 @@
 use super::{
     apply::{self, Applied},
     database::{self, Database},
+    round::{Reference, Round},
     spare::Spare,
 };
 use crate::{
     Durability, StoreError, failure,
     faults::{Deliberate, is_on},
-    files::read_all,
-    log::{
-        entry::{Change, Entry, Large, Place},
-        scan::Found,
-        segment::Segment,
-        writer::make_next,
-    },
+    log::{segment::Segment, writer::make_next},
     recovery::chain::Mark,
     shared::Shared,
-    table::Table,
 };
 use std::{
     io,
+    path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -43,27 +38,6 @@ pub(crate) struct Checkpoint {
     spare: Spare,
     /// Whether the database's file can be shortened, by a copy of its write-ahead log.
     is_shorter: bool,
-}
-
-/// The part of the log that is being applied.
-struct Round {
-    files: Vec<(Arc<Segment>, Vec<u8>)>,
-    /// The rooms that are yet to be applied.
-    rooms: Vec<(Arc<str>, Vec<Reference>)>,
-    modules: Vec<Reference>,
-    target: u64,
-    check: u32,
-    /// Large files that no row will name.
-    large: Vec<Large>,
-    has_begun: bool,
-}
-
-/// Where an entry is in the files of a round.
-#[derive(Debug, Clone, Copy)]
-struct Reference {
-    file: u32,
-    offset: u32,
-    place: Place,
 }
 
 impl Checkpoint {
@@ -212,9 +186,8 @@ impl Checkpoint {
         };
         segments.retain(|segment| segment.last() <= flushed);
         let Some(target) = segments.last().map(|segment| segment.last()) else { return Ok(None) };
-        read_round(segments, applied, target)
-            .map_err(|(path, error)| failure::of_reading(&path, &error))
-            .map(Some)
+        let unreadable = |(path, error): (PathBuf, io::Error)| failure::of_reading(&path, &error);
+        Round::read(segments, applied, target).map_err(unreadable).map(Some)
     }
 
     /// Brings to the disk what was written without flushes.
@@ -262,6 +235,14 @@ impl Checkpoint {
         let rest = round.rooms.len() - count;
         let batch = round.rooms.get(rest..).unwrap_or_default();
         let is_last = rest == 0;
+        let unreadable = |(path, error): (PathBuf, io::Error)| failure::of_reading(&path, &error);
+        let applied = |references: &[Reference]| -> Result<Vec<Applied<'_>>, StoreError> {
+            let applied = references.iter().filter_map(|it| round.applied(it).transpose());
+            applied.collect::<Result<_, _>>().map_err(unreadable)
+        };
+        let modules = if is_last { applied(&round.modules)? } else { Vec::new() };
+        let changes = batch.iter().map(|(room, references)| Ok((room, applied(references)?)));
+        let changes = changes.collect::<Result<Vec<_>, StoreError>>()?;
         let mark = Mark { id: shared.id, applied: round.target, check: round.check };
         let mut large = Vec::new();
         let begins = !round.has_begun;
@@ -272,17 +253,15 @@ impl Checkpoint {
                     database::set_mark(connection, &mark)?;
                 }
             }
-            for (room, references) in batch {
+            for (room, changes) in &changes {
                 if is_on(Deliberate::AppliedWithoutEffects) && room.len() % 2 == 0 {
                     continue;
                 }
-                let changes: Vec<Applied<'_>> =
-                    references.iter().filter_map(|it| round.applied(it)).collect();
-                apply::apply_room(connection, room, &changes, round.target, &mut large)?;
+                apply::apply_room(connection, room, changes, round.target, &mut large)?;
             }
             if is_last {
-                for change in round.modules.iter().filter_map(|it| round.applied(it)) {
-                    apply::apply_module(connection, &change, &mut large)?;
+                for change in &modules {
+                    apply::apply_module(connection, change, &mut large)?;
                 }
                 apply::drop_unused_modules(connection, &mut large)?;
                 apply::purge(connection, round.target)?;
@@ -325,62 +304,6 @@ impl Checkpoint {
         }
         Ok(())
     }
-}
-
-impl Round {
-    fn found(&self, reference: &Reference) -> Option<Found<'_>> {
-        let (segment, bytes) = self.files.get(reference.file as usize)?;
-        Found::at(bytes, reference.offset as usize * 8, segment.header.salt())
-    }
-
-    fn applied(&self, reference: &Reference) -> Option<Applied<'_>> {
-        let found = self.found(reference)?;
-        let (coded, _) = Entry::decode(found.table.get(reference.place.at as usize..)?)?;
-        let body = found.body(&coded.entry);
-        Some(Applied { place: reference.place, coded, body })
-    }
-
-    fn body_bytes(&self, reference: &Reference) -> usize {
-        self.applied(reference).map_or(0, |applied| applied.body.len())
-    }
-}
-
-/// Reads the records after `applied` up to `target`, and gathers them by their rooms.
-fn read_round(
-    segments: Vec<Arc<Segment>>,
-    applied: u64,
-    target: u64,
-) -> Result<Round, (std::path::PathBuf, io::Error)> {
-    let mut rooms: Table<Arc<str>, Vec<Reference>> = Table::default();
-    let (mut files, mut modules, mut check) = (Vec::new(), Vec::new(), 0);
-    for segment in segments {
-        let bytes = read_all(&*segment.file).map_err(|error| (segment.path.clone(), error))?;
-        let file = u32::try_from(files.len()).unwrap_or(u32::MAX);
-        for position in segment.from.max(applied + 1)..=segment.last().min(target) {
-            let found = segment.offset(position).and_then(|offset| {
-                Found::at(&bytes, usize::try_from(offset).ok()?, segment.header.salt())
-            });
-            let Some(found) = found.filter(|found| found.head.position == position) else {
-                let what = format!("record {position} cannot be read any more");
-                return Err((segment.path.clone(), io::Error::other(what)));
-            };
-            check = found.check;
-            let offset = u32::try_from(found.offset / 8).unwrap_or(u32::MAX);
-            for (at, coded) in found.entries() {
-                let reference = Reference { file, offset, place: Place { position, at } };
-                match coded.entry.change {
-                    Change::Module { .. } => modules.push(reference),
-                    _ => match rooms.get_mut(coded.entry.room) {
-                        Some(references) => references.push(reference),
-                        None => drop(rooms.insert(coded.entry.room.into(), vec![reference])),
-                    },
-                }
-            }
-        }
-        files.push((segment, bytes));
-    }
-    let rooms = rooms.into_iter().collect();
-    Ok(Round { files, rooms, modules, target, check, large: Vec::new(), has_begun: false })
 }
 
 /// How many bytes are not given back yet of what is no longer written to.

@@ -43,7 +43,7 @@ CREATE INDEX rooms_forgettable ON rooms (heard_at)
     WHERE wake_at IS NULL AND clients = 0 AND deleted = 0;
 CREATE INDEX rooms_deleted ON rooms (position) WHERE deleted = 1;
 CREATE INDEX rooms_large ON rooms (large) WHERE large IS NOT NULL;
-CREATE INDEX rooms_of_module ON rooms (module);
+CREATE INDEX rooms_of_module ON rooms (module, room, deleted);
 CREATE TABLE journal (
     number  INTEGER NOT NULL,
     follows INTEGER NOT NULL,

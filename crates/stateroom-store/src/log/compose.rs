@@ -19,6 +19,8 @@ pub(crate) struct Known {
     pub(crate) last: Place,
     /// `None` if there is no such room.
     pub(crate) after: Option<After>,
+    /// Of which module its state is; `None` if that is said in its row.
+    pub(crate) module: Option<ModuleHash>,
 }
 
 /// A record without its head, which is made when it is known where it goes.
@@ -176,7 +178,8 @@ impl<'a> Composed<'a> {
         self.table = entry.encode(std::mem::take(&mut self.table), here);
         self.entries += 1;
         if let Some(known) = known {
-            *known = Known { last: place, after };
+            let module = after.and(entry.module().or(known.module));
+            *known = Known { last: place, after, module };
         }
         Ok(())
     }

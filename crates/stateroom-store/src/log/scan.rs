@@ -61,13 +61,6 @@ impl<'a> Found<'a> {
             Some((place, coded))
         })
     }
-
-    /// The body of an entry, as far as it is in the record.
-    pub(crate) fn body(&self, entry: &Entry<'_>) -> &'a [u8] {
-        let (at, length) = entry.body_here();
-        let end = (at as usize).saturating_add(length as usize);
-        self.bodies.get(at as usize..end).unwrap_or_default()
-    }
 }
 
 /// All heads from `from` on, wherever they are.

@@ -20,6 +20,10 @@ use std::{
     },
 };
 
+/// A file with less space than this part of it is nearly full. Busy rooms save their states then, so that
+/// little of what they say is copied to the checkpoint: what they still say meanwhile is.
+const NEARLY_FULL: u64 = 16;
+
 /// How much space is taken ahead in the file that is written to.
 const AHEAD: u64 = 4 << 20;
 
@@ -102,7 +106,8 @@ impl Writer {
         }
         state.index.take(record);
         drop(state);
-        if !self.is_nearly_full && end >= self.shared.options.segment_bytes / 4 * 3 {
+        let segment_bytes = self.shared.options.segment_bytes;
+        if !self.is_nearly_full && end >= segment_bytes - segment_bytes / NEARLY_FULL {
             self.is_nearly_full = true;
             self.states_wanted += 1;
         }
