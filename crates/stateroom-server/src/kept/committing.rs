@@ -41,6 +41,8 @@ pub(super) struct Committing {
     /// Whoever has it may wait for the disk. `None` once the store is closed.
     pub(super) committer: Mutex<Option<Committer<Address>>>,
     pub(super) broken: AtomicBool,
+    /// How many requests the thread has been sent and has not done. It is looked at by who has the committer.
+    pub(super) sent: AtomicUsize,
     /// How many bytes wait to be committed.
     pub(super) waiting: AtomicUsize,
     /// See [`Store::states_wanted`].
@@ -53,6 +55,7 @@ impl Committing {
         Committing {
             committer: Mutex::new(Some(Committer::new(store))),
             broken: AtomicBool::new(false),
+            sent: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             states_wanted: AtomicU64::new(0),
             listener,
@@ -85,7 +88,9 @@ impl Committing {
             if group.len() >= REQUESTS_WHEN_BUSY {
                 busy_until = began + WINDOW_WHEN_BUSY;
             }
+            let count = group.len();
             let answers = self.commit(&mut lock(&self.committer), group);
+            self.sent.fetch_sub(count, Relaxed);
             self.tell(shards, answers);
         }
         if let Some(mut committer) = lock(&self.committer).take()

@@ -5,12 +5,12 @@
 //! it is busy, the thread also waits a little for more of them: each commit costs as much as many events.
 //!
 //! Where commits are not flushed, the log takes a group in less time than it would take to wake another
-//! thread, so the shard commits it itself, by the same committer. What may be large, such as states, is the
-//! thread's.
+//! thread, so the shard commits it itself, by the same committer. What may take long, such as large states, is
+//! the thread's.
 
 use super::{
     committing::{Committing, Listener},
-    requests::{Answer, Answers, Request, is_quick},
+    requests::{Answer, Answers, Request, is_of_events, is_small_state},
 };
 use crate::{health::ThreadGuard, lock::lock, names::Address};
 use stateroom_store::{Store, Write};
@@ -127,8 +127,12 @@ impl Keeper {
         if self.at_once && !group.is_empty() {
             // Whoever has the committer now may be at it for long.
             if let Ok(mut committer) = self.shared.committer.try_lock() {
-                let (events, others) = group.into_iter().partition(is_quick);
-                let told = self.shared.commit(&mut committer, events);
+                // A state may follow from events that the thread has yet to commit.
+                let is_idle = self.shared.sent.load(Relaxed) == 0;
+                let is_quick =
+                    |request: &Request| is_of_events(request) || is_idle && is_small_state(request);
+                let (quick, others) = group.into_iter().partition(is_quick);
+                let told = self.shared.commit(&mut committer, quick);
                 answers =
                     told.into_iter().map(|(address, answer)| (address.room, answer)).collect();
                 group = others;
@@ -142,6 +146,7 @@ impl Keeper {
 
     /// After [`Keeper::finish`] nobody is told what became of it.
     fn send(&self, group: Vec<Request>) {
+        self.shared.sent.fetch_add(group.len(), Relaxed);
         // The thread only ends after the last request.
         let _ = self.requests.send(Some(group));
     }

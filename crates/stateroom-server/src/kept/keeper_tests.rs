@@ -19,19 +19,28 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const EVENTS: u64 = 2_000;
 
-fn request(write: Write) -> Request {
+fn request(write: Write, answer: Answer) -> Request {
     let room = RoomKey::first();
-    Request { writes: vec![write], then: Some((Address { shard: 0, room }, Answer::Kept)) }
+    Request { writes: vec![write], then: Some((Address { shard: 0, room }, answer)) }
+}
+
+fn event_of(room: &str, follows: u64) -> Request {
+    let (room, records, vitals) = (room.into(), vec![1], Vitals::default());
+    request(Write::Append { room, follows, events: 1, records, vitals }, Answer::Kept)
 }
 
 fn event(follows: u64) -> Request {
-    let (room, records, vitals) = ("lobby".into(), vec![1], Vitals::default());
-    request(Write::Append { room, follows, events: 1, records, vitals })
+    event_of("lobby", follows)
+}
+
+fn state_of(room: &str, at: u64) -> Request {
+    let (room, module, vitals) = (room.into(), ModuleHash([7; 32]), Vitals::default());
+    let snapshot = Write::Snapshot { room, at, module, state: Vec::new(), vitals };
+    request(snapshot, Answer::StateKept { at })
 }
 
 fn state(at: u64) -> Request {
-    let (room, module) = ("lobby".into(), ModuleHash([7; 32]));
-    request(Write::Snapshot { room, at, module, state: Vec::new(), vitals: Vitals::default() })
+    state_of("lobby", at)
 }
 
 #[test]
@@ -71,4 +80,39 @@ fn a_state_that_another_thread_has_saved_overtakes_no_event_before_it() {
         keeper.finish();
         assert_eq!(reader.load("lobby").unwrap().unwrap().events(), EVENTS);
     }
+}
+
+#[test]
+fn a_state_overtakes_no_event_that_was_left_to_the_thread() {
+    let store = MemoryStore::new();
+    let mut reader = store.reader().unwrap();
+    let guard = Arc::new(Health::default()).guard("keeper");
+    let keeper = Keeper::start(Box::new(store), true, 1, Arc::new(Nobody), guard).unwrap();
+    for room in ["lobby", "other"] {
+        keeper.keep_now(state_of(room, 0).writes).unwrap();
+    }
+    let began = Instant::now();
+    for follows in 0..200 {
+        let busy = lock(&keeper.shared.committer);
+        keeper.gather(0, event(follows));
+        keeper.pass_on(0);
+        // Something else was gathered, and the state goes with it.
+        keeper.gather(0, event_of("other", follows));
+        keeper.request_after(0, state(follows + 1));
+        drop(busy);
+        keeper.pass_on(0);
+        let stands = |reader: &mut dyn stateroom_store::Reader, room| {
+            reader.summary(room).unwrap().unwrap().events
+        };
+        while stands(&mut *reader, "lobby") <= follows || stands(&mut *reader, "other") <= follows {
+            assert!(began.elapsed() < PATIENCE, "event {follows} was refused");
+            thread::yield_now();
+        }
+        while keeper.shared.sent.load(Relaxed) > 0 {
+            thread::yield_now();
+        }
+    }
+    keeper.finish();
+    assert!(!keeper.is_broken());
+    assert_eq!(reader.load("lobby").unwrap().unwrap().tail, []);
 }

@@ -27,15 +27,18 @@ pub(crate) enum Answer {
 pub(crate) type Answers = Vec<(RoomKey, Answer)>;
 
 /// A state of so many bytes is written in less time than it takes to wake another thread.
-const QUICK_BYTES: usize = 16 * 1024;
+const SMALL_STATE: usize = 16 * 1024;
 
-/// Whether a request takes little time: it is what a room has heard, or its state, if that is small.
-pub(crate) fn is_quick(request: &Request) -> bool {
-    request.writes.iter().all(|write| match write {
-        Write::Append { .. } => true,
-        Write::Snapshot { state, .. } => state.len() <= QUICK_BYTES,
-        _ => false,
-    })
+/// Whether a request is about what a room that is known has heard, and nothing else.
+pub(crate) fn is_of_events(request: &Request) -> bool {
+    request.writes.iter().all(|write| matches!(write, Write::Append { .. }))
+}
+
+/// Whether a request is about a newer state of a room that is known, which is small, and nothing else.
+pub(crate) fn is_small_state(request: &Request) -> bool {
+    let is_newer = matches!(request.then, Some((_, Answer::StateKept { .. })));
+    let is_small = |write: &Write| matches!(write, Write::Snapshot { state, .. } if state.len() <= SMALL_STATE);
+    is_newer && request.writes.iter().all(is_small)
 }
 
 /// How many bytes a request has, more or less.
