@@ -12,20 +12,19 @@ use crate::{
     quarantine,
 };
 use rusqlite::{Connection, params};
-use std::borrow::Cow;
 
 /// An entry of the log, with that of its body that is in the record.
 pub(crate) struct Applied<'a> {
     pub(crate) place: Place,
     pub(crate) coded: Coded<'a>,
-    pub(crate) body: Cow<'a, [u8]>,
+    pub(crate) body: &'a [u8],
 }
 
 impl Applied<'_> {
     /// A checksum of the body, which is wrong if the body is not what was written.
     fn check(&self) -> u32 {
-        let check = crc(0, &self.body);
-        if self.coded.is_intact(&self.body) { check } else { !check }
+        let check = crc(0, self.body);
+        if self.coded.is_intact(self.body) { check } else { !check }
     }
 
     fn large(&self) -> Option<Large> {
@@ -145,7 +144,7 @@ fn write_row(
         spare.extend(row.large.take());
         row.large = newest.large();
         row.check_state = newest.check();
-        state = Some(row.large.is_none().then_some(&*newest.body));
+        state = Some(row.large.is_none().then_some(newest.body));
     }
     match is_new {
         true => row.insert(connection, state.flatten())?,
@@ -176,8 +175,8 @@ fn write_journal(
         if follows.saturating_add(u64::from(events)) <= after.snapshot_at {
             continue;
         }
-        is_intact &= change.coded.is_intact(&change.body);
-        packed.add(follows, events, &change.body);
+        is_intact &= change.coded.is_intact(change.body);
+        packed.add(follows, events, change.body);
     }
     let Some((follows, events, records)) = packed.finish() else { return Ok(()) };
     let check = row::check_records(number, follows, events, &records);
@@ -199,7 +198,7 @@ fn write_quarantine(
         let event = change.body.to_vec();
         let quarantined = Quarantined { at, time, reason: reason.to_owned(), event };
         let check = row::check_quarantined(number, &quarantined);
-        let check = if change.coded.is_intact(&change.body) { check } else { !check };
+        let check = if change.coded.is_intact(change.body) { check } else { !check };
         connection.prepare_cached(sql)?.execute(params![
             number,
             change.place.position.cast_signed(),
@@ -207,7 +206,7 @@ fn write_quarantine(
             at.cast_signed(),
             time.cast_signed(),
             reason,
-            &*change.body,
+            change.body,
             check
         ])?;
         is_changed = true;
@@ -247,9 +246,9 @@ pub(crate) fn apply_module(
     let known = row::module(connection, &hash)?.and_then(|row| row.large);
     let large = change.large();
     spare.extend(known.filter(|known| Some(*known) != large));
-    let bytes = large.is_none().then_some(&*change.body);
+    let bytes = large.is_none().then_some(change.body);
     let check = row::check_module(&hash, large, bytes);
-    let check = if change.coded.is_intact(&change.body) { check } else { !check };
+    let check = if change.coded.is_intact(change.body) { check } else { !check };
     let sql = "INSERT OR REPLACE INTO modules VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let large = large.map(row::encode_large);
     let values = params![hash.0, position, at, check, large, bytes];

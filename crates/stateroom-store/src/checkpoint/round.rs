@@ -2,7 +2,8 @@
 //! of their room replaces them, and where they are.
 //!
 //! Of most records little counts: a room that is busy has saved a state since. So what they hold is passed over
-//! as the files are read, and read when it is applied.
+//! as the files are read, and what counts is read at its place when it is applied. Only a file of which very
+//! many entries count is held in memory.
 
 use super::apply::Applied;
 use crate::{
@@ -24,8 +25,8 @@ use std::{
 /// How many bytes of a file are read at once.
 const WINDOW: usize = 16 * 1024;
 
-/// To read as many of an entry's own takes about as long as to read one entry at its place.
-const BYTES_FOR_ONE_PLACE: usize = 4 * 1024;
+/// A file is read as a whole if more than one entry counts in so many bytes.
+const BYTES_FOR_AN_ENTRY: u64 = 1024;
 
 /// A file that cannot be read, and why.
 type Unreadable = (PathBuf, io::Error);
@@ -47,8 +48,6 @@ pub(super) struct Round {
 /// A file of the log.
 struct Source {
     segment: Arc<Segment>,
-    /// The tables of contents of its records, one after the other.
-    tables: Vec<u8>,
     /// All of it, if much of it counts.
     whole: Option<Vec<u8>>,
 }
@@ -56,13 +55,27 @@ struct Source {
 /// Where an entry is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reference {
-    file: u32,
-    /// Where in the tables of that file it begins.
-    entry: u32,
-    /// Where in the file the bodies of its record begin.
-    bodies: u64,
     place: Place,
     kind: Kind,
+    file: u32,
+    /// Where in the file it begins, and how many bytes it has.
+    entry: (u64, u32),
+    /// The same of its body, as far as that is in the record.
+    body: (u64, u32),
+}
+
+/// An entry, and its body, as bytes.
+pub(super) struct Fetched<'a> {
+    place: Place,
+    entry: Cow<'a, [u8]>,
+    body: Cow<'a, [u8]>,
+}
+
+impl Fetched<'_> {
+    pub(super) fn applied(&self) -> Option<Applied<'_>> {
+        let (coded, _) = Entry::decode(&self.entry)?;
+        Some(Applied { place: self.place, coded, body: &self.body })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +116,6 @@ impl Round {
         rooms: &mut Table<Arc<str>, Vec<Reference>>,
     ) -> io::Result<()> {
         let mut window = Window { file: &*segment.file, at: 0, bytes: Vec::new() };
-        let mut tables = Vec::new();
         let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         for position in segment.from.max(applied + 1)..=segment.last().min(self.target) {
             let lost = || io::Error::other(format!("record {position} cannot be read any more"));
@@ -113,16 +125,20 @@ impl Round {
                 head.filter(|(head, _)| head.position == position).ok_or_else(lost)?;
             self.check = check;
             let table_at = offset + HEAD_BYTES as u64;
-            let bodies = table_at + u64::from(head.table);
-            let begin = tables.len();
-            tables.extend_from_slice(window.get(table_at, head.table as usize)?);
-            let mut at = begin;
+            let bodies_at = table_at + u64::from(head.table);
+            let table = window.get(table_at, head.table as usize)?;
+            let mut at = 0;
             // The entries end early if one makes no sense.
-            while let Some((coded, bytes)) = tables.get(at..).and_then(Entry::decode) {
-                let entry = u32::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?;
-                let place = u32::try_from(at - begin).map_err(|_| io::ErrorKind::FileTooLarge)?;
-                let place = Place { position, at: place };
-                let reference = Reference { file, entry, bodies, place, kind: kind(&coded.entry) };
+            while let Some((coded, bytes)) = table.get(at as usize..).and_then(Entry::decode) {
+                let bytes = u32::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
+                let (body_at, body_bytes) = coded.entry.body_here();
+                let reference = Reference {
+                    place: Place { position, at },
+                    kind: kind(&coded.entry),
+                    file,
+                    entry: (table_at + u64::from(at), bytes),
+                    body: (bodies_at + u64::from(body_at), body_bytes),
+                };
                 match coded.entry.change {
                     Change::Module { .. } => self.modules.push(reference),
                     change => match rooms.get_mut(coded.entry.room) {
@@ -136,21 +152,20 @@ impl Round {
                 at += bytes;
             }
         }
-        self.files.push(Source { segment, tables, whole: None });
+        self.files.push(Source { segment, whole: None });
         Ok(())
     }
 
     /// Reads files at once of which much counts.
     fn read_whole_files(&mut self) -> Result<(), Unreadable> {
-        let mut counts = vec![0_usize; self.files.len()];
+        let mut counts = vec![0_u64; self.files.len()];
         for reference in self.rooms.iter().flat_map(|(_, references)| references) {
             if let Some(count) = counts.get_mut(reference.file as usize) {
-                *count += BYTES_FOR_ONE_PLACE;
+                *count += 1;
             }
         }
-        for (source, bytes) in self.files.iter_mut().zip(counts) {
-            let Source { segment, whole, .. } = source;
-            if bytes as u64 >= segment.end.load(Relaxed) {
+        for (Source { segment, whole }, count) in self.files.iter_mut().zip(counts) {
+            if count * BYTES_FOR_AN_ENTRY > segment.end.load(Relaxed) {
                 let read = read_all(&*segment.file);
                 *whole = Some(read.map_err(|error| (segment.path.clone(), error))?);
             }
@@ -158,39 +173,37 @@ impl Round {
         Ok(())
     }
 
-    /// The entry there, with its body.
-    pub(super) fn applied(&self, reference: &Reference) -> Result<Option<Applied<'_>>, Unreadable> {
-        let source = self.files.get(reference.file as usize);
-        let decoded = source.and_then(|source| {
-            Some((source, Entry::decode(source.tables.get(reference.entry as usize..)?)?))
-        });
-        let Some((source, (coded, _))) = decoded else { return Ok(None) };
-        let (at, length) = coded.entry.body_here();
-        let body = source
-            .body(reference.bodies + u64::from(at), length as usize)
-            .map_err(|error| (source.segment.path.clone(), error))?;
-        Ok(Some(Applied { place: reference.place, coded, body }))
+    /// Reads some entries.
+    pub(super) fn fetch(&self, references: &[Reference]) -> Result<Vec<Fetched<'_>>, Unreadable> {
+        let fetch = |reference: &Reference| {
+            let source = self.files.get(reference.file as usize)?;
+            let fetched = source.read(reference.entry).and_then(|entry| {
+                let body = source.read(reference.body)?;
+                Ok(Fetched { place: reference.place, entry, body })
+            });
+            Some(fetched.map_err(|error| (source.segment.path.clone(), error)))
+        };
+        references.iter().filter_map(fetch).collect()
     }
+}
 
-    /// How many bytes its body has.
-    pub(super) fn body_bytes(&self, reference: &Reference) -> usize {
-        let source = self.files.get(reference.file as usize);
-        let table = source.and_then(|source| source.tables.get(reference.entry as usize..));
-        let coded = table.and_then(Entry::decode);
-        coded.map_or(0, |(coded, _)| coded.entry.body_here().1 as usize)
+impl Reference {
+    pub(super) fn body_bytes(&self) -> usize {
+        self.body.1 as usize
     }
 }
 
 impl Source {
-    fn body(&self, at: u64, length: usize) -> io::Result<Cow<'_, [u8]>> {
+    fn read(&self, (at, length): (u64, u32)) -> io::Result<Cow<'_, [u8]>> {
+        let length = length as usize;
         if let Some(whole) = &self.whole {
             let begin = usize::try_from(at).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-            let body = whole.get(begin..).and_then(|rest| rest.get(..length));
-            return body.map(Cow::Borrowed).ok_or(io::ErrorKind::UnexpectedEof.into());
+            let bytes = whole.get(begin..).and_then(|rest| rest.get(..length));
+            return bytes.map(Cow::Borrowed).ok_or(io::ErrorKind::UnexpectedEof.into());
         }
-        let mut body = vec![0; length];
-        match self.segment.file.read_at(&mut body, at)? {
-            read if read == length => Ok(Cow::Owned(body)),
+        let mut bytes = vec![0; length];
+        match self.segment.file.read_at(&mut bytes, at)? {
+            read if read == length => Ok(Cow::Owned(bytes)),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }

@@ -1,10 +1,10 @@
-//! Drives the checkpoint: takes all files of the log that are written to no more, applies them in small
+//! Drives the checkpoint: takes files of the log that are written to no more, applies them in small
 //! transactions of some rooms each, says at last up to where it has come, and gives the files back.
 
 use super::{
     apply::{self, Applied},
     database::{self, Database},
-    round::{Reference, Round},
+    round::{Fetched, Reference, Round},
     spare::Spare,
 };
 use crate::{
@@ -185,6 +185,16 @@ impl Checkpoint {
             false => self.shared.flushed.load(Relaxed),
         };
         segments.retain(|segment| segment.last() <= flushed);
+        // No more at once than one file of the usual size may have.
+        let mut bytes = 0;
+        let is_enough = |segment: &Arc<Segment>| {
+            let is_enough = bytes >= self.shared.options.segment_bytes;
+            bytes += segment.end.load(Relaxed);
+            is_enough
+        };
+        if let Some(enough) = segments.iter().position(is_enough) {
+            segments.truncate(enough);
+        }
         let Some(target) = segments.last().map(|segment| segment.last()) else { return Ok(None) };
         let unreadable = |(path, error): (PathBuf, io::Error)| failure::of_reading(&path, &error);
         Round::read(segments, applied, target).map_err(unreadable).map(Some)
@@ -229,20 +239,17 @@ impl Checkpoint {
             if bytes > BYTES_AT_ONCE {
                 break;
             }
-            bytes += references.iter().map(|it| round.body_bytes(it)).sum::<usize>();
+            bytes += references.iter().map(Reference::body_bytes).sum::<usize>();
             count += 1;
         }
         let rest = round.rooms.len() - count;
         let batch = round.rooms.get(rest..).unwrap_or_default();
         let is_last = rest == 0;
         let unreadable = |(path, error): (PathBuf, io::Error)| failure::of_reading(&path, &error);
-        let applied = |references: &[Reference]| -> Result<Vec<Applied<'_>>, StoreError> {
-            let applied = references.iter().filter_map(|it| round.applied(it).transpose());
-            applied.collect::<Result<_, _>>().map_err(unreadable)
-        };
-        let modules = if is_last { applied(&round.modules)? } else { Vec::new() };
-        let changes = batch.iter().map(|(room, references)| Ok((room, applied(references)?)));
-        let changes = changes.collect::<Result<Vec<_>, StoreError>>()?;
+        let fetch = |references: &[Reference]| round.fetch(references).map_err(unreadable);
+        let modules = if is_last { fetch(&round.modules)? } else { Vec::new() };
+        let fetched = batch.iter().map(|(room, references)| Ok((room, fetch(references)?)));
+        let fetched = fetched.collect::<Result<Vec<_>, StoreError>>()?;
         let mark = Mark { id: shared.id, applied: round.target, check: round.check };
         let mut large = Vec::new();
         let begins = !round.has_begun;
@@ -253,15 +260,17 @@ impl Checkpoint {
                     database::set_mark(connection, &mark)?;
                 }
             }
-            for (room, changes) in &changes {
+            for (room, changes) in &fetched {
                 if is_on(Deliberate::AppliedWithoutEffects) && room.len() % 2 == 0 {
                     continue;
                 }
-                apply::apply_room(connection, room, changes, round.target, &mut large)?;
+                let changes: Vec<Applied<'_>> =
+                    changes.iter().filter_map(Fetched::applied).collect();
+                apply::apply_room(connection, room, &changes, round.target, &mut large)?;
             }
             if is_last {
-                for change in &modules {
-                    apply::apply_module(connection, change, &mut large)?;
+                for change in modules.iter().filter_map(Fetched::applied) {
+                    apply::apply_module(connection, &change, &mut large)?;
                 }
                 apply::drop_unused_modules(connection, &mut large)?;
                 apply::purge(connection, round.target)?;
