@@ -163,10 +163,10 @@ impl FileReader {
     /// store.
     fn before_the_first_record(&self) -> Result<Moment, Missed> {
         let listed = match self.files.list(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            listed => listed.map_err(|error| failure::of_reading(&self.folder, &error))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            listed => Some(listed.map_err(|error| failure::of_reading(&self.folder, &error))?),
         };
-        if listed.iter().any(|name| name == "lock") {
+        if listed.is_some_and(|it| it.is_empty() || it.iter().any(|name| name == "lock")) {
             return Ok(Moment { index: Index::default(), segments: Vec::new(), connection: None });
         }
         Err(StoreError::NotAStore { path: self.folder.clone() }.into())

@@ -152,6 +152,19 @@ fn what_is_foreign_or_newer_is_refused_untouched() {
 }
 
 #[test]
+fn a_folder_in_which_no_store_was_begun_yet_has_no_rooms_and_a_foreign_one_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut reader = FileStore::open_read_only(folder.path()).expect("it is empty");
+    assert_eq!(reader.list().expect("read"), []);
+
+    fs::write(folder.path().join("notes.txt"), b"a text").expect("written");
+    for place in [folder.path(), &folder.path().join("missing")] {
+        let error = FileStore::open_read_only(place).expect_err("it is no store");
+        assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+    }
+}
+
+#[test]
 fn a_flipped_bit_is_told_or_harmless_wherever_it_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut store = open(folder.path()).expect("it opens");
