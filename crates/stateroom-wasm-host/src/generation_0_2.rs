@@ -2,7 +2,7 @@
 //! also ours.
 
 use crate::{
-    carry_over::CarryOver, fault::Fault, host_state::HostState, memory::GuestMemory, room::Event,
+    carry_over::CarryOver, event::Event, fault::Fault, host_state::HostState, memory::GuestMemory,
 };
 use wasmtime::{AsContextMut, Instance, Store, TypedFunc};
 

@@ -7,10 +7,10 @@
 //! that is no longer maintained stands at the boundary.
 
 use crate::{
+    event::Event,
     fault::Fault,
     generation_0_2::Allocator,
     host_state::{HostState, RoomContext},
-    room::Event,
 };
 use stateroom::{ClientId, MessageRecipient};
 use wasmtime::{Instance, Store, TypedFunc};

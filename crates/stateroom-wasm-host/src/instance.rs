@@ -1,23 +1,10 @@
 //! The instance of one room: how it is made, started, called, put to sleep and woken.
 
 use crate::{
-    WasmEngine,
-    asleep::Kept,
-    bounds,
-    can_sleep::CannotSleep,
-    check::Generation,
-    error::StartError,
-    fault::{self, Fault},
-    generation_0_2::NamedFunctions,
-    generation_0_4::EncodedMessages,
-    guest_log::Line,
-    host_state::HostState,
-    load::LoadedModule,
-    page_map::PageMap,
-    pool::RoomPlace,
-    room::Event,
-    snapshot::Snapshot,
-    source::Source,
+    WasmEngine, asleep::Kept, bounds, can_sleep::CannotSleep, check::Generation, error::StartError,
+    event::Event, failure, fault::Fault, generation_0_2::NamedFunctions,
+    generation_0_4::EncodedMessages, guest_log::Line, host_state::HostState, load::LoadedModule,
+    page_map::PageMap, pool::RoomPlace, snapshot::Snapshot, source::Source,
 };
 use stateroom::Compression;
 use wasmtime::{Extern, Global, Instance, ModuleExport, PoolConcurrencyLimitError, Store};
@@ -66,7 +53,7 @@ impl Awake {
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(full()),
             Err(error) => Err(StartError::Failed {
                 room_id: room_id.into(),
-                failure: fault::failure(&error, store.data()),
+                failure: failure::of(&error, store.data()),
             }),
         }
     }

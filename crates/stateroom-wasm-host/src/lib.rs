@@ -55,6 +55,8 @@ mod compress;
 mod config;
 mod engine;
 mod error;
+mod event;
+mod failure;
 mod fault;
 mod features;
 mod generation_0_2;

@@ -4,7 +4,8 @@
 use crate::{
     WasmEngine, bounds,
     error::LoadError,
-    fault::{self, Fault},
+    failure,
+    fault::Fault,
     host_state::{HostState, RoomContext},
     image::Image,
     instance,
@@ -63,7 +64,7 @@ impl LoadedModule {
                     LoadError::Memory { module, problem: fault.to_string() }
                 }
                 _ => {
-                    let failure = fault::failure(&error, store.data());
+                    let failure = failure::of(&error, store.data());
                     LoadError::FailsAtStart { module, failure }
                 }
             }

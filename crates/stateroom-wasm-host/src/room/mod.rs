@@ -7,7 +7,8 @@ use crate::{
     can_sleep::CannotSleep,
     compress::DamagedState,
     error::StartError,
-    fault,
+    event::Event,
+    failure,
     host_state::{HostState, RoomContext},
     instance::{Asleep, Awake},
     page_map::PageMap,
@@ -43,17 +44,6 @@ enum State {
     Asleep(Box<Asleep>),
     /// There is a failure, or the state is just being changed.
     Ended,
-}
-
-/// What a room hears.
-#[derive(Clone, Copy)]
-pub(crate) enum Event<'a> {
-    Start { room_id: &'a str },
-    Connect(ClientId),
-    Disconnect(ClientId),
-    Message(ClientId, &'a str),
-    Binary(ClientId, &'a [u8]),
-    Timer,
 }
 
 impl WasmHost {
@@ -125,7 +115,7 @@ impl WasmHost {
         }
         let State::Awake(awake) = &mut self.state else { return };
         if let Err(error) = awake.hear(event) {
-            let failure = fault::failure(&error, awake.store.data());
+            let failure = failure::of(&error, awake.store.data());
             self.fail(failure);
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     WasmHostFactory,
     asleep::{Form, Kept},
     error::StartError,
-    fault,
+    failure,
     host_state::{HostState, RoomContext},
     instance::Awake,
     saved_state,
@@ -114,7 +114,7 @@ impl WasmHost {
         let State::Awake(mut awake) = std::mem::replace(&mut self.state, State::Ended) else {
             return Err(self.failed());
         };
-        let told = awake.hand_over().map_err(|error| fault::failure(&error, awake.store.data()));
+        let told = awake.hand_over().map_err(|error| failure::of(&error, awake.store.data()));
         match (before, &told) {
             (Ok(before), _) => {
                 let (mut asleep, place) = awake.go_back(before);
