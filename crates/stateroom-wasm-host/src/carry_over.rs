@@ -9,7 +9,7 @@
 //! What is told is the address of three `i32`: whether it is a reason for having failed (1) or the
 //! state (0), and the pointer and the length of its bytes.
 
-use crate::{fault::Fault, generation_0_2::Allocator, host_state::HostState, memory::GuestMemory};
+use crate::{allocator::Allocator, fault::Fault, host_state::HostState, memory::GuestMemory};
 use wasmtime::{Instance, Module, Store, TypedFunc};
 
 /// The names of the two functions.

@@ -2,8 +2,9 @@
 //! zeroes, which zstd makes next to nothing of.
 
 use crate::{
-    generation_0_2::Lent,
+    encoded::Encoded,
     image::{Image, PAGE, Page},
+    lent::Lent,
     snapshot::{Snapshot, State},
 };
 use std::{cell::RefCell, io, sync::Arc};
@@ -123,7 +124,7 @@ impl State {
 
     /// `None` when `encoded` ends too early or too late.
     fn decode(encoded: &[u8], image: &Image) -> Option<State> {
-        let mut rest = Encoded(encoded);
+        let mut rest = Encoded::new(encoded);
         let globals = usize::try_from(rest.u64()?).ok()?;
         let count = usize::try_from(rest.u64()?).ok()?;
         let memory_pages = rest.u64()?;
@@ -135,7 +136,7 @@ impl State {
         for (number, page) in numbers.iter().zip(&mut pages) {
             combine(page, image.page(*number as usize));
         }
-        rest.0.is_empty().then_some(State { memory_pages, globals, lent, numbers, pages })
+        rest.is_empty().then_some(State { memory_pages, globals, lent, numbers, pages })
     }
 }
 
@@ -143,35 +144,6 @@ impl State {
 fn combine(page: &mut Page, image: &Page) {
     for (byte, other) in page.iter_mut().zip(image) {
         *byte ^= other;
-    }
-}
-
-/// What is still to be read.
-pub(crate) struct Encoded<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Encoded<'a> {
-    fn list<const LENGTH: usize>(&mut self, count: usize) -> Option<&'a [[u8; LENGTH]]> {
-        let (list, rest) = self.0.split_at_checked(count.checked_mul(LENGTH)?)?;
-        self.0 = rest;
-        Some(list.as_chunks::<LENGTH>().0)
-    }
-
-    pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    pub(crate) fn bytes<const LENGTH: usize>(&mut self) -> Option<[u8; LENGTH]> {
-        self.take(LENGTH)?.first_chunk().copied()
-    }
-
-    pub(crate) fn u64(&mut self) -> Option<u64> {
-        self.bytes().map(u64::from_le_bytes)
-    }
-
-    pub(crate) fn u32(&mut self) -> Option<u32> {
-        self.bytes().map(u32::from_le_bytes)
     }
 }
 

@@ -7,9 +7,10 @@
 //! that is no longer maintained stands at the boundary.
 
 use crate::{
+    allocator::Allocator,
+    encoded::Encoded,
     event::Event,
     fault::Fault,
-    generation_0_2::Allocator,
     host_state::{HostState, RoomContext},
 };
 use stateroom::{ClientId, MessageRecipient};
@@ -40,7 +41,13 @@ impl EncodedMessages {
     ) -> wasmtime::Result<EncodedMessages> {
         Ok(EncodedMessages {
             receive: instance.get_typed_func(&mut *store, "stateroom_recv")?,
-            allocator: Allocator::find(store, instance, "stateroom_malloc", "stateroom_free")?,
+            allocator: Allocator::find(
+                store,
+                instance,
+                "stateroom_malloc",
+                "stateroom_free",
+                true,
+            )?,
         })
     }
 
@@ -104,45 +111,37 @@ impl Command<'_> {
 /// Reads a `MessageFromProcess`, or tells what is wrong with it. What follows it is ignored, as the
 /// published host did.
 pub(crate) fn decode(encoded: &[u8]) -> Result<Command<'_>, &'static str> {
-    let mut rest = Encoded(encoded);
-    match rest.u32()? {
+    let mut rest = Encoded::new(encoded);
+    match number(&mut rest)? {
         0 => {
             // Any u32 may stand for a client here, 0 too: it is nobody, and not everybody as in the
             // other generation's numbers.
-            let recipient = match rest.u32()? {
+            let recipient = match number(&mut rest)? {
                 0 => MessageRecipient::Broadcast,
-                1 => MessageRecipient::Client(ClientId(rest.u32()?)),
-                2 => MessageRecipient::EveryoneExcept(ClientId(rest.u32()?)),
+                1 => MessageRecipient::Client(ClientId(number(&mut rest)?)),
+                2 => MessageRecipient::EveryoneExcept(ClientId(number(&mut rest)?)),
                 _ => return Err("an unknown kind of recipient"),
             };
-            match rest.u32()? {
-                BYTES => Ok(Command::SendBinary(recipient, rest.bytes()?)),
-                TEXT => Ok(Command::SendText(recipient, rest.bytes()?)),
+            match number(&mut rest)? {
+                BYTES => Ok(Command::SendBinary(recipient, payload(&mut rest)?)),
+                TEXT => Ok(Command::SendText(recipient, payload(&mut rest)?)),
                 _ => Err("an unknown kind of payload"),
             }
         }
-        1 => Ok(Command::SetTimer(rest.u32()?)),
+        1 => Ok(Command::SetTimer(number(&mut rest)?)),
         _ => Err("an unknown command"),
     }
 }
 
-/// What is still to be read.
-struct Encoded<'a>(&'a [u8]);
+const TOO_SHORT: &str = "it ends too early";
 
-impl<'a> Encoded<'a> {
-    fn u32(&mut self) -> Result<u32, &'static str> {
-        let (number, rest) = self.0.split_first_chunk().ok_or("it ends too early")?;
-        self.0 = rest;
-        Ok(u32::from_le_bytes(*number))
-    }
+fn number(rest: &mut Encoded<'_>) -> Result<u32, &'static str> {
+    rest.u32().ok_or(TOO_SHORT)
+}
 
-    fn bytes(&mut self) -> Result<&'a [u8], &'static str> {
-        let (length, rest) = self.0.split_first_chunk().ok_or("it ends too early")?;
-        usize::try_from(u64::from_le_bytes(*length))
-            .ok()
-            .and_then(|length| rest.get(..length))
-            .ok_or("it ends too early")
-    }
+fn payload<'a>(rest: &mut Encoded<'a>) -> Result<&'a [u8], &'static str> {
+    let length = rest.u64().and_then(|length| usize::try_from(length).ok());
+    length.and_then(|length| rest.take(length)).ok_or(TOO_SHORT)
 }
 
 #[cfg(test)]

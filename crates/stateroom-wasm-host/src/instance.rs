@@ -3,8 +3,8 @@
 use crate::{
     WasmEngine, asleep::Kept, bounds, can_sleep::CannotSleep, check::Generation, error::StartError,
     event::Event, failure, fault::Fault, generation_0_2::NamedFunctions,
-    generation_0_4::EncodedMessages, guest_log::Line, host_state::HostState, load::LoadedModule,
-    page_map::PageMap, pool::RoomPlace, snapshot::Snapshot, source::Source,
+    generation_0_4::EncodedMessages, guest_log::Line, host_state::HostState, lent::Lent,
+    load::LoadedModule, page_map::PageMap, pool::RoomPlace, snapshot::Snapshot, source::Source,
 };
 use stateroom::Compression;
 use wasmtime::{Extern, Global, Instance, ModuleExport, PoolConcurrencyLimitError, Store};
@@ -206,7 +206,7 @@ impl Guest {
         }
     }
 
-    fn lent(&self) -> crate::generation_0_2::Lent {
+    fn lent(&self) -> Lent {
         match self {
             Guest::NamedFunctions(guest) => guest.lent(),
             Guest::EncodedMessages(_) => Default::default(),

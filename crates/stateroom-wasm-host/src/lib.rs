@@ -45,6 +45,7 @@
 //! as its host tells them: see [`Birth`](stateroom::Birth) and
 //! [`set_time`](stateroom::StateroomService::set_time).
 
+mod allocator;
 mod asleep;
 mod bounds;
 mod cache;
@@ -53,6 +54,7 @@ mod carry_over;
 mod check;
 mod compress;
 mod config;
+mod encoded;
 mod engine;
 mod error;
 mod event;
@@ -66,6 +68,7 @@ mod host_state;
 mod image;
 mod imports;
 mod instance;
+mod lent;
 mod load;
 mod memory;
 mod page_map;

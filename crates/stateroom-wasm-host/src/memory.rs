@@ -2,7 +2,7 @@
 //! value, the guest's fault, never a panic of the host.
 
 use crate::{fault::Fault, host_state::HostState};
-use wasmtime::{Caller, Extern};
+use wasmtime::{Caller, Extern, Store};
 
 /// The linear memory of a guest, for as long as the guest stands still.
 pub(crate) struct GuestMemory<'a> {
@@ -92,6 +92,18 @@ impl<'a> GuestMemory<'a> {
     pub(crate) fn write_u64(&mut self, pointer: u32, value: u64) -> Result<(), Fault> {
         self.write(pointer, 8, &[&value.to_le_bytes()])
     }
+}
+
+/// Writes `parts` one after the other at `pointer` in the guest's memory, into a place of `length`
+/// bytes.
+pub(crate) fn write(
+    store: &mut Store<HostState>,
+    pointer: u32,
+    length: u32,
+    parts: &[&[u8]],
+) -> Result<(), Fault> {
+    let memory = store.data().memory.ok_or(Fault::NoMemory)?;
+    GuestMemory::new(memory.data_mut(store)).write(pointer, length, parts)
 }
 
 #[cfg(test)]

@@ -19,13 +19,8 @@
 //! | 8 | the first of the SHA-256 of all this |
 
 use crate::{
-    asleep::Form,
-    compress::{Encoded, SleepingState},
-    guest_log::Line,
-    host_state::HostState,
-    image::Image,
-    snapshot::Snapshot,
-    source::Source,
+    asleep::Form, compress::SleepingState, encoded::Encoded, guest_log::Line,
+    host_state::HostState, image::Image, snapshot::Snapshot, source::Source,
 };
 use sha2::{Digest, Sha256};
 use stateroom::{CodeVersion, MemoryLimits, SaveFailure, SavedState};
@@ -107,7 +102,7 @@ pub(crate) fn read(bytes: &[u8], wanted: &Wanted<'_>) -> Result<Saved, String> {
     if checksum(bytes) != *sum {
         return Err(damaged());
     }
-    let mut rest = Encoded(bytes.get(1..).unwrap_or_default());
+    let mut rest = Encoded::new(bytes.get(1..).unwrap_or_default());
     let version = CodeVersion(rest.bytes().ok_or_else(damaged)?);
     if version != wanted.version {
         return Err(format!(
@@ -164,7 +159,7 @@ fn read_parts(rest: &mut Encoded<'_>, wanted: &Wanted<'_>) -> Option<Parts> {
     let compressed_length = usize::try_from(rest.u64()?).ok()?;
     let compressed = rest.take(compressed_length)?;
     let sleeping = SleepingState::of_parts(wanted.image.clone(), compressed, length);
-    rest.0.is_empty().then_some(Parts { source, limits, begun, sleeping })
+    rest.is_empty().then_some(Parts { source, limits, begun, sleeping })
 }
 
 /// Whether the snapshot is one that a room of the module can have.

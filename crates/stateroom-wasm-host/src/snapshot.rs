@@ -1,8 +1,8 @@
 //! A room's whole state between two events: what differs from the image that its module starts with.
 
 use crate::{
-    generation_0_2::Lent,
     image::{Image, PAGE, Page},
+    lent::Lent,
     page_map::PageMap,
 };
 use wasmtime::{AsContextMut, Global, Memory, V128, Val};
