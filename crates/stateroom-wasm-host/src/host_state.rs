@@ -1,8 +1,8 @@
 //! What the host keeps for one instance while it runs: the way to its context, and the bounds.
 
 use crate::{
-    WasmEngine, bounds::Bounds, config::HostConfig, fault::Fault, guest_log::GuestLog,
-    source::Source, ticker::Ticker,
+    bounds::Bounds, config::HostConfig, fault::Fault, guest_log::GuestLog, source::Source,
+    ticker::Ticker,
 };
 use stateroom::{MemoryLimits, MessageRecipient, StateroomContext};
 use std::{sync::Arc, time::Duration};
@@ -36,13 +36,13 @@ struct EventUse {
 
 impl HostState {
     pub(crate) fn new(
-        engine: &WasmEngine,
         room_id: &str,
         context: Box<dyn RoomContext>,
         source: Source,
         limits: MemoryLimits,
+        config: Arc<HostConfig>,
+        ticker: Arc<Ticker>,
     ) -> Self {
-        let config = Arc::clone(&engine.inner.config);
         HostState {
             context,
             source,
@@ -51,7 +51,7 @@ impl HostState {
             bounds: Bounds::new(limits),
             replaying: false,
             config,
-            ticker: Arc::clone(&engine.inner.ticker),
+            ticker,
             event: EventUse::default(),
         }
     }

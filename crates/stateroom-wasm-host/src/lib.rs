@@ -78,6 +78,7 @@ mod prepare;
 mod private_folder;
 mod room;
 mod saved_state;
+mod settings;
 mod snapshot;
 mod source;
 mod ticker;

@@ -1,7 +1,7 @@
 //! How many rooms the engine has slots for: as many as wanted, or as this machine gives address space
 //! for. Each takes 4 GiB of it, of which memory is only what the room uses.
 
-use crate::{config::HostConfig, engine::wasmtime_config, error::EngineError};
+use crate::{config::HostConfig, error::EngineError, settings};
 use std::{
     hint::black_box,
     sync::{
@@ -39,7 +39,7 @@ pub(crate) fn engine(config: &HostConfig) -> Result<(Engine, u32), EngineError> 
     let wanted = wanted_rooms(config.max_rooms);
     let mut rooms = wanted;
     loop {
-        let made = Engine::new(&wasmtime_config(config, rooms + TRIAL_SLOTS));
+        let made = Engine::new(&settings::of_wasmtime(config, rooms + TRIAL_SLOTS));
         match made {
             Ok(engine) if rooms == 1 || has_space_left() => {
                 if rooms < wanted {

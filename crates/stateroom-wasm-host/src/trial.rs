@@ -54,7 +54,7 @@ impl LoadedModule {
         kept: bool,
     ) -> Result<(), LoadError> {
         let context = Box::new(NoContext);
-        let mut host = HostState::new(engine, "(trial)", context, Source::of_a_trial(), limits);
+        let mut host = engine.host_state("(trial)", context, Source::of_a_trial(), limits);
         host.replaying = kept;
         let mut store = instance::new_store(engine, host);
         let instance = self.try_start(&mut store).map_err(|error| {

@@ -57,7 +57,7 @@ impl WasmHost {
             reason: error.to_string(),
         })?;
         let limits = factory.engine.inner.config.limits.memory();
-        let host = HostState::new(&factory.engine, room_id, context, source, limits);
+        let host = factory.engine.host_state(room_id, context, source, limits);
         let awake = Awake::start(&factory.engine, &factory.module, room_id, host, None)?;
         Ok(WasmHost::of(factory, awake))
     }
@@ -71,7 +71,7 @@ impl WasmHost {
         again: bool,
     ) -> Result<WasmHost, StartError> {
         let source = Source::born(birth);
-        let mut host = HostState::new(&factory.engine, room_id, context, source, birth.limits);
+        let mut host = factory.engine.host_state(room_id, context, source, birth.limits);
         host.replaying = again;
         let mut awake = Awake::start(&factory.engine, &factory.module, room_id, host, None)?;
         awake.store.data_mut().replaying = false;

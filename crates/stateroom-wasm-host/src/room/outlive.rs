@@ -29,7 +29,7 @@ impl WasmHost {
         if !module.carries_over {
             return Err(RestoreFailure::Unsupported);
         }
-        let host = HostState::new(engine, room_id, context, Source::born(birth), birth.limits);
+        let host = engine.host_state(room_id, context, Source::born(birth), birth.limits);
         match Awake::start(engine, module, room_id, host, Some(state)) {
             Ok(awake) => Ok(WasmHost::of(factory, awake)),
             Err(StartError::Failed { failure, .. }) => Err(RestoreFailure::Failed(failure)),
@@ -50,7 +50,7 @@ impl WasmHost {
         let wanted = module.wanted_state().map_err(|_| RestoreFailure::Unsupported)?;
         let place = engine.inner.rooms.take().ok_or(RestoreFailure::Full)?;
         let saved = saved_state::read(bytes, &wanted).map_err(RestoreFailure::Damaged)?;
-        let mut host = HostState::new(engine, room_id, context, saved.source, saved.limits);
+        let mut host = engine.host_state(room_id, context, saved.source, saved.limits);
         host.log.go_on(saved.begun);
         let awake = Awake::restore(engine, module, host, &saved.snapshot, place);
         let awake = awake.map_err(|error| {
