@@ -4,7 +4,7 @@ use crate::{
     WasmEngine, asleep::Kept, bounds, can_sleep::CannotSleep, check::Generation, error::StartError,
     event::Event, failure, fault::Fault, generation_0_2::NamedFunctions,
     generation_0_4::EncodedMessages, guest_log::Line, host_state::HostState, lent::Lent,
-    load::LoadedModule, page_map::PageMap, pool::RoomPlace, snapshot::Snapshot, source::Source,
+    module::LoadedModule, page_map::PageMap, pool::RoomPlace, snapshot::Snapshot, source::Source,
 };
 use stateroom::Compression;
 use wasmtime::{Extern, Global, Instance, ModuleExport, PoolConcurrencyLimitError, Store};

@@ -1,35 +1,26 @@
 //! Loads a module: reads it, checks it, compiles it, tries it, and makes the factory of its rooms.
 
 use crate::{
-    WasmEngine,
-    bounds::{self, PAGE_BYTES},
+    WasmEngine, bounds,
     cache::{Cache, Key},
-    can_sleep::CannotSleep,
     carry_over,
     check::{self, Generation},
     config::HostConfig,
     engine::EngineInner,
-    error::{LoadError, StartError},
+    error::LoadError,
+    factory::WasmHostFactory,
     features,
-    host_state::HostState,
     image::Image,
-    precompiled, prepare,
-    room::WasmHost,
-    saved_state::Wanted,
-    wasi,
+    module::LoadedModule,
+    precompiled, prepare, trial, wasi,
 };
 use sha2::{Digest, Sha256};
-use stateroom::{
-    Birth, CodeVersion, MemoryLimits, RestoreFailure, StateroomContext, StateroomServiceFactory,
-};
+use stateroom::{CodeVersion, MemoryLimits};
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use wasmtime::{Engine, ExternType, InstancePre, MemoryType, Module, ModuleExport};
-
-/// Pages of memory that there can be.
-const MOST_PAGES: u64 = bounds::MOST.memory_bytes / PAGE_BYTES;
+use wasmtime::{Engine, Module};
 
 /// Why a module is loaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,32 +29,6 @@ enum Purpose {
     New,
     /// So that its rooms come back.
     Kept,
-}
-
-/// Builds the rooms of one module. Cloning it gives another handle to the same module.
-#[derive(Clone)]
-pub struct WasmHostFactory {
-    pub(crate) engine: WasmEngine,
-    pub(crate) module: Arc<LoadedModule>,
-}
-
-/// A module that can be instantiated.
-pub(crate) struct LoadedModule {
-    pub(crate) instance: InstancePre<HostState>,
-    pub(crate) generation: Generation,
-    /// What to run before anything else when a room starts, and never when it wakes.
-    pub(crate) start: Option<ModuleExport>,
-    /// The mutable globals, or why rooms can't sleep.
-    pub(crate) globals: Result<Vec<ModuleExport>, CannotSleep>,
-    /// The memory that a room starts with, and its size.
-    pub(crate) image: Image,
-    pub(crate) memory_bytes: usize,
-    /// Whether rooms hand over their state, and take one over.
-    pub(crate) carries_over: bool,
-    /// The SHA-256 of the file, as it was given.
-    pub(crate) version: CodeVersion,
-    /// What was loaded.
-    code: Arc<[u8]>,
 }
 
 impl WasmEngine {
@@ -142,7 +107,7 @@ impl WasmEngine {
             version: CodeVersion(Sha256::digest(bytes).into()),
             code: bytes.into(),
         };
-        module.try_out(self, name, limits, kept)?;
+        trial::try_out(&mut module, self, name, limits, kept)?;
         Ok(WasmHostFactory { engine: self.clone(), module: Arc::new(module) })
     }
 
@@ -174,24 +139,6 @@ impl WasmEngine {
         let binary = prepared_binary(name, bytes, self.inner.config.limits.memory())?;
         let compiled = self.inner.engine.precompile_module(&binary);
         compiled.map_err(|error| not_compiled(name, &binary, &error))
-    }
-}
-
-impl LoadedModule {
-    /// What the state of a room of this module is like, unless its rooms have none that can be
-    /// saved.
-    pub(crate) fn wanted_state(&self) -> Result<Wanted<'_>, CannotSleep> {
-        let globals = self.globals.as_ref().map_err(|reason| *reason)?;
-        let memory = self.instance.module().get_export("memory");
-        let memory = memory.as_ref().and_then(ExternType::memory);
-        let least = memory.map_or(0, MemoryType::minimum);
-        let most = memory.and_then(MemoryType::maximum).unwrap_or(MOST_PAGES).min(MOST_PAGES);
-        Ok(Wanted {
-            version: self.version,
-            image: &self.image,
-            globals: globals.len(),
-            memory_pages: (least, most),
-        })
     }
 }
 
@@ -244,83 +191,5 @@ impl WasmHostFactory {
             }
         };
         engine.load(path)
-    }
-
-    /// The engine its rooms run in.
-    #[must_use]
-    pub fn engine(&self) -> &WasmEngine {
-        &self.engine
-    }
-
-    /// Whether the rooms of this module can sleep.
-    ///
-    /// # Errors
-    /// Why they cannot, in which case they stay awake.
-    pub fn can_sleep(&self) -> Result<(), CannotSleep> {
-        self.module.globals.as_ref().map(|_| ()).map_err(|reason| *reason)
-    }
-}
-
-impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHostFactory {
-    type Service = WasmHost;
-    type Error = StartError;
-
-    fn build(&self, room_id: &str, context: C) -> Result<WasmHost, StartError> {
-        WasmHost::start(self, room_id, Box::new(context))
-    }
-
-    /// The limits of `birth` hold as far as there can be so much: 4 GiB of memory, in whole pages of
-    /// 64 KiB, and 100,000 elements of a table.
-    fn build_at(&self, room_id: &str, context: C, birth: &Birth) -> Result<WasmHost, StartError> {
-        WasmHost::start_at(self, room_id, Box::new(context), birth, false)
-    }
-
-    fn build_again(
-        &self,
-        room_id: &str,
-        context: C,
-        birth: &Birth,
-    ) -> Result<WasmHost, StartError> {
-        WasmHost::start_at(self, room_id, Box::new(context), birth, true)
-    }
-
-    /// Those of [`HostConfig::limits`].
-    fn limits(&self) -> MemoryLimits {
-        self.engine.inner.config.limits.memory()
-    }
-
-    /// The SHA-256 of the file that was loaded, byte by byte: a module and what was precompiled of
-    /// it have different versions.
-    fn version(&self) -> Result<CodeVersion, String> {
-        match self.can_sleep() {
-            Ok(()) => Ok(self.module.version),
-            Err(reason) => Err(reason.to_string()),
-        }
-    }
-
-    fn code(&self) -> Option<Arc<[u8]>> {
-        Some(self.module.code.clone())
-    }
-
-    /// The room has the limits of memory and table that it had, whatever those of today are.
-    fn restore(&self, room_id: &str, context: C, state: &[u8]) -> Result<WasmHost, RestoreFailure> {
-        WasmHost::restore(self, room_id, Box::new(context), state)
-    }
-
-    /// Whether the service of the module has opted in with `#[stateroom_wasm(carry_over)]`.
-    fn takes_over(&self) -> bool {
-        self.module.carries_over
-    }
-
-    /// Starts a room with the state of one of other code. It is an event like any other: bounded in
-    /// time and memory, and what the service says against the state is the reason of the failure.
-    fn take_over(
-        &self,
-        room_id: &str,
-        context: C,
-        birth: &Birth,
-        state: &[u8],
-    ) -> Result<WasmHost, RestoreFailure> {
-        WasmHost::take_over(self, room_id, Box::new(context), birth, state)
     }
 }
