@@ -1,13 +1,24 @@
-//! The instance of one room: how it is made, started, called, put to sleep and woken.
+//! One room, awake or asleep: how it is started, hears events, is put to sleep and woken.
 
 use crate::{
-    WasmEngine, asleep::Kept, bounds, can_sleep::CannotSleep, check::Generation, error::StartError,
-    event::Event, failure, fault::Fault, generation_0_2::NamedFunctions,
-    generation_0_4::EncodedMessages, guest_log::Line, host_state::HostState, lent::Lent,
-    module::LoadedModule, page_map::PageMap, pool::RoomPlace, snapshot::Snapshot, source::Source,
+    WasmEngine,
+    asleep::Kept,
+    can_sleep::CannotSleep,
+    error::StartError,
+    event::Event,
+    failure,
+    guest::Guest,
+    guest_log::Line,
+    host_state::HostState,
+    instantiate::{find_globals, new_store, restore_guest, start_event, start_guest},
+    module::LoadedModule,
+    page_map::PageMap,
+    pool::RoomPlace,
+    snapshot::Snapshot,
+    source::Source,
 };
 use stateroom::Compression;
-use wasmtime::{Extern, Global, Instance, ModuleExport, PoolConcurrencyLimitError, Store};
+use wasmtime::{Instance, PoolConcurrencyLimitError, Store};
 
 /// A running room.
 pub(crate) struct Awake {
@@ -29,11 +40,6 @@ pub(crate) struct Before {
     snapshot: Snapshot,
     source: Source,
     begun: [Line; 2],
-}
-
-enum Guest {
-    NamedFunctions(Box<NamedFunctions>),
-    EncodedMessages(Box<EncodedMessages>),
 }
 
 impl Awake {
@@ -82,10 +88,7 @@ impl Awake {
     pub(crate) fn hand_over(&mut self) -> wasmtime::Result<Vec<u8>> {
         start_event(&mut self.store);
         self.store.data_mut().mute_event();
-        match &self.guest {
-            Guest::NamedFunctions(guest) => guest.hand_over(&mut self.store),
-            Guest::EncodedMessages(_) => Err(Fault::NoCarryOver.into()),
-        }
+        self.guest.hand_over(&mut self.store)
     }
 
     /// The state of the guest as it is now. What `page_map` knows makes it faster.
@@ -168,143 +171,4 @@ impl Asleep {
             }
         }
     }
-}
-
-impl Guest {
-    /// Takes the functions of `instance`, in which nothing need have run.
-    fn find(
-        store: &mut Store<HostState>,
-        instance: &Instance,
-        generation: Generation,
-    ) -> wasmtime::Result<Guest> {
-        Ok(match generation {
-            Generation::NamedFunctions => {
-                Guest::NamedFunctions(Box::new(NamedFunctions::find(store, instance)?))
-            }
-            Generation::EncodedMessages => {
-                Guest::EncodedMessages(Box::new(EncodedMessages::find(store, instance)?))
-            }
-        })
-    }
-
-    fn hear(&mut self, store: &mut Store<HostState>, event: Event<'_>) -> wasmtime::Result<()> {
-        match self {
-            Guest::NamedFunctions(guest) => guest.hear(store, event),
-            Guest::EncodedMessages(guest) => guest.hear(store, event),
-        }
-    }
-
-    fn take_over(
-        &self,
-        store: &mut Store<HostState>,
-        room_id: &str,
-        state: &[u8],
-    ) -> wasmtime::Result<()> {
-        match self {
-            Guest::NamedFunctions(guest) => guest.take_over(store, room_id, state),
-            Guest::EncodedMessages(_) => Err(Fault::NoCarryOver.into()),
-        }
-    }
-
-    fn lent(&self) -> Lent {
-        match self {
-            Guest::NamedFunctions(guest) => guest.lent(),
-            Guest::EncodedMessages(_) => Default::default(),
-        }
-    }
-}
-
-/// A store with its bounds, in which nothing runs yet.
-pub(crate) fn new_store(engine: &WasmEngine, host: HostState) -> Store<HostState> {
-    let mut store = Store::new(&engine.inner.engine, host);
-    store.limiter(|host| &mut host.bounds);
-    store.epoch_deadline_callback(|mut context| context.data_mut().tick());
-    // For an instance that is only restored, which hears an event soon.
-    store.set_epoch_deadline(1);
-    store
-}
-
-/// Makes the instance, in which nothing has run: its module has no start function, see
-/// [`prepare`](crate::prepare).
-pub(crate) fn instantiate(
-    store: &mut Store<HostState>,
-    module: &LoadedModule,
-    kind: bounds::Instance,
-) -> wasmtime::Result<Instance> {
-    store.data_mut().bounds.set_instance(kind);
-    let instance = module.instance.instantiate(&mut *store)?;
-    store.data_mut().memory = instance.get_memory(&mut *store, "memory");
-    Ok(instance)
-}
-
-/// Runs what a module runs before anything else: its start function and `_initialize`. Counts as an
-/// event.
-pub(crate) fn run_constructors(
-    store: &mut Store<HostState>,
-    module: &LoadedModule,
-    instance: &Instance,
-) -> wasmtime::Result<()> {
-    store.data_mut().bounds.set_instance(bounds::Instance::Runs);
-    start_event(store);
-    if let Some(start) = &module.start
-        && let Some(Extern::Func(start)) = instance.get_module_export(&mut *store, start)
-    {
-        start.typed::<(), ()>(&mut *store)?.call(&mut *store, ())?;
-    }
-    if instance.get_export(&mut *store, "_initialize").is_some() {
-        instance.get_typed_func::<(), ()>(&mut *store, "_initialize")?.call(&mut *store, ())?;
-    }
-    Ok(())
-}
-
-fn start_guest(
-    store: &mut Store<HostState>,
-    module: &LoadedModule,
-    room_id: &str,
-    taken_over: Option<&[u8]>,
-) -> wasmtime::Result<(Instance, Guest)> {
-    let instance = instantiate(store, module, bounds::Instance::Starts)?;
-    run_constructors(store, module, &instance)?;
-    let mut guest = Guest::find(store, &instance, module.generation)?;
-    match taken_over {
-        None => guest.hear(store, Event::Start { room_id })?,
-        Some(state) => guest.take_over(store, room_id, state)?,
-    }
-    Ok((instance, guest))
-}
-
-fn restore_guest(
-    store: &mut Store<HostState>,
-    module: &LoadedModule,
-    snapshot: &Snapshot,
-) -> wasmtime::Result<(Instance, Guest)> {
-    let instance = instantiate(store, module, bounds::Instance::ComesBack)?;
-    let memory = store.data().memory.ok_or(Fault::NoMemory)?;
-    let globals = match &module.globals {
-        Ok(globals) => find_globals(store, &instance, globals),
-        Err(reason) => return Err((*reason).into()),
-    };
-    snapshot.state.restore(&mut *store, memory, &globals)?;
-    store.data_mut().bounds.set_instance(bounds::Instance::Runs);
-    let mut guest = Guest::find(store, &instance, module.generation)?;
-    if let Guest::NamedFunctions(guest) = &mut guest {
-        guest.set_lent(snapshot.state.lent);
-    }
-    Ok((instance, guest))
-}
-
-pub(crate) fn find_globals(
-    store: &mut Store<HostState>,
-    instance: &Instance,
-    globals: &[ModuleExport],
-) -> Vec<Global> {
-    let exports = globals.iter().map(|global| instance.get_module_export(&mut *store, global));
-    exports.filter_map(|export| export.and_then(Extern::into_global)).collect()
-}
-
-/// Gives the guest a new event's allowance. The deadline comes first: the ticker promises a tick
-/// after it.
-fn start_event(store: &mut Store<HostState>) {
-    store.set_epoch_deadline(1);
-    store.data_mut().start_event();
 }

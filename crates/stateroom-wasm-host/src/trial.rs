@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     host_state::{HostState, RoomContext},
     image::Image,
-    instance,
+    instantiate,
     memory::GuestMemory,
     module::LoadedModule,
     snapshot,
@@ -55,7 +55,7 @@ fn try_here(
     let context = Box::new(NoContext);
     let mut host = engine.host_state("(trial)", context, Source::of_a_trial(), limits);
     host.replaying = kept;
-    let mut store = instance::new_store(engine, host);
+    let mut store = instantiate::new_store(engine, host);
     let instance = try_start(loaded, &mut store).map_err(|error| {
         let module = name.into();
         match error.downcast_ref::<Fault>() {
@@ -106,12 +106,12 @@ fn try_start(
     module: &mut LoadedModule,
     store: &mut Store<HostState>,
 ) -> wasmtime::Result<Instance> {
-    let instance = instance::instantiate(store, module, bounds::Instance::Starts)?;
+    let instance = instantiate::instantiate(store, module, bounds::Instance::Starts)?;
     if let Some(memory) = store.data().memory {
         module.image = Image::of(memory.data(&store));
         module.memory_bytes = memory.data_size(&store);
     }
-    instance::run_constructors(store, module, &instance)?;
+    instantiate::run_constructors(store, module, &instance)?;
     Ok(instance)
 }
 
