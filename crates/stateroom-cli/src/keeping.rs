@@ -2,8 +2,6 @@
 
 use crate::{failure::Failure, settings::DurabilitySettings};
 use anyhow::Context;
-use clap::ValueEnum;
-use serde::Deserialize;
 use stateroom::StateroomServiceFactory;
 use stateroom_room::RoomContext;
 use stateroom_server::{Keeping, Survives};
@@ -25,28 +23,6 @@ const DEV: &str = "dev";
 pub(crate) enum Whose {
     Served,
     Dev,
-}
-
-/// What rooms survive, as it is named on the command line and in `stateroom.toml`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SurvivesOption {
-    /// A planned stop, and no more.
-    Nothing,
-    /// The end of the process, in whatever way.
-    Crash,
-    /// Power loss.
-    PowerLoss,
-}
-
-impl From<SurvivesOption> for Survives {
-    fn from(option: SurvivesOption) -> Self {
-        match option {
-            SurvivesOption::Nothing => Survives::Nothing,
-            SurvivesOption::Crash => Survives::Crash,
-            SurvivesOption::PowerLoss => Survives::PowerLoss,
-        }
-    }
 }
 
 /// The folder that rooms are kept in: the one that is named, or the one of these settings, which come

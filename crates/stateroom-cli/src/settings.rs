@@ -2,7 +2,7 @@
 //! key of `stateroom.toml` at once; one that is not given anywhere keeps the default of the crate
 //! that it belongs to.
 
-use crate::{HumanDuration, keeping::SurvivesOption};
+use crate::{HumanDuration, survives::SurvivesOption};
 use bytesize::ByteSize;
 use clap::Args;
 use serde::Deserialize;
