@@ -6,7 +6,7 @@ use crate::{
     config::{FILE_NAME, OptimizationLevel},
     failure::Failure,
     options::BuildOptions,
-    output::{OUTPUT, Output},
+    output::{MODULE, OUTPUT, Output, STATIC},
     project::Project,
     serving,
     settings::Bounds,
@@ -18,11 +18,6 @@ use bytesize::ByteSize;
 use stateroom_server::ServerConfig;
 use std::{fs, path::Path};
 use walkdir::WalkDir;
-
-/// The module's name there.
-pub(crate) const MODULE: &str = "server.wasm";
-/// The folder of static files there; a client is in `client` inside of it.
-pub(crate) const STATIC: &str = "static";
 
 pub(crate) fn build(options: &BuildOptions) -> anyhow::Result<()> {
     let project = Project::open(&options.project)?;

@@ -1,9 +1,6 @@
 //! The folder that `stateroom build` makes: the one from before stays until the new one is whole.
 
-use crate::{
-    build_command::{MODULE, STATIC},
-    config::FILE_NAME,
-};
+use crate::config::FILE_NAME;
 use anyhow::{Context, bail};
 use std::{
     fs, io,
@@ -12,6 +9,11 @@ use std::{
 
 /// The folder's name, in the project's.
 pub(crate) const OUTPUT: &str = "dist";
+
+/// The module's name there.
+pub(crate) const MODULE: &str = "server.wasm";
+/// The folder of static files there; a client is in `client` inside of it.
+pub(crate) const STATIC: &str = "static";
 
 /// Where it is made. It is hidden from whoever watches the sources.
 const UNFINISHED: &str = ".dist-unfinished";

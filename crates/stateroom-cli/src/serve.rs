@@ -1,11 +1,11 @@
 //! `stateroom serve`: serves a module that is built already, and loads it again when told to.
 
 use crate::{
-    build_command::{MODULE, STATIC},
     config::{Config, FILE_NAME},
     failure::{self, Failure},
     keeping::{Durability, Whose},
     options::ServeOptions,
+    output::{MODULE, STATIC},
     serving,
 };
 use anyhow::{Context, anyhow};
