@@ -16,7 +16,7 @@ use crate::{
     compose::Composer,
     errors_by_kind::Ending,
     pacing::Pacing,
-    run::Common,
+    progress::Common,
     stamp::Finder,
     tally::Tally,
     timer::{Timer, Wait},
