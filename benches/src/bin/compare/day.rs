@@ -2,8 +2,7 @@
 
 use crate::{
     disk,
-    figure::{Figure, Figures},
-    load::wrong,
+    figure::{Figure, Figures, wrong},
     process::Running,
     status::wait_until_no_room_is_in_memory,
 };

@@ -1,6 +1,7 @@
 //! What can be measured, and how it is written.
 
 use serde::{Deserialize, Serialize};
+use stateroom_load::Report;
 use std::collections::BTreeMap;
 
 /// What was measured of one server in one scenario.
@@ -115,6 +116,13 @@ fn time(microseconds: f64) -> String {
         1e3.. => format!("{:.1} ms", microseconds / 1e3),
         _ => format!("{microseconds:.0} µs"),
     }
+}
+
+/// How much went wrong: each message and each connection that did.
+pub(crate) fn wrong(report: &Report) -> f64 {
+    let messages =
+        report.lost + report.out_of_order + report.duplicated + report.stray + report.unsent;
+    (messages + report.errors.values().sum::<u64>()) as f64
 }
 
 /// The value that the share `part` of `values` keeps to.

@@ -2,7 +2,7 @@
 
 use crate::{
     day::day,
-    figure::{Figure, Figures},
+    figure::{Figure, Figures, wrong},
     hibernate::hibernate,
     kill::kill,
     peer::Peer,
@@ -177,11 +177,4 @@ impl Observed {
             (Figure::Wrong, wrong(&self.report)),
         ])
     }
-}
-
-/// How much went wrong: each message and each connection that did.
-pub(crate) fn wrong(report: &Report) -> f64 {
-    let messages =
-        report.lost + report.out_of_order + report.duplicated + report.stray + report.unsent;
-    (messages + report.errors.values().sum::<u64>()) as f64
 }
