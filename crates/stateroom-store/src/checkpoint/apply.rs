@@ -1,7 +1,11 @@
 //! Applies what the log says of some rooms to the checkpoint, in one transaction. What a row already has
 //! is skipped by its position alone, so that it can be done again after a crash.
 
-use super::row::{self, RoomRow};
+use super::{
+    journal::{self, Packed},
+    large_column, module, quarantine as quarantined_rows,
+    row::RoomRow,
+};
 use crate::{
     ModuleHash, Quarantined, UNUSED_MODULES_KEPT, Vitals,
     faults::{Deliberate, is_on},
@@ -168,7 +172,7 @@ fn write_journal(
         connection.prepare_cached(sql)?.execute(params![number, at])?;
     }
     // All of one room in one row: that is what a checkpoint has most of.
-    let mut packed = row::Packed::default();
+    let mut packed = Packed::default();
     let mut is_intact = true;
     for change in changes {
         let Change::Append { follows, events } = change.coded.entry.change else { continue };
@@ -179,7 +183,7 @@ fn write_journal(
         packed.add(follows, events, change.body);
     }
     let Some((follows, events, records)) = packed.finish() else { return Ok(()) };
-    let check = row::check_records(number, follows, events, &records);
+    let check = journal::check(number, follows, events, &records);
     let check = if is_intact { check } else { !check };
     let sql = "INSERT OR REPLACE INTO journal VALUES (?1, ?2, ?3, ?4, ?5)";
     let values = params![number, follows.cast_signed(), events.cast_signed(), check, records];
@@ -197,7 +201,7 @@ fn write_quarantine(
         let Change::Quarantine { at, time, reason } = change.coded.entry.change else { continue };
         let event = change.body.to_vec();
         let quarantined = Quarantined { at, time, reason: reason.to_owned(), event };
-        let check = row::check_quarantined(number, &quarantined);
+        let check = quarantined_rows::check(number, &quarantined);
         let check = if change.coded.is_intact(change.body) { check } else { !check };
         connection.prepare_cached(sql)?.execute(params![
             number,
@@ -243,14 +247,14 @@ pub(crate) fn apply_module(
     if connection.prepare_cached(sql)?.exists(params![hash.0, position, at])? {
         return Ok(());
     }
-    let known = row::module(connection, &hash)?.and_then(|row| row.large);
+    let known = module::read(connection, &hash)?.and_then(|row| row.large);
     let large = change.large();
     spare.extend(known.filter(|known| Some(*known) != large));
     let bytes = large.is_none().then_some(change.body);
-    let check = row::check_module(&hash, large, bytes);
+    let check = module::check(&hash, large, bytes);
     let check = if change.coded.is_intact(change.body) { check } else { !check };
     let sql = "INSERT OR REPLACE INTO modules VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let large = large.map(row::encode_large);
+    let large = large.map(large_column::encode);
     let values = params![hash.0, position, at, check, large, bytes];
     connection.prepare_cached(sql)?.execute(values).map(|_| ())
 }
@@ -274,7 +278,7 @@ pub(crate) fn drop_unused_modules(
             continue;
         }
         connection.prepare_cached("DELETE FROM modules WHERE hash = ?1")?.execute([&hash])?;
-        spare.extend(large.as_deref().and_then(row::decode_large));
+        spare.extend(large.as_deref().and_then(large_column::decode));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The checkpoint's database, as a whole: what it says of itself, and the way its transactions take.
 
-use super::{row, schema};
+use super::{large_column, schema};
 use crate::{
     StoreError, failure,
     files::Files,
@@ -132,7 +132,7 @@ impl Database {
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map((), |row| row.get::<_, Vec<u8>>(0))?;
         let names: rusqlite::Result<Vec<_>> = rows.collect();
-        Ok(names?.iter().filter_map(|name| row::decode_large(name)).collect())
+        Ok(names?.iter().filter_map(|name| large_column::decode(name)).collect())
     }
 
     /// Copies the write-ahead log to the database itself, so that it begins anew. Readers that take long

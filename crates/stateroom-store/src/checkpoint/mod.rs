@@ -2,6 +2,10 @@
 
 pub(crate) mod apply;
 pub(crate) mod database;
+pub(crate) mod journal;
+mod large_column;
+pub(crate) mod module;
+pub(crate) mod quarantine;
 mod round;
 pub(crate) mod row;
 pub(crate) mod run;

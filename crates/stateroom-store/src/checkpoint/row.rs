@@ -1,7 +1,8 @@
-//! Rows of the checkpoint's tables, with their checksums.
+//! Rows of `rooms`, with their checksums.
 
+use super::large_column;
 use crate::{
-    ModuleHash, Quarantined, StoredRecords, Vitals,
+    ModuleHash, Vitals,
     log::{
         entry::{Large, Place},
         layout::crc,
@@ -59,7 +60,7 @@ impl RoomRow {
                 clients: u32::try_from(row.get::<_, i64>(8)?).unwrap_or(u32::MAX),
                 heard_at: number(9)?,
             },
-            large: large.as_deref().and_then(decode_large),
+            large: large.as_deref().and_then(large_column::decode),
             check_state: u32::try_from(row.get::<_, i64>(11)?).unwrap_or(0),
             is_intact: false,
         };
@@ -87,7 +88,7 @@ impl RoomRow {
         for number in numbers {
             check = crc(check, &number.to_le_bytes());
         }
-        let large = self.large.map(encode_large).unwrap_or_default();
+        let large = self.large.map(large_column::encode).unwrap_or_default();
         crc(crc(check, &self.module.0), &large)
     }
 
@@ -162,7 +163,7 @@ impl RoomRow {
             self.vitals.heard_at.cast_signed(),
             self.check(),
             self.check_state,
-            self.large.map(encode_large),
+            self.large.map(large_column::encode),
             self.last.position.cast_signed(),
             self.last.at,
         ];
@@ -193,160 +194,4 @@ pub(crate) fn each_module(
         see(row.get_ref(0)?.as_str().unwrap_or_default(), module.map(ModuleHash));
     }
     Ok(())
-}
-
-/// Appends of a room, one after the other, as they are in one row: each as the number of its events, the
-/// length of its records, and these.
-#[derive(Debug, Default)]
-pub(crate) struct Packed {
-    follows: Option<u64>,
-    end: u64,
-    bytes: Vec<u8>,
-}
-
-impl Packed {
-    /// Adds an append, which follows the one before.
-    pub(crate) fn add(&mut self, follows: u64, events: u32, records: &[u8]) {
-        self.follows.get_or_insert(follows);
-        self.end = follows.saturating_add(u64::from(events));
-        self.bytes.extend_from_slice(&events.to_le_bytes());
-        let length = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        self.bytes.extend_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(records);
-    }
-
-    /// After how many events they come, how many they are, and the bytes; `None` if there are none.
-    pub(crate) fn finish(self) -> Option<(u64, u64, Vec<u8>)> {
-        let follows = self.follows?;
-        Some((follows, self.end - follows, self.bytes))
-    }
-}
-
-/// The checksum of a part of a journal.
-pub(crate) fn check_records(number: i64, follows: u64, events: u64, records: &[u8]) -> u32 {
-    let check = crc(crc(0, &number.to_le_bytes()), &follows.to_le_bytes());
-    crc(crc(check, &events.to_le_bytes()), records)
-}
-
-/// The journal of the room of that number, in order; an error that tells after how many events it is
-/// damaged.
-pub(crate) fn journal(
-    connection: &Connection,
-    number: i64,
-) -> rusqlite::Result<Result<Vec<StoredRecords>, u64>> {
-    let sql = "SELECT follows, events, check_records, records FROM journal WHERE number = ?1 \
-               ORDER BY follows";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([number])?;
-    let mut journal = Vec::new();
-    while let Some(row) = rows.next()? {
-        let follows = row.get::<_, i64>(0)?.cast_unsigned();
-        let events = row.get::<_, i64>(1)?.cast_unsigned();
-        let bytes = row.get_ref(3)?.as_bytes().unwrap_or_default();
-        let check = check_records(number, follows, events, bytes);
-        let is_intact = row.get::<_, i64>(2)? == i64::from(check);
-        if !is_intact || unpack(follows, bytes, &mut journal).is_none() {
-            return Ok(Err(follows));
-        }
-    }
-    Ok(Ok(journal))
-}
-
-fn unpack(mut follows: u64, mut bytes: &[u8], journal: &mut Vec<StoredRecords>) -> Option<()> {
-    while !bytes.is_empty() {
-        let (events, rest) = bytes.split_first_chunk()?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let events = u32::from_le_bytes(*events);
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let (records, rest) = rest.split_at_checked(length)?;
-        let records = StoredRecords { follows, events, records: records.to_vec() };
-        follows = records.end();
-        journal.push(records);
-        bytes = rest;
-    }
-    Some(())
-}
-
-/// The checksum of an event that was set aside.
-pub(crate) fn check_quarantined(number: i64, event: &Quarantined) -> u32 {
-    let mut check = crc(0, &number.to_le_bytes());
-    for number in [event.at, event.time, event.reason.len() as u64] {
-        check = crc(check, &number.to_le_bytes());
-    }
-    crc(crc(check, event.reason.as_bytes()), &event.event)
-}
-
-/// The events of the room of that number that were set aside, and whether each is as it was written.
-pub(crate) fn quarantined(
-    connection: &Connection,
-    number: i64,
-) -> rusqlite::Result<Vec<(Place, Quarantined, bool)>> {
-    let sql = "SELECT position, place, at, time, reason, event, check_row FROM quarantine \
-               WHERE number = ?1 ORDER BY position, place";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([number], |row| {
-        let place = Place {
-            position: row.get::<_, i64>(0)?.cast_unsigned(),
-            at: u32::try_from(row.get::<_, i64>(1)?).unwrap_or(u32::MAX),
-        };
-        let reason = row.get_ref(4)?.as_bytes().unwrap_or_default();
-        let event = Quarantined {
-            at: row.get::<_, i64>(2)?.cast_unsigned(),
-            time: row.get::<_, i64>(3)?.cast_unsigned(),
-            reason: String::from_utf8_lossy(reason).into_owned(),
-            event: row.get(5)?,
-        };
-        let is_intact = row.get::<_, i64>(6)? == i64::from(check_quarantined(number, &event));
-        Ok((place, event, is_intact))
-    })?;
-    rows.collect()
-}
-
-/// A module in the checkpoint.
-#[derive(Debug)]
-pub(crate) struct ModuleRow {
-    pub(crate) large: Option<Large>,
-    pub(crate) bytes: Option<Vec<u8>>,
-    pub(crate) is_intact: bool,
-}
-
-/// The checksum of a module's row.
-pub(crate) fn check_module(hash: &ModuleHash, large: Option<Large>, bytes: Option<&[u8]>) -> u32 {
-    let large = large.map(encode_large).unwrap_or_default();
-    crc(crc(crc(0, &hash.0), &large), bytes.unwrap_or_default())
-}
-
-/// The module of that hash.
-pub(crate) fn module(
-    connection: &Connection,
-    hash: &ModuleHash,
-) -> rusqlite::Result<Option<ModuleRow>> {
-    let sql = "SELECT check_row, large, bytes FROM modules WHERE hash = ?1";
-    let row = connection.prepare_cached(sql)?.query_row([hash.0], |row| {
-        let large: Option<Vec<u8>> = row.get(1)?;
-        let large = large.as_deref().and_then(decode_large);
-        let bytes: Option<Vec<u8>> = row.get(2)?;
-        let check = check_module(hash, large, bytes.as_deref());
-        let is_intact = row.get::<_, i64>(0)? == i64::from(check);
-        Ok(ModuleRow { large, bytes, is_intact })
-    });
-    row.optional()
-}
-
-/// How a large file is named in a column.
-pub(crate) fn encode_large(large: Large) -> Vec<u8> {
-    let name = large.name.to_be_bytes();
-    [&name[..], &large.length.to_be_bytes(), &large.check.to_be_bytes()].concat()
-}
-
-/// The same, read.
-pub(crate) fn decode_large(bytes: &[u8]) -> Option<Large> {
-    let (name, rest) = bytes.split_first_chunk()?;
-    let (length, rest) = rest.split_first_chunk()?;
-    let check = rest.first_chunk()?;
-    Some(Large {
-        name: u128::from_be_bytes(*name),
-        length: u64::from_be_bytes(*length),
-        check: u32::from_be_bytes(*check),
-    })
 }

@@ -3,7 +3,7 @@
 use super::{Owned, Result, View, damaged};
 use crate::{
     ModuleHash, StoredRecords, Vitals,
-    checkpoint::row::{self, RoomRow},
+    checkpoint::{journal, row::RoomRow},
     log::{
         compose::Known,
         entry::{After, Large},
@@ -125,7 +125,7 @@ impl View<'_> {
                 (State::Here(state), bytes)
             }
         };
-        let mut tail = match row::journal(connection, row.number)? {
+        let mut tail = match journal::read(connection, row.number)? {
             Ok(tail) => tail,
             Err(follows) => {
                 let what = format!("the checksum of the events after the first {follows} is wrong");

@@ -2,8 +2,7 @@
 
 use super::{Owned, ReadError, Result, View};
 use crate::{
-    ModuleHash, StoreError,
-    checkpoint::row,
+    ModuleHash, StoreError, checkpoint,
     log::{entry::Place, large},
 };
 
@@ -26,7 +25,7 @@ impl View<'_> {
                 Some(Some(_)) => return damaged("its record is another one"),
                 Some(None) | None => {
                     let Some(connection) = self.connection else { return Ok(None) };
-                    match row::module(connection, hash)? {
+                    match checkpoint::module::read(connection, hash)? {
                         Some(row) => (row.large, row.bytes, row.is_intact),
                         None if place.is_some() => return damaged("its record cannot be read"),
                         None => return Ok(None),

@@ -6,8 +6,7 @@ use super::{
 };
 use crate::{
     ModuleHash, Quarantined, RoomSummary, StoreError, StoredRecords, StoredRoom, StoredSnapshot,
-    Vitals,
-    checkpoint::row,
+    Vitals, checkpoint,
     log::{compose::Known, entry::Place, large},
     quarantine,
 };
@@ -86,7 +85,7 @@ impl View<'_> {
         if let Some(connection) = self.connection.filter(|_| reaches_back)
             && let Some(row) = self.row(room)?
         {
-            for (place, event, is_intact) in row::quarantined(connection, row.number)? {
+            for (place, event, is_intact) in checkpoint::quarantine::read(connection, row.number)? {
                 if !is_intact {
                     return damaged(room, "the checksum of an event that was set aside is wrong");
                 }
