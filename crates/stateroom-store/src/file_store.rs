@@ -15,6 +15,7 @@ use crate::{
     },
     monitor::FileMonitor,
     pace,
+    read_connection::ReadConnection,
     recovery::{
         folder::Lock,
         recover::{self, Recovered},
@@ -22,7 +23,6 @@ use crate::{
     shared::Shared,
     view::View,
 };
-use rusqlite::Connection;
 use std::{
     fmt,
     path::Path,
@@ -61,8 +61,7 @@ pub struct FileStore {
     checkpoint: Arc<Mutex<Option<Checkpoint>>>,
     thread: Option<JoinHandle<()>>,
     /// To look up rooms that the index does not have.
-    connection: Option<Connection>,
-    age: Option<u64>,
+    connection: ReadConnection,
     monitor: Arc<FileMonitor>,
     last_ticket: Ticket,
     /// Records that were handed over, and the outcomes that are known already.
@@ -116,8 +115,7 @@ impl FileStore {
             writer,
             checkpoint: Arc::new(Mutex::new(Some(checkpoint))),
             thread: None,
-            connection: None,
-            age: None,
+            connection: ReadConnection::default(),
             monitor,
             last_ticket: Ticket(0),
             waiting: Vec::new(),
@@ -128,7 +126,7 @@ impl FileStore {
             end_before: 0,
             lock,
         };
-        store.connect()?;
+        store.connection.connect(&store.shared)?;
         store.start()?;
         Ok(store)
     }
@@ -202,17 +200,6 @@ impl FileStore {
     }
 
     /// A connection to look up rooms with.
-    fn connect(&mut self) -> Result<(), StoreError> {
-        let age = self.shared.files.database_age();
-        if self.connection.is_none() || self.age != age {
-            self.age = age;
-            let path = self.shared.database();
-            let connection = self.shared.files.read_database(&path);
-            self.connection = connection.map_err(|error| failure::of_database(&path, error))?;
-        }
-        Ok(())
-    }
-
     /// Where `room` stands. With `whole = false`, only where its last entry is.
     fn look_up(&mut self, room: &str, whole: bool) -> Result<Known, StoreError> {
         if let Some(known) = self.shared.lock().index.room(room) {
@@ -222,9 +209,8 @@ impl FileStore {
         if !whole {
             return Ok(unknown);
         }
-        self.connect()?;
         let shared = &self.shared;
-        let (segments, connection) = (&[], self.connection.as_ref());
+        let (segments, connection) = (&[], self.connection.connect(shared)?.map(|it| &*it));
         let view = View { files: &*shared.files, folder: &shared.folder, segments, connection };
         let known = view.standing(room).map_err(|error| live::told(shared, error))?;
         Ok(known.unwrap_or(unknown))
@@ -334,7 +320,7 @@ impl FileStore {
         while checkpoint.step(true)? {}
         let _ = checkpoint.is_clear();
         checkpoint.restart_log()?;
-        self.connection = None;
+        self.connection.close();
         let next = self.shared.lock().next.take();
         if let Some(next) = next {
             let _ = self.shared.files.remove(&next.path);
@@ -457,7 +443,7 @@ impl FileStore {
         }
         let rooms = composed.rooms.keys();
         let named = rooms.filter_map(|room| {
-            let connection = self.connection.as_ref()?;
+            let connection = self.connection.get()?;
             crate::checkpoint::row::RoomRow::read(connection, room).ok()??.large
         });
         for large in named {

@@ -52,6 +52,7 @@ mod options;
 mod order;
 mod pace;
 mod quarantine;
+mod read_connection;
 mod reader;
 mod recovery;
 mod shared;

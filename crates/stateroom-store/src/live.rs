@@ -4,10 +4,10 @@ use crate::{
     ModuleHash, Quarantined, Reader, RoomCount, RoomSummary, StoreError, StoredRoom, Vitals,
     failure,
     log::segment::Segment,
+    read_connection::ReadConnection,
     shared::{Shared, State},
     view::{ReadError, View},
 };
-use rusqlite::Connection;
 use std::{collections::HashMap, fmt, sync::Arc};
 
 /// How often something that looks damaged is looked at before it is called so: a large file may have gone
@@ -17,9 +17,7 @@ const LOOKS: usize = 2;
 /// See the [module](self).
 pub(crate) struct LiveReader {
     shared: Arc<Shared>,
-    /// Opened when it is first needed, and again where that is a copy.
-    connection: Option<Connection>,
-    age: Option<u64>,
+    connection: ReadConnection,
 }
 
 impl fmt::Debug for LiveReader {
@@ -30,23 +28,9 @@ impl fmt::Debug for LiveReader {
 
 impl LiveReader {
     pub(crate) fn new(shared: Arc<Shared>) -> Result<Self, StoreError> {
-        let mut reader = LiveReader { shared, connection: None, age: None };
-        reader.connect()?;
-        Ok(reader)
-    }
-
-    fn connect(&mut self) -> Result<(), StoreError> {
-        let age = self.shared.files.database_age();
-        if self.connection.is_none() || self.age != age {
-            self.age = age;
-            let path = self.shared.database();
-            let connection = self.shared.files.read_database(&path);
-            self.connection = connection.map_err(|error| failure::of_database(&path, error))?;
-            if let Some(connection) = &self.connection {
-                connection.set_prepared_statement_cache_capacity(64);
-            }
-        }
-        Ok(())
+        let mut connection = ReadConnection::default();
+        connection.connect(&shared)?;
+        Ok(LiveReader { shared, connection })
     }
 
     /// Reads what belongs together: `take` picks from the index what `read` then needs beside it.
@@ -76,12 +60,12 @@ impl LiveReader {
     ) -> Result<T, StoreError> {
         let shared = self.shared.clone();
         let state = shared.lock();
-        self.connect()?;
+        let connection = self.connection.connect(&shared)?;
         let path = shared.database();
         let of_query = |error| failure::of_query(&path, &error);
         // The first read decides which moment the transaction sees; the checkpoint's thread forgets in
         // the index only what it has committed.
-        let transaction = match &mut self.connection {
+        let transaction = match connection {
             Some(connection) => {
                 let transaction = connection.transaction().map_err(of_query)?;
                 let pin = "SELECT applied FROM checkpoint";
