@@ -10,9 +10,10 @@ use crate::{
     index::Index,
     log::{compose::Known, segment::Segment, writer::file_name},
     recovery::{
+        boot,
         chain::{self, LogFile},
         folder::{self, There},
-        recover,
+        gather, recover,
     },
     view::{ReadError, View},
 };
@@ -149,13 +150,13 @@ impl FileReader {
                 (Some(mark.0), mark.1)
             }
         };
-        let boot = recover::boot_of(&*self.files);
+        let boot = boot::boot_of(&*self.files);
         let chain = chain::look(&found, mark, boot)
             .map_err(|unusable| Missed::Error(recover::told(&self.folder, unusable)))?;
         if reaches > chain.last() && !is_on(Deliberate::ReaderTakesRowsAhead) {
             return Err(Missed::Changed);
         }
-        let (index, segments, _) = recover::gather(&found, &chain, u64::MAX);
+        let (index, segments, _) = gather::gather(&found, &chain, u64::MAX);
         Ok(Moment { index, segments: segments.into(), connection })
     }
 
