@@ -11,7 +11,8 @@ use crate::{
     log::{compose::Known, segment::Segment, writer::file_name},
     recovery::{
         boot,
-        chain::{self, LogFile},
+        chain::LogFile,
+        decide,
         folder::{self, There},
         gather, recover,
     },
@@ -151,7 +152,7 @@ impl FileReader {
             }
         };
         let boot = boot::boot_of(&*self.files);
-        let chain = chain::look(&found, mark, boot)
+        let chain = decide::look(&found, mark, boot)
             .map_err(|unusable| Missed::Error(recover::told(&self.folder, unusable)))?;
         if reaches > chain.last() && !is_on(Deliberate::ReaderTakesRowsAhead) {
             return Err(Missed::Changed);

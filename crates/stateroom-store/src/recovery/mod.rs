@@ -4,6 +4,8 @@ mod begin;
 pub(crate) mod boot;
 pub(crate) mod chain;
 mod create;
+pub(crate) mod decide;
 pub(crate) mod folder;
 pub(crate) mod gather;
 pub(crate) mod recover;
+mod walk;

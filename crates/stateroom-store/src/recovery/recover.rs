@@ -5,8 +5,9 @@
 use super::{
     begin::{self, NewFile},
     boot::boot_id,
-    chain::{self, Chain, LogFile, Unusable},
+    chain::{Chain, LogFile, Unusable},
     create::create,
+    decide,
     folder::{self, Lock, There},
     gather::gather,
 };
@@ -62,7 +63,7 @@ pub(crate) fn recover(
     let mark = database.as_ref().map(Database::mark).transpose()?.flatten();
     let mark = mark.filter(|mark| mark.applied > 0);
     let boot = boot_id(files);
-    let chain = chain::look(&found, mark, Some(boot).filter(|_| files.boot().is_some()))
+    let chain = decide::look(&found, mark, Some(boot).filter(|_| files.boot().is_some()))
         .map_err(|unusable| told(folder, unusable))?;
     // Until here it might have been refused; nothing was changed.
     let database = match database.take().filter(|_| mark.is_some()) {
