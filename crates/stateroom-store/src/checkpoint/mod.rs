@@ -1,5 +1,6 @@
 //! The checkpoint: what is derived from the log, so that the beginning of that may go. An SQLite database.
 
+mod advance;
 pub(crate) mod apply;
 pub(crate) mod database;
 pub(crate) mod journal;
@@ -11,3 +12,4 @@ pub(crate) mod row;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod spare;
+mod take;
