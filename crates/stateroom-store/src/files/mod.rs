@@ -2,6 +2,7 @@
 //! simulated disk with a seed, so that recovery, log and checkpoint are the same code on both.
 
 mod real;
+mod real_database;
 #[cfg(feature = "simulate")]
 mod simulated;
 
