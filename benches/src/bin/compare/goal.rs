@@ -1,13 +1,16 @@
 //! What Stateroom means to reach, and whether it does.
 
 use crate::{figure::Figure, peer::Peer, results::Results};
+use serde::Deserialize;
 
 /// Something to reach.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Goal {
     /// What it is about.
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     /// Where it is measured.
-    pub(crate) scenario: &'static str,
+    pub(crate) scenario: String,
     /// By which of our settings.
     pub(crate) ours: Peer,
     /// What is to be reached.
@@ -15,6 +18,8 @@ pub(crate) struct Goal {
 }
 
 /// What is to be reached.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Aim {
     /// So many times what another reaches: deliveries, or CPU time where the load generator was
     /// the limit.
@@ -32,7 +37,7 @@ pub(crate) enum Aim {
     /// At most so many times as much as another figure of the same scenario.
     ShareOf(Figure, f64, Figure),
     /// At most so many times what it is in another scenario.
-    Flat(Figure, f64, &'static str),
+    Flat(Figure, f64, String),
     /// Nothing went wrong.
     Clean,
 }
@@ -57,7 +62,7 @@ pub(crate) struct Standing {
 impl Goal {
     /// How it stands, where that was measured.
     pub(crate) fn standing(&self, results: &Results) -> Option<Standing> {
-        let ours = |figure| results.median(self.scenario, self.ours, figure);
+        let ours = |figure| results.median(&self.scenario, self.ours, figure);
         match self.aim {
             Aim::Throughput(factor, peer) => {
                 let busy = ours(Figure::GeneratorBusy)?;
@@ -70,7 +75,7 @@ impl Goal {
             Aim::AtLeast(figure, factor, peer) => self.more(results, figure, factor, peer),
             Aim::TimesLess(figure, factor, peer) => self.less(results, figure, factor, peer),
             Aim::AtMost(figure, factor, peer) => {
-                let ratio = results.ratio(self.scenario, figure, self.ours, peer)?;
+                let ratio = results.ratio(&self.scenario, figure, self.ours, peer)?;
                 let aim = format!("≤ {factor} ×");
                 self.against(results, figure, peer, format!("{ratio:.2} ×"), aim, ratio <= factor)
             }
@@ -98,7 +103,7 @@ impl Goal {
                     reached: ratio <= factor,
                 })
             }
-            Aim::Flat(figure, factor, scenario) => {
+            Aim::Flat(figure, factor, ref scenario) => {
                 let small = results.median(scenario, self.ours, figure)?;
                 let ratio = ours(figure)? / small;
                 Some(Standing {
@@ -110,7 +115,7 @@ impl Goal {
                 })
             }
             Aim::Clean => {
-                let failed = results.outcome(self.scenario, self.ours)?.failure.is_some();
+                let failed = results.outcome(&self.scenario, self.ours)?.failure.is_some();
                 let wrong = ours(Figure::Wrong)?;
                 Some(Standing {
                     ours: format!("{wrong:.0} lost"),
@@ -124,13 +129,13 @@ impl Goal {
     }
 
     fn more(&self, results: &Results, figure: Figure, factor: f64, peer: Peer) -> Option<Standing> {
-        let ratio = results.ratio(self.scenario, figure, self.ours, peer)?;
+        let ratio = results.ratio(&self.scenario, figure, self.ours, peer)?;
         let aim = format!("≥ {factor} ×");
         self.against(results, figure, peer, format!("{ratio:.2} ×"), aim, ratio >= factor)
     }
 
     fn less(&self, results: &Results, figure: Figure, factor: f64, peer: Peer) -> Option<Standing> {
-        let ratio = results.ratio(self.scenario, figure, peer, self.ours)?;
+        let ratio = results.ratio(&self.scenario, figure, peer, self.ours)?;
         let aim = format!("{factor} × less");
         self.against(results, figure, peer, format!("{ratio:.2} × less"), aim, ratio >= factor)
     }
@@ -144,7 +149,7 @@ impl Goal {
         aim: String,
         reached: bool,
     ) -> Option<Standing> {
-        let show = |peer| Some(figure.show(results.median(self.scenario, peer, figure)?));
+        let show = |peer| Some(figure.show(results.median(&self.scenario, peer, figure)?));
         Some(Standing {
             ours: format!("{} {}", show(self.ours)?, unit(figure)),
             against: format!("{}: {}", peer.title(), show(peer)?),

@@ -58,7 +58,7 @@ pub(crate) fn measure(
             ensure!(report.delivered > 0, "no message came: {:?}", report.errors);
             Ok(observed.of_messages())
         }
-        Work::Connect(connections) => {
+        Work::Connect { connections } => {
             let connections = scaled(connections);
             meet_strangers(peer, server)?;
             plan.rooms = connections;
@@ -71,7 +71,7 @@ pub(crate) fn measure(
                 (Figure::Wrong, wrong(&report)),
             ]))
         }
-        Work::Idle(connections, seconds) => {
+        Work::Idle { connections, seconds } => {
             meet_strangers(peer, server)?;
             let before = server.usage()?;
             plan.rooms = scaled(connections);
@@ -80,12 +80,12 @@ pub(crate) fn measure(
             let observed = observe(&plan, peer, server)?;
             Ok(observed.of_idle(before))
         }
-        Work::Visit(rooms) => visit::visit(server, scaled(rooms)),
-        Work::Kill(rooms, messages) => {
+        Work::Visit { rooms } => visit::visit(server, scaled(rooms)),
+        Work::Kill { rooms, messages } => {
             meet_strangers(peer, server)?;
             kill(server, scaled(rooms), messages)
         }
-        Work::Hibernate(rooms) => {
+        Work::Hibernate { rooms } => {
             let started = server.usage()?.resident;
             meet_strangers(peer, server)?;
             let empty = server.usage()?.resident;

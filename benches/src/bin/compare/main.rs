@@ -5,8 +5,8 @@
 //!
 //! What it costs to keep rooms is measured alone with `-- --scenario durable --write`.
 
-mod aims;
 mod colyseus;
+mod compared;
 mod day;
 mod disk;
 mod figure;
@@ -26,13 +26,8 @@ mod table;
 mod visit;
 
 use crate::{
-    figure::Figures,
-    load::Lengths,
-    peer::Peer,
-    process::Running,
-    results::Results,
-    scenario::{SCENARIOS, Scenario},
-    start::Start,
+    compared::Compared, figure::Figures, load::Lengths, peer::Peer, process::Running,
+    results::Results, scenario::Scenario, start::Start,
 };
 use anyhow::{Context as _, ensure};
 use clap::Parser;
@@ -81,17 +76,18 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("results.json");
+    let compared = Compared::read()?;
     if options.list {
-        list();
+        list(&compared);
         return Ok(());
     }
     if options.render {
-        return write(&Results::read(&file)?);
+        return write(&compared, &Results::read(&file)?);
     }
-    let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    let names: Vec<&str> = compared.scenarios.iter().map(|scenario| &*scenario.name).collect();
     let wanted = chosen(&options.scenario, &names)?;
     let scenarios: Vec<&Scenario> =
-        SCENARIOS.iter().filter(|scenario| wanted.contains(&scenario.name)).collect();
+        compared.scenarios.iter().filter(|scenario| wanted.contains(&&*scenario.name)).collect();
     let wanted = chosen(&options.only, &Peer::ALL.map(Peer::name))?;
     let takes_part = |peer: &Peer| scenarios.iter().any(|scenario| scenario.peers.contains(peer));
     let peers: Vec<Peer> = Peer::ALL
@@ -102,14 +98,14 @@ fn main() -> anyhow::Result<()> {
     println!(
         "{}\n\n{}\n{}",
         table::conditions(&results),
-        table::goals(&results),
-        table::scenarios(&results)
+        table::goals(&compared, &results),
+        table::scenarios(&compared, &results)
     );
     let everything = options.only.is_empty() && options.scenario.is_empty() && options.scale == 1.0;
     if everything || options.write {
         let results = if everything { results } else { results.over(Results::read(&file).ok()) };
         results.write(&file)?;
-        write(&results)?;
+        write(&compared, &results)?;
     }
     Ok(())
 }
@@ -153,7 +149,7 @@ fn compare(options: &Options, scenarios: &[&Scenario], peers: &[Peer]) -> anyhow
                     None => measure(scenario, peer, &module, lengths),
                 };
                 tell(scenario, round, peer, &measured);
-                results.add(scenario, peer, measured);
+                results.add(&scenario.name, peer, measured);
             }
         }
     }
@@ -198,15 +194,16 @@ fn tell(scenario: &Scenario, round: u32, peer: Peer, measured: &anyhow::Result<F
 }
 
 /// Writes the page and the plots, and the README's part of them.
-fn write(results: &Results) -> anyhow::Result<()> {
+fn write(compared: &Compared, results: &Results) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = root.join("docs/bench");
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join("table.md"), table::page(results))?;
-    let mut readme = format!("{}\n\n{}", table::conditions(results), table::goals(results));
-    for plot in plot::PLOTS {
-        if let Some(svg) = plot.draw(results) {
-            let name = plot.file;
+    fs::write(folder.join("table.md"), table::page(compared, results))?;
+    let mut readme =
+        format!("{}\n\n{}", table::conditions(results), table::goals(compared, results));
+    for plot in &compared.plots {
+        if let Some(svg) = plot.draw(&compared.scenarios, results) {
+            let name = &plot.file;
             fs::write(folder.join(format!("{name}.svg")), svg)?;
             readme.push_str(&format!("\n![{}](docs/bench/{name}.svg)\n", plot.title));
         }
@@ -214,13 +211,13 @@ fn write(results: &Results) -> anyhow::Result<()> {
     table::insert(&root.join("README.md"), &readme)
 }
 
-fn list() {
+fn list(compared: &Compared) {
     println!("Servers:");
     for peer in Peer::ALL {
         println!("  {:<18} {}", peer.name(), peer.title());
     }
     println!("Scenarios:");
-    for scenario in SCENARIOS {
+    for scenario in &compared.scenarios {
         println!("  {:<18} {}", scenario.name, scenario.title);
     }
 }

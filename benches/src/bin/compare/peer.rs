@@ -1,6 +1,7 @@
 //! The servers that are compared, and what they are called.
 
 use crate::colyseus;
+use serde::Deserialize;
 use stateroom_load::{Dialect, Plain};
 use std::{
     fs,
@@ -8,7 +9,8 @@ use std::{
 };
 
 /// A server that is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Peer {
     /// Ours, with rooms that are not kept, like those of all others.
     Stateroom,
@@ -25,6 +27,7 @@ pub(crate) enum Peer {
     /// Bun's own server, with its topics.
     Bun,
     /// uWebSockets, in C++, with its topics.
+    #[serde(rename = "uwebsockets")]
     UWebSockets,
     /// axum, as people write rooms by hand: a channel for each room, a task for each client.
     Axum,

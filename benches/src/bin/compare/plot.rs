@@ -1,45 +1,20 @@
 //! The plots: bars, as small SVG that can be read on light and on dark pages.
 
-use crate::{figure::Figure, peer::Peer, results::Results, scenario::SCENARIOS};
+use crate::{figure::Figure, peer::Peer, results::Results, scenario::Scenario};
+use serde::Deserialize;
 use std::fmt::Write as _;
 
 /// A plot of one figure in one scenario.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Plot {
     /// The name of its file, without `.svg`.
-    pub(crate) file: &'static str,
+    pub(crate) file: String,
     /// What is above it.
-    pub(crate) title: &'static str,
-    scenario: &'static str,
+    pub(crate) title: String,
+    scenario: String,
     figure: Figure,
 }
-
-/// All of them.
-pub(crate) const PLOTS: &[Plot] = &[
-    Plot {
-        file: "broadcast",
-        title: "Deliveries a second: a room of 1000, 32 messages at a time (more is better)",
-        scenario: "broadcast-32",
-        figure: Figure::DeliveriesPerSecond,
-    },
-    Plot {
-        file: "broadcast-cpu",
-        title: "CPU µs for a delivery: 100 rooms of 10, 16 messages at a time (less is better)",
-        scenario: "broadcast-100x10",
-        figure: Figure::CpuPerDelivery,
-    },
-    Plot {
-        file: "latency",
-        title: "p99 of an echo at 5,000 messages a second (less is better)",
-        scenario: "echo-paced",
-        figure: Figure::P99,
-    },
-    Plot {
-        file: "memory",
-        title: "Memory of an idle connection with its room, 5,000 of them (less is better)",
-        scenario: "idle-5000",
-        figure: Figure::BytesPerConnection,
-    },
-];
 
 const WIDTH: f64 = 720.0;
 const LABELS: f64 = 210.0;
@@ -53,9 +28,9 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#57606a}\
 
 impl Plot {
     /// Draws it, where something was measured.
-    pub(crate) fn draw(&self, results: &Results) -> Option<String> {
-        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == self.scenario)?;
-        let value = |peer| results.median(self.scenario, peer, self.figure);
+    pub(crate) fn draw(&self, scenarios: &[Scenario], results: &Results) -> Option<String> {
+        let scenario = scenarios.iter().find(|scenario| scenario.name == self.scenario)?;
+        let value = |peer| results.median(&self.scenario, peer, self.figure);
         let bars: Vec<(Peer, f64)> =
             scenario.peers.iter().filter_map(|&peer| Some((peer, value(peer)?))).collect();
         let most = bars.iter().map(|(_, value)| *value).reduce(f64::max)?;
@@ -93,18 +68,29 @@ impl Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::Figures;
+    use crate::{
+        figure::Figures,
+        scenario::{Mode, Work},
+    };
 
     #[test]
     fn a_plot_has_a_bar_for_each_server_that_was_measured() {
+        let scenarios = [Scenario {
+            name: "echo".into(),
+            title: "echo".into(),
+            mode: Mode::Echo,
+            work: Work::Visit { rooms: 1 },
+            peers: vec![Peer::Stateroom, Peer::Axum, Peer::Bun],
+            figures: Vec::new(),
+        }];
+        let (file, title, scenario) = ("echo".into(), "echo".into(), "echo".into());
+        let plot = Plot { file, title, scenario, figure: Figure::DeliveriesPerSecond };
         let mut results = Results::default();
-        let plot = PLOTS.first().unwrap();
-        assert!(plot.draw(&results).is_none());
-        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == plot.scenario).unwrap();
+        assert!(plot.draw(&scenarios, &results).is_none());
         for (peer, value) in [(Peer::Stateroom, 4e6), (Peer::Bun, 2e6)] {
-            results.add(scenario, peer, Ok(Figures::from([(plot.figure, value)])));
+            results.add("echo", peer, Ok(Figures::from([(plot.figure, value)])));
         }
-        let svg = plot.draw(&results).unwrap();
+        let svg = plot.draw(&scenarios, &results).unwrap();
         assert_eq!(svg.matches("<rect").count(), 2);
         assert!(svg.contains("width=\"430.0\"") && svg.contains("width=\"215.0\""), "{svg}");
     }

@@ -93,15 +93,15 @@ impl Peer {
 fn settings_for(work: Work) -> &'static [&'static str] {
     match work {
         // A room ends with its last client, as it does everywhere else.
-        Work::Connect(_) => &["--empty-room-timeout", "0s"],
+        Work::Connect { .. } => &["--empty-room-timeout", "0s"],
         // All are there, asleep, when some are visited again.
-        Work::Visit(_) => &["--empty-room-timeout", "1h"],
+        Work::Visit { .. } => &["--empty-room-timeout", "1h"],
         // Nothing is saved before the server is killed.
-        Work::Kill(..) => &["--empty-room-timeout", "1h", "--hibernate-after", "1h"],
+        Work::Kill { .. } => &["--empty-room-timeout", "1h", "--hibernate-after", "1h"],
         // All are on disk alone as soon as may be.
-        Work::Hibernate(_) => &["--empty-room-timeout", "0s"],
+        Work::Hibernate { .. } => &["--empty-room-timeout", "0s"],
         Work::Day { .. } => &["--empty-room-timeout", "1s"],
-        Work::Messages { .. } | Work::Idle(..) => &[],
+        Work::Messages { .. } | Work::Idle { .. } => &[],
     }
 }
 

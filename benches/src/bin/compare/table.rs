@@ -1,12 +1,12 @@
 //! The tables: Markdown, for the README and `docs/bench`.
 
 use crate::{
-    aims::{DURABILITY, GOALS},
+    compared::Compared,
     figure::Figure,
     goal::Goal,
     peer::Peer,
     results::{Outcome, Results},
-    scenario::{SCENARIOS, Scenario},
+    scenario::Scenario,
 };
 use anyhow::Context as _;
 use std::{fmt::Write as _, fs, path::Path};
@@ -44,22 +44,22 @@ fn standings(goals: &[Goal], results: &Results) -> String {
 }
 
 /// How every goal stands that was measured.
-pub(crate) fn goals(results: &Results) -> String {
+pub(crate) fn goals(compared: &Compared, results: &Results) -> String {
     format!(
         "{}\n### What durability costs\n\n{}\n\n{}",
-        standings(GOALS, results),
+        standings(&compared.goals, results),
         DURABILITY_CONDITIONS,
-        standings(DURABILITY, results)
+        standings(&compared.durability, results)
     )
 }
 
 /// Everything that was measured, a table for each scenario.
-pub(crate) fn scenarios(results: &Results) -> String {
+pub(crate) fn scenarios(compared: &Compared, results: &Results) -> String {
     let mut text = String::new();
-    for scenario in SCENARIOS {
-        if results.outcomes.contains_key(scenario.name) {
+    for scenario in &compared.scenarios {
+        if results.outcomes.contains_key(&scenario.name) {
             let _ =
-                writeln!(text, "## {}\n\n{}", capitalized(scenario.title), one(results, scenario));
+                writeln!(text, "## {}\n\n{}", capitalized(&scenario.title), one(results, scenario));
         }
     }
     text
@@ -81,7 +81,7 @@ pub(crate) fn conditions(results: &Results) -> String {
 }
 
 /// The page `docs/bench/table.md`.
-pub(crate) fn page(results: &Results) -> String {
+pub(crate) fn page(compared: &Compared, results: &Results) -> String {
     let versions: Vec<String> = Peer::ALL
         .iter()
         .filter(|peer| peer.program() == **peer)
@@ -92,8 +92,8 @@ pub(crate) fn page(results: &Results) -> String {
          compare`; do not edit.\n\n{}\nVersions: {}.\n\n## What is aimed at\n\n{}\n{}",
         conditions(results),
         versions.join(", "),
-        goals(results),
-        scenarios(results).trim_end(),
+        goals(compared, results),
+        scenarios(compared, results).trim_end(),
     ) + "\n"
 }
 
@@ -109,21 +109,21 @@ pub(crate) fn insert(readme: &Path, text: &str) -> anyhow::Result<()> {
 fn one(results: &Results, scenario: &Scenario) -> String {
     let mut head = "| |".to_owned();
     let mut rule = "| --- |".to_owned();
-    for figure in scenario.figures {
+    for figure in &scenario.figures {
         let _ = write!(head, " {} |", figure.title());
         rule.push_str(" ---: |");
     }
     let mut table = format!("{head} |\n{rule} --- |\n");
-    for &peer in scenario.peers {
-        let Some(outcome) = results.outcome(scenario.name, peer) else { continue };
+    for &peer in &scenario.peers {
+        let Some(outcome) = results.outcome(&scenario.name, peer) else { continue };
         let name = peer.title();
         let _ = write!(
             table,
             "| {} |",
             if peer.is_ours() { format!("**{name}**") } else { name.into() }
         );
-        for &figure in scenario.figures {
-            let value = results.median(scenario.name, peer, figure);
+        for &figure in &scenario.figures {
+            let value = results.median(&scenario.name, peer, figure);
             let _ =
                 write!(table, " {} |", value.map_or_else(|| "–".to_owned(), |v| figure.show(v)));
         }
@@ -134,7 +134,7 @@ fn one(results: &Results, scenario: &Scenario) -> String {
 
 /// What is to be known of a row besides its figures.
 fn remarks(results: &Results, scenario: &Scenario, peer: Peer, outcome: &Outcome) -> String {
-    let median = |figure| results.median(scenario.name, peer, figure);
+    let median = |figure| results.median(&scenario.name, peer, figure);
     let mut remarks = Vec::new();
     if let Some(failure) = &outcome.failure {
         let line: String = failure.split_whitespace().collect::<Vec<_>>().join(" ");
