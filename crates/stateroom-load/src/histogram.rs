@@ -11,12 +11,14 @@ const DIGITS: u8 = 3;
 #[derive(Debug)]
 pub(crate) struct Times(Histogram<u64>);
 
-impl Times {
-    pub(crate) fn new() -> Self {
+impl Default for Times {
+    fn default() -> Self {
         // Bounds that the crate takes: a test makes one.
         Times(Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("valid bounds"))
     }
+}
 
+impl Times {
     #[inline]
     pub(crate) fn note(&mut self, nanos: u64) {
         self.0.saturating_record(nanos);
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_right_to_a_thousandth_and_outliers_are_kept() {
-        let mut times = Times::new();
+        let mut times = Times::default();
         for micros in 1..=1000_u64 {
             times.note(micros * 1000);
         }
@@ -114,7 +116,7 @@ mod tests {
 
     #[test]
     fn bars_hold_all_and_double() {
-        let mut times = Times::new();
+        let mut times = Times::default();
         for nanos in [900, 3_000, 3_500, 70_000] {
             times.note(nanos);
         }
@@ -123,7 +125,7 @@ mod tests {
         for pair in buckets.windows(2) {
             assert!((pair[1].up_to / pair[0].up_to - 2.0).abs() < 0.01, "{buckets:?}");
         }
-        assert_eq!(Times::new().buckets(), []);
-        assert_eq!(Times::new().latency(), Latency::default());
+        assert_eq!(Times::default().buckets(), []);
+        assert_eq!(Times::default().latency(), Latency::default());
     }
 }

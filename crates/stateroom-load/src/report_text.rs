@@ -107,8 +107,7 @@ mod tests {
 
     #[test]
     fn what_went_wrong_is_told() {
-        let mut tally = Tally::new();
-        tally.lost = 3;
+        let mut tally = Tally { lost: 3, ..Tally::default() };
         tally.latency.note(5_000);
         tally.errors.note(&crate::errors_by_kind::Ending::EndOfStream);
         let plan = Plan::new("ws://localhost".parse().unwrap());

@@ -62,7 +62,7 @@ pub fn run(
         };
         threads.into_iter().map(join).collect()
     });
-    let mut sum = Tally::new();
+    let mut sum = Tally::default();
     for tally in &tallies? {
         sum.merge(tally);
     }

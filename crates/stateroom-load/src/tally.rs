@@ -4,7 +4,7 @@ use crate::{arrivals::Arrival, errors_by_kind::ErrorsByKind, histogram::Times};
 use std::{ops::Range, time::Duration};
 
 /// What a thread has counted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// What is measured: from when to when.
     pub(crate) measured: Range<u64>,
@@ -38,32 +38,6 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new() -> Self {
-        Tally {
-            measured: 0..0,
-            total_sent: 0,
-            sent: 0,
-            expected: 0,
-            total_delivered: 0,
-            delivered: 0,
-            fresh: 0,
-            out_of_order: 0,
-            duplicated: 0,
-            stray: 0,
-            unstamped: 0,
-            lost: 0,
-            unsent: 0,
-            connected: 0,
-            open: 0,
-            connected_at: 0,
-            latency: Times::new(),
-            opening: Times::new(),
-            lateness: Times::new(),
-            errors: ErrorsByKind::default(),
-            cpu_time: Duration::ZERO,
-        }
-    }
-
     /// Notes a message that came at `now`, and was due at `due`.
     #[inline]
     pub(crate) fn arrived(&mut self, arrival: Arrival, due: u64, now: u64) {

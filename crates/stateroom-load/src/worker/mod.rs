@@ -96,7 +96,7 @@ impl<'a> Worker<'a> {
                 finder: Finder::new(common.marker),
                 verifies: plan.expect != Expect::None,
             },
-            tally: Tally::new(),
+            tally: Tally::default(),
             first_reply: dialect.first_reply(),
             opening: 0,
             handshakes: VecDeque::new(),
