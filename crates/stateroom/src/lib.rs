@@ -32,6 +32,7 @@
 mod client_id;
 mod context;
 mod factory;
+mod failure;
 mod message_recipient;
 mod messages;
 mod saved;
@@ -42,12 +43,11 @@ mod test_context;
 pub use client_id::ClientId;
 pub use context::StateroomContext;
 pub use factory::{SimpleServiceFactory, StateroomServiceFactory};
+pub use failure::ServiceFailure;
 pub use message_recipient::MessageRecipient;
 pub use messages::{MessageFromProcess, MessagePayload, MessageToProcess};
 pub use saved::{Birth, CodeVersion, MemoryLimits, RestoreFailure, SaveFailure, SavedState};
-pub use service::{
-    ServiceFailure, SimpleStateroomService, StateroomService, WrappedStateroomService,
-};
+pub use service::{SimpleStateroomService, StateroomService, WrappedStateroomService};
 pub use sleep::{Compression, Sleep};
 pub use test_context::{Sent, TestContext};
 

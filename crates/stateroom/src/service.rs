@@ -1,6 +1,6 @@
 //! What a room hears: the trait a service author implements, and the one a host calls.
 
-use crate::{ClientId, MemoryLimits, SavedState, Sleep, StateroomContext};
+use crate::{ClientId, MemoryLimits, SavedState, ServiceFailure, Sleep, StateroomContext};
 use std::time::Duration;
 
 /// A realtime room, as its author writes it.
@@ -121,23 +121,6 @@ pub trait StateroomService {
         0
     }
 }
-
-/// Why a service stopped in the middle of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceFailure {
-    /// A few words for the clients, at most 123 bytes so that they fit a WebSocket close frame.
-    pub summary: &'static str,
-    /// The whole story, for the log.
-    pub detail: String,
-}
-
-impl std::fmt::Display for ServiceFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.summary, self.detail)
-    }
-}
-
-impl std::error::Error for ServiceFailure {}
 
 /// Joins a [`SimpleStateroomService`] with a context of its own, which makes it a
 /// [`StateroomService`].
