@@ -6,7 +6,7 @@
 //! it was (see `Call` in `hooks.rs`).
 #![allow(unsafe_code)]
 
-use crate::plan::refuse;
+use crate::refuse::refuse;
 use std::{
     ffi::{CString, OsString},
     os::unix::ffi::OsStringExt as _,

@@ -23,3 +23,4 @@ mod folder;
 mod hooks;
 mod plan;
 mod real;
+mod refuse;

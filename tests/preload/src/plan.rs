@@ -1,7 +1,7 @@
 //! What is to happen, as the environment says.
 #![allow(unsafe_code)]
 
-use crate::control::Control;
+use crate::{control::Control, refuse::refuse};
 use std::{os::unix::ffi::OsStringExt as _, sync::OnceLock, time::Duration};
 
 /// What is to happen, read once.
@@ -85,10 +85,4 @@ impl Kind {
             _ => refuse("KIND", name),
         }
     }
-}
-
-/// A test that asks for what cannot be has to notice.
-pub(crate) fn refuse(name: &str, value: &str) -> ! {
-    eprintln!("STATEROOM_FAULT_{name} cannot be {value}");
-    std::process::abort();
 }
