@@ -1,4 +1,4 @@
-//! The boundary between a module and its host: all that is `unsafe` on the guest's side.
+//! The boundary between a module and its host, on the guest's side: what the module exports.
 //!
 //! Nothing here is meant to be called by hand. `#[stateroom_wasm]` expands to `export_service!`,
 //! which gives the module these exports:
@@ -36,13 +36,11 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 
 pub use crate::carry_over::{CarriedOver, CarryOver, TakeOver, carried_over};
+pub use crate::context::Context;
 #[cfg(target_arch = "wasm32")]
-pub use crate::host_context::HostContext as Context;
+pub use crate::host::run_constructors;
 pub use crate::room::build;
 pub use core::primitive::{i32, u8, u32, usize};
-/// The context of a room outside a module, where there is no host to send through.
-#[cfg(not(target_arch = "wasm32"))]
-pub use stateroom::TestContext as Context;
 
 /// How the service of this module is started: [`build`] for the user's type.
 pub type Build = fn(&str, Context) -> Box<dyn StateroomService>;
@@ -449,54 +447,3 @@ fn layout(size: usize) -> Layout {
         Err(_) => panic!("the host asked for {size} bytes, more than an allocation can have"),
     }
 }
-
-/// What only exists in a module: the host's functions, and the linker's.
-#[cfg(target_arch = "wasm32")]
-mod module {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    /// The host's functions. Each only reads the bytes, before it returns.
-    mod env {
-        #[link(wasm_import_module = "env")]
-        unsafe extern "C" {
-            pub(super) fn send_message(recipient: i32, message: *const u8, length: usize);
-            pub(super) fn send_binary(recipient: i32, message: *const u8, length: usize);
-            pub(super) safe fn set_timer(ms_delay: u32);
-        }
-    }
-
-    unsafe extern "C" {
-        /// Written by the linker: runs every constructor of the module. That something calls it
-        /// also keeps the linker from wrapping each export in a call of its own to it.
-        fn __wasm_call_ctors();
-    }
-
-    /// Runs the module's constructors, the first time it is called. A host of the first generation
-    /// doesn't know `_initialize`, so `initialize` calls this too.
-    pub fn run_constructors() {
-        static DONE: AtomicBool = AtomicBool::new(false);
-        if !DONE.swap(true, Ordering::Relaxed) {
-            // SAFETY: called once, before any code of the service.
-            unsafe { __wasm_call_ctors() }
-        }
-    }
-
-    pub(crate) fn send_message(recipient: i32, message: &str) {
-        // SAFETY: the pointer and the length are those of a live `str`.
-        unsafe { env::send_message(recipient, message.as_ptr(), message.len()) }
-    }
-
-    pub(crate) fn send_binary(recipient: i32, message: &[u8]) {
-        // SAFETY: the pointer and the length are those of a live slice.
-        unsafe { env::send_binary(recipient, message.as_ptr(), message.len()) }
-    }
-
-    pub(crate) fn set_timer(ms_delay: u32) {
-        env::set_timer(ms_delay);
-    }
-}
-
-#[cfg(target_arch = "wasm32")]
-pub use module::run_constructors;
-#[cfg(target_arch = "wasm32")]
-pub(crate) use module::{send_binary, send_message, set_timer};

@@ -1,6 +1,6 @@
 //! Carrying a room over to new code: its state is told as JSON, and made of it again.
 
-use crate::boundary::Context;
+use crate::context::Context;
 use serde::{Serialize, de::DeserializeOwned};
 use stateroom::{
     ClientId, ServiceFailure, SimpleStateroomService, StateroomContext, StateroomService,

@@ -1,6 +1,6 @@
 //! The context of a service inside a module: what it asks for goes to the host's imports.
 
-use crate::boundary;
+use crate::host;
 use stateroom::{MessageRecipient, StateroomContext};
 
 /// Sends through the host.
@@ -10,17 +10,17 @@ pub struct HostContext {}
 impl StateroomContext for HostContext {
     fn send_message(&self, recipient: impl Into<MessageRecipient>, message: &str) {
         if let Some(recipient) = recipient.into().checked_encode_i32() {
-            boundary::send_message(recipient, message);
+            host::send_message(recipient, message);
         }
     }
 
     fn send_binary(&self, recipient: impl Into<MessageRecipient>, message: &[u8]) {
         if let Some(recipient) = recipient.into().checked_encode_i32() {
-            boundary::send_binary(recipient, message);
+            host::send_binary(recipient, message);
         }
     }
 
     fn set_timer(&self, ms_delay: u32) {
-        boundary::set_timer(ms_delay);
+        host::set_timer(ms_delay);
     }
 }

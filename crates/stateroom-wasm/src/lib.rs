@@ -56,6 +56,9 @@
 #[doc(hidden)]
 pub mod boundary;
 mod carry_over;
+mod context;
+#[cfg(target_arch = "wasm32")]
+mod host;
 #[cfg(target_arch = "wasm32")]
 mod host_context;
 pub mod prelude;
