@@ -1,7 +1,7 @@
 //! `stateroom new`: starts a project. A template is one of the repository's own examples, whose
 //! files are linked into `templates/`, with a `Cargo.toml` of its own.
 
-use crate::{config::FILE_NAME, failure::Failure, options::NewOptions, terminal};
+use crate::{config::FILE_NAME, failure::Failure, terminal};
 use anyhow::{Context, anyhow};
 use std::{
     fs,
@@ -46,6 +46,17 @@ impl Template {
             }
         }
     }
+}
+
+/// The options of `stateroom new`.
+#[derive(Debug, clap::Args)]
+pub struct NewOptions {
+    /// The project's name, and the folder to make; a path before the name is kept
+    #[arg(value_name = "NAME")]
+    pub path: PathBuf,
+    /// What to start from
+    #[arg(long, short, value_enum, default_value_t = Template::Counter)]
+    pub template: Template,
 }
 
 pub(crate) fn new(options: &NewOptions) -> anyhow::Result<()> {

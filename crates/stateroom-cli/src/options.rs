@@ -4,7 +4,7 @@ use crate::{
     HumanDuration,
     failure::EXIT_CODES,
     logging::LogFormat,
-    new::Template,
+    new::NewOptions,
     room_options::{ReplayOptions, RoomsOptions},
     settings::Settings,
 };
@@ -66,17 +66,6 @@ pub enum Subcommand {
         /// The shell.
         shell: Shell,
     },
-}
-
-/// The options of `stateroom new`.
-#[derive(Debug, Args)]
-pub struct NewOptions {
-    /// The project's name, and the folder to make; a path before the name is kept
-    #[arg(value_name = "NAME")]
-    pub path: PathBuf,
-    /// What to start from
-    #[arg(long, short, value_enum, default_value_t = Template::Counter)]
-    pub template: Template,
 }
 
 /// Which project to build, and how.
