@@ -10,7 +10,7 @@ mod run;
 mod script;
 
 use crate::preload::{KINDS, can_happen};
-use run::Run;
+use run::{LEVELS, Run};
 use std::{
     sync::{
         Mutex,
@@ -24,8 +24,6 @@ const AT_ONCE: usize = 2;
 
 /// How many runs there are where not all of them are asked for.
 const SAMPLE: usize = 48;
-
-const LEVELS: [&str; 2] = ["power-loss", "crash"];
 
 #[test]
 fn whatever_call_fails_or_is_the_last_nothing_is_lost_that_was_told() {

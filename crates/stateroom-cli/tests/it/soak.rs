@@ -21,14 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::time::{sleep, timeout};
-use visitors::Visitors;
-
-/// What is done in the rooms; the number of each is its place.
-const ROOMS: [&str; 6] = ["ticking", "busy", "lively", "quiet", "dear", "large"];
-const TICKING: usize = 0;
-const QUIET: usize = 3;
-const DEAR: usize = 4;
-const LARGE: usize = 5;
+use visitors::{LARGE, ROOMS, TICKING, Visitors};
 
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);

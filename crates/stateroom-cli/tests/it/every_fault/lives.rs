@@ -2,8 +2,8 @@
 //! that has failed somebody.
 
 use super::{
-    run::{PATIENCE, rooms},
-    script::{DELETED, ROOMS, Script},
+    run::rooms,
+    script::{DELETED, PATIENCE, ROOMS, Script},
 };
 use crate::{
     kept::ledger,

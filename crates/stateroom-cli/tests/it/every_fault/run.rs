@@ -1,17 +1,17 @@
 //! One run: lives of a server with a fault in one of their calls, then two without, in which all is
 //! compared.
 
-use super::script::{DELETED, ROOMS, Script, TIMER};
+use super::script::{DELETED, PATIENCE, ROOMS, Script, TIMER};
 use crate::{
     kept::{Site, ledger},
     ledgers::{Known, Stop, TICK, Talker, Visit},
     preload::{Fault, cached},
     process::{Running, stateroom},
 };
-use std::{fmt, process::Command, time::Duration};
+use std::{fmt, process::Command};
 
-/// Longer than any answer takes, also where something has to be tried again.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// What rooms survive in a run.
+pub(super) const LEVELS: [&str; 2] = ["power-loss", "crash"];
 
 /// In which call of how rooms are kept something happens, and what.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ impl Run {
     pub(super) fn parse(text: &str) -> Option<Run> {
         let mut parts = text.split('/');
         let named = parts.next()?;
-        let level = super::LEVELS.into_iter().find(|level| *level == named)?;
+        let level = LEVELS.into_iter().find(|level| *level == named)?;
         let call = parts.next()?.parse().ok()?;
         Some(Run::new(level, call, parts.next()?))
     }

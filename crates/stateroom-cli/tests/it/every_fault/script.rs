@@ -1,6 +1,5 @@
 //! What clients do in the lives of a server in which something fails: the same each time.
 
-use super::run::PATIENCE;
 use crate::{
     kept::Site,
     ledgers::{Stop, TICK, Talker, Visit},
@@ -16,6 +15,9 @@ const BUSY: usize = 1;
 const LARGE: usize = 2;
 pub(super) const TIMER: usize = 3;
 pub(super) const DELETED: usize = 4;
+
+/// Longer than any answer takes, also where something has to be tried again.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much the large room holds, in KiB.
 const BALLAST: u32 = 300;

@@ -1,6 +1,5 @@
 //! Clients who come, talk and go, as long as their server lives.
 
-use super::{DEAR, LARGE, QUIET, ROOMS};
 use crate::ledgers::{Talker, Visit};
 use fastrand::Rng;
 use futures_util::SinkExt as _;
@@ -12,6 +11,13 @@ use std::{
     time::Duration,
 };
 use tokio::{task::JoinHandle, time::sleep_until};
+
+/// What is done in the rooms; the number of each is its place.
+pub(super) const ROOMS: [&str; 6] = ["ticking", "busy", "lively", "quiet", "dear", "large"];
+pub(super) const TICKING: usize = 0;
+const QUIET: usize = 3;
+const DEAR: usize = 4;
+pub(super) const LARGE: usize = 5;
 
 const PER_ROOM: usize = 3;
 
