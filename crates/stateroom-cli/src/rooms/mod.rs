@@ -1,5 +1,6 @@
 //! `stateroom rooms`: what is kept of rooms, for people to see and handle.
 
+mod carry_out;
 mod change;
 mod list;
 mod show;
@@ -9,30 +10,14 @@ use crate::{
     config::Config,
     failure::Failure,
     keeping::{self, Whose},
-    room_options::{RoomsCommand, RoomsOptions, StoreOptions},
+    room_options::StoreOptions,
     short,
 };
 use anyhow::{Context, anyhow};
 use stateroom_store::{Durability, ExportedRoom, FileReader, FileStore, StoreError};
 use std::path::PathBuf;
 
-pub(crate) fn rooms(options: &RoomsOptions) -> anyhow::Result<()> {
-    let place = Place::find(&options.store)?;
-    match &options.command {
-        None => list::list(&place, options.json),
-        Some(RoomsCommand::Show(show)) => show::show(&place, show, options.json || show.json),
-        Some(_) if options.json => {
-            Err(anyhow!("--json is for the list of rooms and for show").context(Failure::Usage))
-        }
-        Some(RoomsCommand::Delete { rooms }) => change::delete(&place, rooms),
-        Some(RoomsCommand::Restart(restart)) => change::restart(&place, restart),
-        Some(RoomsCommand::Export { room, file }) => {
-            transport::export(&place, room, file.as_deref())
-        }
-        Some(RoomsCommand::Import(import)) => transport::import(&place, import),
-    }
-}
-
+pub(crate) use carry_out::rooms;
 pub(crate) use transport::read_file;
 
 /// Where rooms are kept, and what `stateroom.toml` says.
