@@ -1,6 +1,6 @@
 //! A thread that makes what sleeping rooms keep smaller, off the rooms' own way.
 
-use crate::{health::Health, priority};
+use crate::{counters::Totals, health::Health, priority};
 use stateroom::Compression;
 use std::{
     io,
@@ -24,7 +24,8 @@ pub(crate) struct Compressor {
 }
 
 impl Compressor {
-    pub(crate) fn start(health: &Arc<Health>) -> io::Result<Self> {
+    /// Begins the thread, which tells `totals` what it has counted.
+    pub(crate) fn start(health: &Arc<Health>, totals: Arc<Totals>) -> io::Result<Self> {
         let (work, receiver) = channel::<Compression>();
         let waiting = Arc::new(AtomicUsize::new(0));
         thread::Builder::new().name("compressor".to_owned()).spawn({
@@ -35,6 +36,7 @@ impl Compressor {
                 for compression in receiver {
                     waiting.fetch_sub(1, Relaxed);
                     compression.run();
+                    totals.collect(usize::MAX);
                 }
             }
         })?;

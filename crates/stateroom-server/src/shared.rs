@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) compressor: Compressor,
     pub(crate) client_lines: ClientLines,
     /// What was counted on messages' way.
-    pub(crate) totals: Totals,
+    pub(crate) totals: Arc<Totals>,
     /// Requests that were refused.
     pub(crate) refusals: ByReason,
     /// Events that services failed at, by [`summary`](stateroom::ServiceFailure::summary).
@@ -77,7 +77,8 @@ impl Shared {
             *time = (*time).min(FOR_EVER);
         }
         let health = Arc::new(Health::default());
-        let compressor = Compressor::start(&health)?;
+        let totals = Arc::new(Totals::new(threads));
+        let compressor = Compressor::start(&health, totals.clone())?;
         let read_limits = ReadLimits {
             message_bytes: config.max_message_bytes,
             unfinished: Arc::new(Unfinished::new(config.max_unfinished_bytes)),
@@ -95,7 +96,7 @@ impl Shared {
             queue_limits,
             compressor,
             client_lines: ClientLines::default(),
-            totals: Totals::new(threads),
+            totals,
             refusals: ByReason::default(),
             failed_events: ByReason::default(),
             dropped_log_lines,

@@ -58,7 +58,7 @@ impl Monitor for FileMonitor {
         let state = self.shared.lock();
         state.check_open()?;
         let no_next = state.no_next.clone().filter(|_| state.next.is_none());
-        let refused = state.refused.clone();
+        let refused = state.refused.clone().or(state.no_checkpoint.clone());
         drop(state);
         // A file that was just left behind may be gone, so it is looked twice.
         let found = self.look_for_files().or_else(|_| self.look_for_files());

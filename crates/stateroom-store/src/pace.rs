@@ -6,6 +6,9 @@ use std::time::Duration;
 /// The longest that one append waits.
 pub(crate) const LONGEST: Duration = Duration::from_millis(20);
 
+/// While the checkpoint cannot go on, nothing more is written when so many files wait for it.
+pub(crate) const MOST_FILES: u64 = 3;
+
 /// So many bytes a second are let through when it begins to lag.
 const QUICKEST: f64 = 400e6;
 

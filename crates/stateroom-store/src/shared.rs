@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) moved: Option<StoreError>,
     /// Why the last record was not written, until one is.
     pub(crate) refused: Option<StoreError>,
+    /// Why the checkpoint cannot go on, as long as that is so: the log does not become shorter meanwhile.
+    pub(crate) no_checkpoint: Option<StoreError>,
     /// The first failure that was final.
     pub(crate) failure: Option<StoreError>,
     /// Whether the checkpoint's thread is to end.
@@ -95,6 +97,7 @@ impl Shared {
             no_next: None,
             moved: None,
             refused: None,
+            no_checkpoint: None,
             failure: None,
             stop: false,
         };

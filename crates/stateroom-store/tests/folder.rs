@@ -268,6 +268,39 @@ fn space_comes_back_in(folder: &Path, mut store: FileStore) {
     }
 }
 
+/// A byte of the first record of a file, behind the header.
+const IN_THE_FIRST_HEAD: usize = 96 + 10;
+
+#[test]
+fn a_checkpoint_that_cannot_go_on_is_told_and_the_log_does_not_grow_without_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = open_small(folder.path());
+    let monitor = store.monitor();
+    store.commit(&[snapshot("a", 0, b"")]).expect("committed");
+    let damaged = log_files(folder.path()).pop().expect("a file");
+    flip(&damaged, IN_THE_FIRST_HEAD);
+    let mut at = 0;
+    let refused = loop {
+        match store.commit(&[append("a", at, 1, &[1; 200])]) {
+            Ok(()) => at += 1,
+            Err(error) => break error,
+        }
+        let _ = store.checkpoint_step();
+        assert!(at < 1_000, "nothing is refused");
+        assert!(monitor.figures().log_bytes < 6 * 2_000, "{:?}", monitor.figures());
+    };
+    assert!(at > 10, "{refused} after {at} events");
+    assert!(matches!(refused, StoreError::Unreadable { .. }), "{refused}");
+    assert_eq!(monitor.check().expect_err("it cannot go on").to_string(), refused.to_string());
+
+    // As when a disk can be read again.
+    flip(&damaged, IN_THE_FIRST_HEAD);
+    while store.checkpoint_step().expect("a step") {}
+    monitor.check().expect("all is well");
+    store.commit(&[append("a", at, 1, &[1; 200])]).expect("committed");
+    assert_eq!(events(&store, "a"), at + 1);
+}
+
 #[test]
 fn the_database_gets_smaller_when_rooms_are_gone() {
     let folder = tempfile::tempdir().expect("a folder");

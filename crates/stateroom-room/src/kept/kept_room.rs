@@ -243,6 +243,11 @@ impl<S: StateroomService> KeptRoom<S> {
         self.pace.want();
     }
 
+    /// Notes how many bytes its state has that is kept.
+    pub fn state_has(&mut self, bytes: usize) {
+        self.pace.state_has(bytes);
+    }
+
     /// Notes how long it took to take its state.
     pub fn took_to_save(&mut self, time: Duration) {
         self.pace.took_to_save(time);

@@ -20,7 +20,8 @@ const MOST_EVENTS: u64 = 4_096;
 /// How many bytes of journal.
 const MOST_BYTES: usize = 512 * 1024;
 
-/// A journal of so many bytes is worth a state of its own when the store would copy it.
+/// A journal of so many bytes, and at least as many as the state has, is worth a state of its own when the
+/// store would copy it.
 const WORTH_A_STATE: usize = 8 * 1024;
 
 /// What a room has done since its state was last taken.
@@ -32,6 +33,8 @@ pub(crate) struct Pace {
     bytes: usize,
     /// How long it took to take the state.
     saving: Duration,
+    /// How many bytes the last state has that was kept.
+    state_bytes: usize,
     /// Whether the store would have to copy the journal.
     is_wanted: bool,
 }
@@ -64,6 +67,10 @@ impl Pace {
         self.saving = time;
     }
 
+    pub(crate) fn state_has(&mut self, bytes: usize) {
+        self.state_bytes = bytes;
+    }
+
     /// Whether a room that has heard so many events should be saved.
     pub(crate) fn is_due(&self, events: u64) -> bool {
         let since = events.saturating_sub(self.at);
@@ -73,7 +80,7 @@ impl Pace {
             && (self.computing >= computing
                 || since >= MOST_EVENTS
                 || self.bytes >= MOST_BYTES
-                || self.is_wanted && self.bytes >= WORTH_A_STATE)
+                || self.is_wanted && self.bytes >= WORTH_A_STATE.max(self.state_bytes))
     }
 }
 
@@ -108,6 +115,17 @@ mod tests {
         pace.start_over(1);
         pace.recorded(WORTH_A_STATE);
         assert!(!pace.is_due(2), "once");
+    }
+
+    #[test]
+    fn a_state_that_is_larger_than_the_journal_is_not_wanted() {
+        let mut pace = Pace::since(0);
+        pace.state_has(2 * WORTH_A_STATE);
+        pace.recorded(2 * WORTH_A_STATE - 1);
+        pace.want();
+        assert!(!pace.is_due(1));
+        pace.recorded(1);
+        assert!(pace.is_due(1));
     }
 
     #[test]

@@ -86,6 +86,19 @@ impl<S: StateroomService> KeptRoom<S> {
         Some(state)
     }
 
+    /// The room's state, for the moment before its end: it is to be kept after all that was submitted, and
+    /// after a state that may be on its way. With it is kept what could not be submitted any more. `None` if
+    /// it can't be saved now.
+    pub fn take_last_state(&mut self) -> Option<RoomState> {
+        if self.failed.is_some() || self.forgetting != Forgetting::No {
+            return None;
+        }
+        let state = self.room.as_mut()?.state()?;
+        (self.first, self.saving) = (None, true);
+        self.pace.start_over(state.at);
+        Some(state)
+    }
+
     /// Says that its state after `at` events is durable.
     pub fn state_kept(&mut self, at: u64) {
         self.saved = Some(at);

@@ -127,11 +127,13 @@ impl Keeper {
         if self.at_once && !group.is_empty() {
             // Whoever has the committer now may be at it for long.
             if let Ok(mut committer) = self.shared.committer.try_lock() {
-                // A state may follow from events that the thread has yet to commit.
-                let is_idle = self.shared.sent.load(Relaxed) == 0;
-                let is_quick =
-                    |request: &Request| is_of_events(request) || is_idle && is_small_state(request);
-                let (quick, others) = group.into_iter().partition(is_quick);
+                // A state may follow from what is left to the thread, now or before.
+                let mut is_left = self.shared.sent.load(Relaxed) > 0;
+                let (quick, others) = group.into_iter().partition(|request| {
+                    let is_quick = is_of_events(request) || !is_left && is_small_state(request);
+                    is_left |= !is_quick;
+                    is_quick
+                });
                 let told = self.shared.commit(&mut committer, quick);
                 answers =
                     told.into_iter().map(|(address, answer)| (address.room, answer)).collect();

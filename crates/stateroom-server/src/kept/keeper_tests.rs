@@ -36,7 +36,7 @@ fn event(follows: u64) -> Request {
 fn state_of(room: &str, at: u64) -> Request {
     let (room, module, vitals) = (room.into(), ModuleHash([7; 32]), Vitals::default());
     let snapshot = Write::Snapshot { room, at, module, state: Vec::new(), vitals };
-    request(snapshot, Answer::StateKept { at })
+    request(snapshot, Answer::StateKept { at, bytes: 0 })
 }
 
 fn state(at: u64) -> Request {
@@ -115,4 +115,23 @@ fn a_state_overtakes_no_event_that_was_left_to_the_thread() {
     keeper.finish();
     assert!(!keeper.is_broken());
     assert_eq!(reader.load("lobby").unwrap().unwrap().tail, []);
+}
+
+#[test]
+fn a_state_overtakes_no_event_that_is_left_to_the_thread_with_it() {
+    let store = MemoryStore::new();
+    let mut reader = store.reader().unwrap();
+    let guard = Arc::new(Health::default()).guard("keeper");
+    let keeper = Keeper::start(Box::new(store), true, 1, Arc::new(Nobody), guard).unwrap();
+    keeper.keep_now(state(0).writes).unwrap();
+    // An event that failed is set aside, which may take long.
+    let mut request = event(0);
+    let (room, reason, event) = ("lobby".into(), "it trapped".to_owned(), vec![7; 3]);
+    request.writes.push(Write::Quarantine { room, at: 1, time: 0, reason, event });
+    keeper.gather(0, request);
+    keeper.request_after(0, state(1));
+    keeper.pass_on(0);
+    keeper.finish();
+    assert_eq!(reader.quarantined("lobby").unwrap().len(), 1);
+    assert_eq!(reader.load("lobby").unwrap().unwrap().events(), 1);
 }

@@ -16,6 +16,8 @@ pub(crate) enum Answer {
     StateKept {
         /// How many.
         at: u64,
+        /// How many bytes it has.
+        bytes: usize,
     },
     /// Its state could not be saved now, which harms nobody.
     StateNotKept,

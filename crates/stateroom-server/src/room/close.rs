@@ -48,10 +48,14 @@ impl<F: RoomFactory> DrivenRoom<F> {
         self.submit();
         if let Some(kept) = self.core.kept() {
             if !kept.save_for_good(&self.id) {
-                tracing::warn!(
-                    room = &*self.id,
-                    "the room's state is not saved; it comes back from what it has heard"
-                );
+                let room = &*self.id;
+                match kept.archive.records_events() {
+                    true => tracing::warn!(
+                        room,
+                        "the room's state is not saved; it comes back from what it has heard"
+                    ),
+                    false => tracing::error!(room, "the room could not be saved"),
+                }
             }
             return;
         }

@@ -127,6 +127,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
         self.core.is_awake()
     }
 
+    /// Whether it is kept as it is.
+    pub(crate) fn is_saved(&self) -> bool {
+        matches!(&self.core, Core::Kept(kept) if kept.room.is_saved())
+    }
+
     pub(crate) fn is_in_memory(&self) -> bool {
         self.core.room().is_some()
     }

@@ -29,7 +29,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 self.carry_out_commands(turn);
                 self.let_go_of_the_answered(now);
             }
-            Answer::StateKept { at } => kept.room.state_kept(at),
+            Answer::StateKept { at, bytes } => {
+                kept.room.state_has(bytes);
+                kept.room.state_kept(at);
+            }
             Answer::StateNotKept => {
                 kept.room.state_not_kept();
                 kept.asleep_since = kept.asleep_since.map(|_| now);

@@ -8,7 +8,7 @@ use crate::{
         archive::{Archive, OpenFailure},
         code::Code,
         keeper::Keeper,
-        requests::{Answer, Request},
+        requests::{Answer, Request, bytes_of},
     },
     names::Address,
     shared::Shared,
@@ -150,7 +150,8 @@ impl<F: RoomFactory> Kept<F> {
         if self.room.is_saved() {
             return true;
         }
-        let Some(state) = self.room.take_state() else { return false };
+        // A state may be on its way, of before what the room has heard since.
+        let Some(state) = self.room.take_last_state() else { return false };
         let vitals = vitals(&self.room);
         match snapshot(id, state, &self.code, vitals) {
             Ok(write) => {
@@ -219,8 +220,10 @@ fn keep_state<F>(
     let at = state.at;
     match snapshot(id, state, code, vitals) {
         Ok(write) => {
-            let then = Some((from, Answer::StateKept { at }));
-            keeper.request_after(from.shard, Request { writes: vec![write], then });
+            let mut request = Request { writes: vec![write], then: None };
+            let bytes = bytes_of(&request);
+            request.then = Some((from, Answer::StateKept { at, bytes }));
+            keeper.request_after(from.shard, request);
         }
         Err(error) => {
             tracing::error!(room = &**id, error, "the room stays in memory");

@@ -161,6 +161,12 @@ impl<F: RoomFactory> RoomSlots<F> {
         }
     }
 
+    /// The ids of the rooms that are not saved as they are. One that has its turn may be.
+    pub(crate) fn unsaved(&self) -> impl Iterator<Item = &str> {
+        let is_saved = |slot: &Slot<F>| slot.room.as_ref().is_some_and(|room| room.is_saved());
+        self.slots.iter().filter(move |(_, slot)| !is_saved(slot)).map(|(_, slot)| &*slot.id)
+    }
+
     /// Asks something of every room.
     pub(crate) fn order_all(&mut self, order: impl Fn() -> Order<F>) {
         let keys: Vec<RoomKey> = self.by_id.values().copied().collect();

@@ -72,6 +72,12 @@ impl Checkpoint {
     /// Does one small step, and tells whether there may be more to do. `all` takes the file too that is
     /// written to.
     pub(crate) fn step(&mut self, all: bool) -> Result<bool, StoreError> {
+        let done = self.try_step(all);
+        self.shared.lock().no_checkpoint = done.as_ref().err().cloned();
+        done
+    }
+
+    fn try_step(&mut self, all: bool) -> Result<bool, StoreError> {
         self.shared.lock().check_open()?;
         if self.shared.lock().next.is_none() && !all {
             self.make_next();

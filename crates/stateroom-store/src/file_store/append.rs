@@ -64,7 +64,7 @@ impl FileStore {
             if record.is_empty() {
                 return Ok(());
             }
-            self.wait_for_the_checkpoint(composed.bytes() + composed.large);
+            self.wait_for_the_checkpoint(composed.bytes() + composed.large)?;
             #[cfg(feature = "faults")]
             self.before_append(&composed);
             self.writer.append(&composed)
@@ -96,15 +96,25 @@ impl FileStore {
         }
     }
 
-    fn wait_for_the_checkpoint(&self, bytes: u64) {
-        if self.shared.options.thread {
-            let segment = self.shared.options.segment_bytes;
-            let delay = pace::delay(run::behind(&self.shared), segment, bytes);
-            if !delay.is_zero() {
-                self.shared.wake.notify_all();
-                thread::sleep(delay);
-            }
+    /// Waits a little while the checkpoint lags. An error says that it cannot go on, and that the log is as
+    /// long as it may become.
+    fn wait_for_the_checkpoint(&self, bytes: u64) -> Result<(), StoreError> {
+        let segment = self.shared.options.segment_bytes;
+        let behind = run::behind(&self.shared);
+        if behind > pace::MOST_FILES * segment
+            && let Some(error) = self.shared.lock().no_checkpoint.clone()
+        {
+            return Err(error);
         }
+        if !self.shared.options.thread {
+            return Ok(());
+        }
+        let delay = pace::delay(behind, segment, bytes);
+        if !delay.is_zero() {
+            self.shared.wake.notify_all();
+            thread::sleep(delay);
+        }
+        Ok(())
     }
 }
 

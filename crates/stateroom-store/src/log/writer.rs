@@ -107,7 +107,9 @@ impl Writer {
         state.index.take(record);
         drop(state);
         let segment_bytes = self.shared.options.segment_bytes;
-        if !self.is_nearly_full && end >= segment_bytes - segment_bytes / NEARLY_FULL {
+        if !self.is_nearly_full
+            && self.current.bytes() >= segment_bytes - segment_bytes / NEARLY_FULL
+        {
             self.is_nearly_full = true;
             self.states_wanted += 1;
         }

@@ -16,7 +16,7 @@ use crate::{
     checkpoint::database::Database,
     failure,
     files::{Files, read_all},
-    log::{entry::Body, large, segment::Segment, writer::file_name},
+    log::{entry::Body, large, layout::HEADER_BYTES, segment::Segment, writer::file_name},
     options::Options,
     shared::Begun,
 };
@@ -78,6 +78,10 @@ pub(crate) fn recover(
         .create_folder(&large_folder)
         .map_err(|error| failure::of_opening(&large_folder, error))?;
 
+    // What it might have told has been heard by now. Else recoveries that are cut off would pile up.
+    for file in found.iter().filter(|file| is_unfinished(file)) {
+        let _ = files.remove(&file.path);
+    }
     let begun_at = begin::begin_file(files, &log, &listed, &found, &chain, durability, boot)?;
     let NewFile { segment, checks } = begun_at;
     let epoch = segment.header.epoch;
@@ -125,6 +129,11 @@ pub(crate) fn read_files(
     numbers.into_iter().map(read).collect()
 }
 
+/// Whether a file was made by a recovery that did not come to its end, or ahead: it never had a header.
+fn is_unfinished(file: &LogFile) -> bool {
+    file.bytes.iter().take(HEADER_BYTES).all(|byte| *byte == 0)
+}
+
 /// Removes what nobody needs: files that the checkpoint or the new file stand for, the oldest first, files
 /// that were made ahead, and large ones that are named by nobody. What can't be removed stays.
 fn clear_away(
@@ -142,6 +151,7 @@ fn clear_away(
     }
     for file in found {
         if !segments.iter().any(|segment| segment.path == file.path)
+            && !is_unfinished(file)
             && files.remove(&file.path).is_err()
         {
             break;
