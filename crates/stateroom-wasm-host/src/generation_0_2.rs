@@ -27,7 +27,7 @@ pub(crate) struct NamedFunctions {
 }
 
 impl NamedFunctions {
-    /// Takes the functions of `instance`, which [`check`](crate::check) has found to be there.
+    /// Takes the functions of `instance`, which [`interface`](crate::interface) has found to be there.
     pub(crate) fn find(
         store: &mut Store<HostState>,
         instance: &Instance,

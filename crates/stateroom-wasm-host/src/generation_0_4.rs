@@ -34,7 +34,7 @@ pub(crate) struct EncodedMessages {
 }
 
 impl EncodedMessages {
-    /// Takes the functions of `instance`, which [`check`](crate::check) has found to be there.
+    /// Takes the functions of `instance`, which [`interface`](crate::interface) has found to be there.
     pub(crate) fn find(
         store: &mut Store<HostState>,
         instance: &Instance,

@@ -1,8 +1,8 @@
 //! The guest in an instance, of whichever generation it is.
 
 use crate::{
-    check::Generation, event::Event, fault::Fault, generation_0_2::NamedFunctions,
-    generation_0_4::EncodedMessages, host_state::HostState, lent::Lent,
+    event::Event, fault::Fault, generation_0_2::NamedFunctions, generation_0_4::EncodedMessages,
+    host_state::HostState, interface::Generation, lent::Lent,
 };
 use wasmtime::{Instance, Store};
 

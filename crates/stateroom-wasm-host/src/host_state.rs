@@ -114,9 +114,7 @@ impl HostState {
         }
         Ok(UpdateDeadline::Continue(1))
     }
-}
 
-impl HostState {
     /// The setting that bounds the CPU time of the event, and what it says.
     fn cpu_time(&self) -> (&'static str, Option<Duration>) {
         if self.replaying {

@@ -72,6 +72,7 @@ mod image;
 mod imports;
 mod instance;
 mod instantiate;
+mod interface;
 mod lent;
 mod load;
 mod memory;

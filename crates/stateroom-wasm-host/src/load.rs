@@ -3,14 +3,14 @@
 use crate::{
     WasmEngine, bounds,
     cache::{Cache, Key},
-    carry_over,
-    check::{self, Generation},
+    carry_over, check,
     config::HostConfig,
     engine::EngineInner,
     error::LoadError,
     factory::WasmHostFactory,
     features,
     image::Image,
+    interface::{self, Generation},
     module::LoadedModule,
     precompiled, prepare, trial, wasi,
 };
@@ -81,13 +81,13 @@ impl WasmEngine {
             let binary = prepared_binary(name, bytes, limits)?;
             self.compile(&binary).map_err(|error| not_compiled(name, &binary, &error))?
         };
-        let generation = check::check_interface(name, &wasm)?;
+        let generation = interface::check(name, &wasm)?;
         let prepared = prepare::read(&wasm).ok_or_else(|| LoadError::ForeignPrecompiled {
             module: name.into(),
             reason: "its rooms could not sleep".into(),
         })?;
         let mut linker = inner.linker.clone();
-        // Whatever else a module may import is of WASI, see `check`.
+        // Whatever else a module may import is of WASI, see `interface`.
         linker.define_unknown_imports_as_traps(&wasm).map_err(|error| not_wasm(name, &error))?;
         let instance =
             linker.instantiate_pre(&wasm).map_err(|error| LoadError::WrongSignature {

@@ -3,9 +3,9 @@
 use crate::{
     bounds::{self, PAGE_BYTES},
     can_sleep::CannotSleep,
-    check::Generation,
     host_state::HostState,
     image::Image,
+    interface::Generation,
     saved_state::Wanted,
 };
 use stateroom::CodeVersion;

@@ -28,7 +28,7 @@ const GLOBAL: &str = "stateroom:global:";
 const CANNOT_SLEEP: &str = "stateroom:cannot-sleep:";
 
 /// Gives `binary` the exports above. A module without a memory or exports stays as it is, for
-/// [`check`](crate::check) to say what it lacks.
+/// [`interface`](crate::interface) to say what it lacks.
 pub(crate) fn prepare(module: &str, binary: &[u8]) -> Result<Vec<u8>, LoadError> {
     let not_wasm = |reason: String| LoadError::NotWasm { module: module.into(), reason };
     let found = find(binary).map_err(|error| not_wasm(error.to_string()))?;
