@@ -6,7 +6,7 @@ use crate::{
     checkpoint::{database, schema},
     failure,
     faults::{Deliberate, is_on},
-    files::{Files, OpenFile, read_all},
+    files::{Bytes, Files, OpenFile, read_all},
     index::Index,
     log::{compose::Known, segment::Segment, writer::file_name},
     recovery::{
@@ -21,8 +21,7 @@ use crate::{
 use rusqlite::Connection;
 use std::{
     collections::HashMap,
-    fmt,
-    io::{self, IoSlice},
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -215,50 +214,6 @@ impl FileReader {
         let of_query = |error| Missed::Error(failure::of_query(&path, &error));
         connection.execute_batch("BEGIN").map_err(of_query)?;
         Ok(schema::check(&connection, &path)?.then_some(connection))
-    }
-}
-
-/// The bytes of a file, as they were.
-#[derive(Debug)]
-pub(crate) struct Bytes(pub(crate) Arc<Vec<u8>>);
-
-impl OpenFile for Bytes {
-    fn write_at(&self, _: &[IoSlice<'_>], _: u64) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..));
-        let rest = rest.unwrap_or_default();
-        let length = rest.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..length), rest.get(..length)) {
-            to.copy_from_slice(from);
-        }
-        Ok(length)
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-
-    fn allocate(&self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn truncate(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        Ok(false)
-    }
-
-    fn identity(&self) -> io::Result<Option<(u64, u64)>> {
-        Ok(None)
     }
 }
 

@@ -1,11 +1,13 @@
 //! What a store asks of a disk: files, folders and the checkpoint's database. The real ones, and a
 //! simulated disk with a seed, so that recovery, log and checkpoint are the same code on both.
 
+mod bytes;
 mod real;
 mod real_database;
 #[cfg(feature = "simulate")]
 mod simulated;
 
+pub(crate) use bytes::Bytes;
 pub use real::RealFiles;
 #[cfg(feature = "simulate")]
 pub use simulated::{Chances, SimFiles};
