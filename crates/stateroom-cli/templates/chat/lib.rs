@@ -1,1 +1,215 @@
-../../../../examples/chat/src/lib.rs
+//! A chat: names, who is here, and what was said before one came.
+//!
+//! The room and its clients speak JSON: a client sends `FromClient` and hears `ToClient`.
+
+use serde::{Deserialize, Serialize};
+use stateroom_wasm::prelude::*;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many messages are kept for those who come later.
+const MAX_HISTORY: usize = 100;
+/// The longest name, in characters.
+const MAX_NAME: usize = 24;
+/// The longest message, in characters.
+const MAX_TEXT: usize = 1000;
+
+/// The room.
+#[stateroom_wasm]
+#[derive(Default, Serialize)]
+pub struct Chat {
+    people: BTreeMap<u32, String>,
+    history: VecDeque<Message>,
+}
+
+/// What somebody said. The name is kept with it, for its bearer may have left since.
+#[derive(Clone, Serialize)]
+struct Message {
+    client: u32,
+    name: String,
+    text: String,
+}
+
+/// What a client may send.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum FromClient {
+    /// `{"type": "join", "name": "Ada"}`; joining again changes the name.
+    Join { name: String },
+    /// `{"type": "say", "text": "Hello"}`
+    Say { text: String },
+}
+
+/// What a client hears.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ToClient<'a> {
+    /// The whole state, the first that each client hears.
+    Welcome {
+        you: u32,
+        room: &'a Chat,
+    },
+    Joined {
+        client: u32,
+        name: String,
+    },
+    Left {
+        client: u32,
+    },
+    Said(Message),
+    /// Why what the client sent was not accepted.
+    Refused {
+        reason: String,
+    },
+}
+
+impl SimpleStateroomService for Chat {
+    fn new(_room_id: &str, _context: &impl StateroomContext) -> Self {
+        Chat::default()
+    }
+
+    fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
+        send(context, client, &ToClient::Welcome { you: client.0, room: self });
+    }
+
+    fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {
+        if self.people.remove(&client.0).is_some() {
+            send(context, MessageRecipient::Broadcast, &ToClient::Left { client: client.0 });
+        }
+    }
+
+    fn message(&mut self, client: ClientId, message: &str, context: &impl StateroomContext) {
+        match self.hear(client.0, message) {
+            Ok(news) => send(context, MessageRecipient::Broadcast, &news),
+            Err(reason) => send(context, client, &ToClient::Refused { reason }),
+        }
+    }
+}
+
+impl Chat {
+    /// Takes in what `client` sent and says what everyone should hear of it, or why it is refused.
+    fn hear(&mut self, client: u32, message: &str) -> Result<ToClient<'static>, String> {
+        match serde_json::from_str(message).map_err(|error| error.to_string())? {
+            FromClient::Join { name } => {
+                let name = checked("A name", &name, MAX_NAME)?;
+                self.people.insert(client, name.clone());
+                Ok(ToClient::Joined { client, name })
+            }
+            FromClient::Say { text } => {
+                let text = checked("A message", &text, MAX_TEXT)?;
+                let name = self.people.get(&client).ok_or("Join before you speak.")?.clone();
+                let message = Message { client, name, text };
+                self.history.push_back(message.clone());
+                if self.history.len() > MAX_HISTORY {
+                    self.history.pop_front();
+                }
+                Ok(ToClient::Said(message))
+            }
+        }
+    }
+}
+
+/// `text` without the space around it, unless nothing remains or it is too long.
+fn checked(what: &str, text: &str, max: usize) -> Result<String, String> {
+    match text.trim() {
+        "" => Err(format!("{what} can't be empty.")),
+        text if text.chars().count() > max => Err(format!("{what} has at most {max} characters.")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn send(
+    context: &impl StateroomContext,
+    recipient: impl Into<MessageRecipient>,
+    message: &ToClient,
+) {
+    let json = serde_json::to_string(message).expect("numbers and text are always valid JSON");
+    context.send_message(recipient, &json);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use stateroom_wasm::{MessageRecipient::Broadcast, TestContext};
+
+    const ADA: ClientId = ClientId(1);
+    const BOB: ClientId = ClientId(2);
+
+    /// A room and what it has sent, as JSON.
+    struct Room(Chat, TestContext);
+
+    impl Room {
+        fn new() -> Self {
+            let context = TestContext::new();
+            Room(Chat::new("lobby", &context), context)
+        }
+
+        fn say(&mut self, client: ClientId, message: &Value) -> (MessageRecipient, Value) {
+            self.0.message(client, &message.to_string(), &self.1);
+            self.sent()
+        }
+
+        fn sent(&self) -> (MessageRecipient, Value) {
+            let sent = self.1.take();
+            let [sent] = sent.as_slice() else { panic!("one message, not {sent:?}") };
+            (sent.recipient, serde_json::from_str(sent.message.text().unwrap()).unwrap())
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_heard_by_everyone_and_by_those_who_come_later() {
+        let mut room = Room::new();
+        let joined = room.say(ADA, &json!({"type": "join", "name": " Ada "}));
+        assert_eq!(joined, (Broadcast, json!({"type": "joined", "client": 1, "name": "Ada"})));
+
+        let said = room.say(ADA, &json!({"type": "say", "text": "Hello"}));
+        let message = json!({"type": "said", "client": 1, "name": "Ada", "text": "Hello"});
+        assert_eq!(said, (Broadcast, message));
+
+        room.0.connect(BOB, &room.1);
+        let history = json!([{"client": 1, "name": "Ada", "text": "Hello"}]);
+        let state = json!({"people": {"1": "Ada"}, "history": history});
+        assert_eq!(room.sent(), (BOB.into(), json!({"type": "welcome", "you": 2, "room": state})));
+    }
+
+    #[test]
+    fn those_who_leave_are_missed_if_they_had_joined() {
+        let mut room = Room::new();
+        room.say(ADA, &json!({"type": "join", "name": "Ada"}));
+
+        room.0.disconnect(BOB, &room.1);
+        room.0.disconnect(ADA, &room.1);
+
+        assert_eq!(room.sent(), (Broadcast, json!({"type": "left", "client": 1})));
+    }
+
+    #[test]
+    fn only_the_last_messages_are_kept() {
+        let mut room = Room::new();
+        room.say(ADA, &json!({"type": "join", "name": "Ada"}));
+        for n in 0..MAX_HISTORY + 5 {
+            room.say(ADA, &json!({"type": "say", "text": n.to_string()}));
+        }
+
+        assert_eq!(room.0.history.len(), MAX_HISTORY);
+        assert_eq!(room.0.history[0].text, "5");
+    }
+
+    #[test]
+    fn whoever_sends_nonsense_is_told_why_it_is_refused() {
+        let mut room = Room::new();
+        for (nonsense, reason) in [
+            (json!({"type": "say", "text": "Hello"}), "Join before you speak."),
+            (json!({"type": "join", "name": "  "}), "A name can't be empty."),
+            (json!({"type": "join", "name": "x".repeat(25)}), "A name has at most 24 characters."),
+            (json!({"type": "say", "text": "x".repeat(1001)}), "A message has at most 1000"),
+            (json!({"type": "shout"}), "unknown variant `shout`"),
+            (json!("hello"), "invalid type"),
+        ] {
+            let (recipient, refused) = room.say(ADA, &nonsense);
+            assert_eq!(recipient, ADA.into());
+            assert_eq!(refused["type"], "refused");
+            assert!(refused["reason"].as_str().unwrap().starts_with(reason), "{refused}");
+        }
+    }
+}

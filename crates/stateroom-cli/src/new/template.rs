@@ -1,0 +1,47 @@
+//! The templates: copies of the repository's examples, which a published package could not reach.
+
+/// What a project starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Template {
+    /// A number that everybody sees and can change.
+    Counter,
+    /// Text messages with names.
+    Chat,
+    /// Drawing together, with everybody's cursor; binary messages.
+    Whiteboard,
+}
+
+/// Includes the files of a template by name.
+macro_rules! files {
+    ($template:literal) => {
+        [
+            ("src/lib.rs", include_str!(concat!("../../templates/", $template, "/lib.rs"))),
+            (
+                "static/index.html",
+                include_str!(concat!("../../templates/", $template, "/index.html")),
+            ),
+        ]
+    };
+}
+
+impl Template {
+    /// The files that are the example's own, and where they go in a project.
+    pub(super) fn files(self) -> [(&'static str, &'static str); 2] {
+        match self {
+            Template::Counter => files!("counter"),
+            Template::Chat => files!("chat"),
+            Template::Whiteboard => files!("whiteboard"),
+        }
+    }
+
+    /// Lines for `[dependencies]`, besides stateroom-wasm.
+    pub(super) fn dependencies(self) -> &'static str {
+        match self {
+            Template::Whiteboard => "",
+            Template::Counter => "serde = { version = \"1\", features = [\"derive\"] }\n",
+            Template::Chat => {
+                "serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n"
+            }
+        }
+    }
+}
