@@ -56,8 +56,58 @@ where
     S: SimpleStateroomService + CarryOver + 'static,
     C: StateroomContext + 'static,
 {
-    let service: S = serde_json::from_slice(state).map_err(|error| error.to_string())?;
+    let service: S = made_of(state)?;
     Ok(Box::new(Telling { service, context }))
+}
+
+/// The state of a service, as JSON.
+///
+/// # Errors
+/// Which field can't be told so, and what to do.
+pub(crate) fn told(service: &impl Serialize) -> Result<Vec<u8>, String> {
+    let mut state = Vec::new();
+    let mut json = serde_json::Serializer::new(&mut state);
+    match serde_path_to_error::serialize(service, &mut json) {
+        Ok(()) => Ok(state),
+        Err(error) => {
+            let advice = match error.inner().to_string().contains("key must be") {
+                true => {
+                    "; JSON has only text, numbers and names for keys: keep a list of pairs instead"
+                }
+                false => "",
+            };
+            Err(format!("{}{advice}", at(error.path(), error.inner())))
+        }
+    }
+}
+
+/// The service that a state was told of.
+///
+/// # Errors
+/// Which field doesn't fit, and the line that mends it.
+pub(crate) fn made_of<S: DeserializeOwned>(state: &[u8]) -> Result<S, String> {
+    let mut json = serde_json::Deserializer::from_slice(state);
+    let service = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let what = error.inner().to_string();
+        let advice = if what.starts_with("missing field") {
+            "write `#[serde(default)]` above that field, and it begins with its default"
+        } else if what.contains("null, expected f") {
+            "JSON has neither infinities nor NaN: keep an `Option` instead"
+        } else {
+            "where the type of a field has changed, give the field a new name and `#[serde(default)]`"
+        };
+        format!("{}; {advice}", at(error.path(), error.inner()))
+    })?;
+    json.end().map_err(|error| error.to_string())?;
+    Ok(service)
+}
+
+/// An error with the field that it is about.
+fn at(path: &serde_path_to_error::Path, error: &serde_json::Error) -> String {
+    match path.iter().next() {
+        None => error.to_string(),
+        Some(_) => format!("{path}: {error}"),
+    }
 }
 
 /// A service that can tell its state.
@@ -90,10 +140,7 @@ impl<S: SimpleStateroomService + CarryOver, C: StateroomContext> StateroomServic
     }
 
     fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
-        let state = serde_json::to_vec(&self.service).map_err(|error| ServiceFailure {
-            summary: "the state is not JSON",
-            detail: error.to_string(),
-        });
-        Some(state)
+        let failure = |detail| ServiceFailure { summary: "the state is not JSON", detail };
+        Some(told(&self.service).map_err(failure))
     }
 }

@@ -47,7 +47,7 @@
 //! ```
 //!
 //! `#[stateroom_wasm(carry_over)]` lets new code take over the state of running rooms, see
-//! [`stateroom_wasm`](macro@stateroom_wasm).
+//! [`stateroom_wasm`](macro@stateroom_wasm), and [`assert_carries_over`] tests that.
 //!
 //! A panic in a service ends the event it happened in. Its message and place reach the log of the
 //! host. That takes WASI: a module compiled for `wasm32-unknown-unknown` runs too, but has nowhere
@@ -63,9 +63,11 @@ mod host;
 mod host_context;
 pub mod prelude;
 mod room;
+mod testing;
 
 pub use stateroom::{
     ClientId, MessagePayload, MessageRecipient, Sent, SimpleStateroomService, StateroomContext,
     StateroomService, StateroomServiceFactory, TestContext, WrappedStateroomService,
 };
 pub use stateroom_wasm_macro::stateroom_wasm;
+pub use testing::assert_carries_over;

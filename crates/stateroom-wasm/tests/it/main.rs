@@ -2,6 +2,7 @@
 
 mod accepted;
 mod boundary;
+mod carry_over;
 mod compiler;
 mod errors;
 mod published;
