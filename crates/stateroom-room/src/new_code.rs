@@ -12,7 +12,9 @@ use stateroom::{Birth, RestoreFailure, ServiceFailure, StateroomService, Statero
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TakeOverFailure {
     /// One of the two has not opted in to that.
-    #[error("{0} service does not carry its state over")]
+    #[error(
+        "{0} service does not carry its state over, as one of Rust does with `#[stateroom_wasm(carry_over)]`"
+    )]
     NotOffered(&'static str),
     /// Something of the room is on its way to where it is kept, or has to be.
     #[error("something of the room has yet to be kept")]

@@ -39,7 +39,7 @@ pub struct Keeping<F: RoomFactory> {
     /// For rooms that go on with code from before.
     pub load_code: LoadCode<F>,
     /// What becomes of a room when there is new code that does not take over the state of the old:
-    /// with `true` it starts anew, as is wanted while one writes the code; with `false` it goes on
-    /// with the old code.
+    /// with `true` it starts anew, as is wanted while one writes the code, and what it was is kept beside
+    /// it, as a room `ID~1`, `ID~2` and so on; with `false` it goes on with the old code.
     pub starts_anew: bool,
 }

@@ -92,9 +92,26 @@ fn an_edit_keeps_the_count_and_the_socket_and_so_does_a_killed_server() {
     let (mut dev, address) = start();
     let mut client = Client::connect(&address);
     assert_eq!(client.hears(), "1001");
-    // A state that means something else is not taken over.
+    // A state that means something else is not taken over, but kept.
     project.write("src/lib.rs", &project.read("src/lib.rs").replace("value", "number"));
-    dev.hears("the room starts anew with the new code");
+    let line = dev.hears("what it was is kept as the room test~1");
+    assert!(line.contains("WARN"), "{line}");
+    let line = dev.hears("the room starts anew with the new code");
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains("missing field `number`"), "{line}");
+    assert!(line.contains("write `#[serde(default)]` above that field"), "{line}");
+    assert_eq!(client.hears(), "0");
+    let mut rooms = stateroom(["rooms", "show", "test~1", "--dev", "--state"]);
+    rooms.env_remove("STATEROOM_EPHEMERAL").current_dir(&project.path);
+    let output = rooms.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains(r#"{"value":1001}"#), "{told}");
+
+    // The next one that does not fit is kept as well.
+    client.says("+");
+    client.hears();
+    project.write("src/lib.rs", &project.read("src/lib.rs").replace("number", "amount"));
+    dev.hears("what it was is kept as the room test~2");
     assert_eq!(client.hears(), "0");
 }
 

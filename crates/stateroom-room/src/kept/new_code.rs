@@ -47,6 +47,8 @@ impl<S: StateroomService> KeptRoom<S> {
         let birth = self.own_birth(birth);
         let Some(room) = &mut self.room else { return Ok(()) };
         room.start_anew(factory, id, &birth)?;
+        // It is as if nobody had been here.
+        room.was_spoken_in = false;
         self.runs_other_code();
         Ok(())
     }

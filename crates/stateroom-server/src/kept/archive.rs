@@ -26,6 +26,9 @@ use std::{
 /// When hearing a journal again has taken this long, the other rooms of the shard go on elsewhere.
 const BUSY_AFTER: Duration = Duration::from_millis(2);
 
+/// How many states of before are kept beside a room.
+const MOST_BESIDE: u32 = 9;
+
 /// Everything that rooms which are kept have in common.
 pub(crate) struct Archive<F: RoomFactory> {
     pub(crate) keeper: Arc<Keeper>,
@@ -163,6 +166,21 @@ impl<F: RoomFactory> Archive<F> {
         let room = bring_back(id, &stored, code)?;
         count_replay(&stored, began);
         Ok((room, began.elapsed()))
+    }
+
+    /// A name beside that of the room `id`, for what it was before it starts anew: one that no room has, or
+    /// else that of the oldest.
+    pub(crate) fn name_beside(&self, id: &str) -> Result<Arc<str>, StoreError> {
+        let mut oldest: Option<(u64, Arc<str>)> = None;
+        for number in 1..=MOST_BESIDE {
+            let name: Arc<str> = format!("{id}~{number}").into();
+            let Some(room) = self.read(|reader| reader.summary(&name))? else { return Ok(name) };
+            let heard_at = room.vitals.heard_at;
+            if oldest.as_ref().is_none_or(|(before, _)| heard_at < *before) {
+                oldest = Some((heard_at, name));
+            }
+        }
+        Ok(oldest.map_or_else(|| format!("{id}~1").into(), |(_, name)| name))
     }
 
     /// The code of a version that was kept.

@@ -145,6 +145,22 @@ impl<F: RoomFactory> Kept<F> {
         shared.compressor.compress(Compression::new(save));
     }
 
+    /// Has the room as it is kept once more, beside itself, since it is about to start anew. Tells the name,
+    /// unless there is nothing to keep: nobody has said anything in it.
+    pub(super) fn keep_beside(&mut self, id: &str) -> Result<Option<Arc<str>>, String> {
+        let vitals = Vitals { wake_at: None, clients: 0, ..vitals(&self.room) };
+        let Some(room) = self.room.room_mut().filter(|room| room.was_spoken_in()) else {
+            return Ok(None);
+        };
+        let state = room.state().ok_or("its state can't be saved")?;
+        let name = self.archive.name_beside(id).map_err(|error| error.to_string())?;
+        let snapshot = snapshot(&name, state, &self.code, vitals)?;
+        // What had that name is older.
+        let writes = vec![Write::Delete { room: name.clone() }, snapshot];
+        self.archive.keeper.keep_now(writes).map_err(|reason| reason.to_string())?;
+        Ok(Some(name))
+    }
+
     /// Has the room's state kept at once, since the server ends. `false` if that can't be.
     pub(super) fn save_for_good(&mut self, id: &Arc<str>) -> bool {
         if self.room.is_saved() {

@@ -35,8 +35,18 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 }
                 let starts_anew = kept.archive.starts_anew;
                 let taken = kept.room.take_over(&**factory, id, &birth);
-                let room = &mut kept.room;
-                let start = || room.start_anew(&**factory, id, &birth).map_err(|e| e.to_string());
+                let start = || {
+                    match kept.keep_beside(id) {
+                        Ok(None) => {}
+                        Ok(Some(name)) => {
+                            tracing::warn!(room = id, "what it was is kept as the room {name}");
+                        }
+                        Err(error) => {
+                            tracing::error!(room = id, error, "what it was can't be kept beside");
+                        }
+                    }
+                    kept.room.start_anew(&**factory, id, &birth).map_err(|e| e.to_string())
+                };
                 if go_on(id, taken, starts_anew.then_some(start)) {
                     kept.code = Code { factory: factory.clone(), version };
                 }
@@ -60,7 +70,7 @@ fn go_on(
     match start_anew.map(|start_anew| start_anew()) {
         None => tracing::warn!(room = id, %reason, "the room goes on with the code it began with"),
         Some(Ok(())) => {
-            tracing::info!(room = id, %reason, "the room starts anew with the new code");
+            tracing::warn!(room = id, %reason, "the room starts anew with the new code");
             return true;
         }
         Some(Err(error)) => {

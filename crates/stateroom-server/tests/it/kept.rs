@@ -141,6 +141,11 @@ struct KeptServer {
 
 impl KeptServer {
     fn start() -> KeptServer {
+        Self::start_with(false)
+    }
+
+    /// With `starts_anew`, rooms start anew when there is new code.
+    fn start_with(starts_anew: bool) -> KeptServer {
         let ((begin, begun), (go_on, going_on)) = (channel(), channel());
         let echoes = Echoes::default();
         let (heard, copies) = (echoes.heard.clone(), echoes.copies.clone());
@@ -159,7 +164,7 @@ impl KeptServer {
             // So that rooms wait for the store.
             survives: Survives::PowerLoss,
             load_code: Arc::new(|_| Err("there is one code".to_owned())),
-            starts_anew: false,
+            starts_anew,
         };
         // The code is kept before anything else can happen.
         go_on.send(()).unwrap();
@@ -396,6 +401,36 @@ async fn code_that_only_rooms_on_disk_have_does_not_gather_in_memory() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_a_room_was_before_it_starts_anew_is_kept_beside_it_up_to_nine_times() {
+    let mut server = KeptServer::start_with(true);
+    let mut client = server.join().await;
+    server.let_all_through();
+    let mut reader = server.store.reader().unwrap();
+    let mut swap = async |version| {
+        let (heard, copies) = (server.heard.clone(), server.copies.clone());
+        server.handle.swap(Echoes { heard, version, copies }).unwrap();
+        within(async {
+            while reader.load("lobby").unwrap().unwrap().snapshot.module.0 != [1 + version; 32] {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        let names = reader.list().unwrap().into_iter().map(|room| room.room.to_string());
+        let first = reader.load("lobby~1").unwrap().map(|stored| stored.snapshot.module.0[0]);
+        (names.collect::<Vec<_>>(), first)
+    };
+    assert_eq!(swap(1).await, (vec!["lobby".to_owned()], None), "nothing was said in it");
+    for version in 2..=11 {
+        client.send("hello").await;
+        hears(&mut client, "hello").await;
+        let (names, first) = swap(version).await;
+        assert_eq!(names.len(), 1 + usize::from(version - 1).min(9), "{names:?}");
+        // The first that was kept had version 1. At last its place is needed.
+        assert_eq!(first, Some(if version < 11 { 2 } else { 11 }));
+    }
 }
 
 #[tokio::test]
