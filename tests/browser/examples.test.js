@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { cargo, dev, freePort, launch, photograph, Running, shows, visit } from "./support.js";
+import { atEnd, cargo, dev, freePort, launch, photograph, Running, shows, visit } from "./support.js";
 
 let browser;
 before(async () => {
@@ -37,7 +37,7 @@ test("chat: what one says the other reads, also when coming later", async (t) =>
     await page.getByRole("button", { name: "Join" }).click();
   };
   const say = async (page, text) => {
-    await page.getByLabel("Message").fill(text);
+    await page.getByLabel("Message to everyone").fill(text);
     await page.getByRole("button", { name: "Send" }).click();
   };
   const ada = await visit(t, browser, url);
@@ -92,7 +92,19 @@ test("whiteboard: a stroke and a cursor in one window are in the other", async (
 
   await photograph({ whiteboard: ada, "whiteboard-small": bob, "whiteboard-dark": cy });
 
-  await cy.getByRole("button", { name: "Clear" }).click();
+  // Everyone takes back what is their own.
+  await stroke(cy, [[0.6, 0.9]]);
+  await inked(ada, 0.6, 0.9);
+  await cy.keyboard.press("Control+z");
+  for (const page of [ada, bob, cy]) await blank(page, 0.6, 0.9);
+  await inked(cy, 0.8, 0.2);
+
+  // Clearing asks first.
+  await cy.getByRole("button", { name: "Clear", exact: true }).click();
+  await cy.getByRole("button", { name: "Keep it" }).click();
+  await inked(cy, 0.8, 0.2);
+  await cy.getByRole("button", { name: "Clear", exact: true }).click();
+  await cy.getByRole("button", { name: "Clear the board" }).click();
   for (const page of [ada, bob, cy]) {
     await page.locator("body.empty").waitFor();
     assert.equal(await inkAt(page, 0.4, 0.5), 0);
@@ -100,6 +112,34 @@ test("whiteboard: a stroke and a cursor in one window are in the other", async (
   await bob.goto("about:blank");
   await cy.goto("about:blank");
   await ada.locator(".cursor").waitFor({ state: "detached" });
+});
+
+test("whiteboard: a stroke has the colour that was chosen, in every window", async (t) => {
+  const { url } = await dev(t, "examples/whiteboard");
+  const [ada, bob] = [await visit(t, browser, url), await visit(t, browser, url, { viewport: { width: 390, height: 760 } })];
+  for (const [n, name] of ["Red", "Green"].entries()) {
+    await ada.getByRole("radio", { name }).check();
+    await stroke(ada, [[0.2, 0.3 + 0.3 * n], [0.8, 0.3 + 0.3 * n]]);
+    await inked(bob, 0.5, 0.3 + 0.3 * n);
+  }
+  const [red, green] = [await colourAt(bob, 0.5, 0.3), await colourAt(bob, 0.5, 0.6)];
+  assert.ok(red[0] > 180 && red[1] < 100, `${red} is red`);
+  assert.ok(green[1] > 120 && green[0] < 100, `${green} is green`);
+
+  // On a phone the board is as wide as the screen.
+  const { width, height } = await bob.locator("canvas").boundingBox();
+  assert.ok(width > 340 && height > 340, `${width} × ${height}`);
+});
+
+test("a page is live when its connection is open, though its room says nothing", async (t) => {
+  const { url } = await dev(t, "examples/counter");
+  const context = await browser.newContext();
+  atEnd(t, () => context.close());
+  const page = await context.newPage();
+  await page.addInitScript(() => Object.defineProperty(WebSocket.prototype, "onmessage", { set() {} }));
+  await page.goto(url);
+  await page.locator("body.live").waitFor();
+  assert.equal(await page.textContent("#value"), "–");
 });
 
 test("whiteboard: fast drawing reaches the other window whole", async (t) => {
@@ -128,8 +168,8 @@ test("whiteboard: fast drawing reaches the other window whole", async (t) => {
   assert.equal(await inkAt(bob, 0.5, 0.5), 0, "the two strokes are not joined");
 });
 
-test("clock: it ticks, and both windows agree", async (t) => {
-  const { url } = await dev(t, "examples/clock");
+test("stopwatch: it ticks, and both windows agree", async (t) => {
+  const { url } = await dev(t, "examples/stopwatch");
   const ada = await visit(t, browser, url);
   const bob = await visit(t, browser, url, { colorScheme: "dark" });
   const pages = [ada, bob];
@@ -148,7 +188,7 @@ test("clock: it ticks, and both windows agree", async (t) => {
     assert.deepEqual(seen, seen.map((_, n) => seen[0] + n), "every tick, once and in order");
   }
   await Promise.all(pages.map((page) => shows(page, "#time", /^00:00:\d\d$/)));
-  await photograph({ clock: ada, "clock-dark": bob });
+  await photograph({ stopwatch: ada, "stopwatch-dark": bob });
 });
 
 test("native: everyone sees who buzzed first", async (t) => {
@@ -182,6 +222,20 @@ async function stroke(page, [first, ...rest]) {
   await page.mouse.down();
   for (const point of rest) await page.mouse.move(...to(point), { steps: 4 });
   await page.mouse.up();
+}
+
+function blank(page, x, y) {
+  return page.waitForFunction(([x, y]) => {
+    const canvas = document.querySelector("canvas");
+    return canvas.getContext("2d").getImageData(x * canvas.width, y * canvas.height, 1, 1).data[3] === 0;
+  }, [x, y]);
+}
+
+function colourAt(page, x, y) {
+  return page.evaluate(([x, y]) => {
+    const canvas = document.querySelector("canvas");
+    return [...canvas.getContext("2d").getImageData(x * canvas.width, y * canvas.height, 1, 1).data];
+  }, [x, y]);
 }
 
 /** How opaque the drawing is there, from 0 to 255. */

@@ -5,9 +5,11 @@ import { fileURLToPath } from "node:url";
 import test from "node:test";
 import { dev, launch, visit } from "./support.js";
 
+/** The drawing is this much less tall than the board, which is a square. */
+const FLAT = 0.8;
 const range = (from, to, steps = 24) => Array.from({ length: steps + 1 }, (_, n) => from + ((to - from) * n) / steps);
 const arc = (x, y, radius, from, to) =>
-  range(from, to).map((turn) => [x + radius * Math.cos(turn * 2 * Math.PI), y + 1.6 * radius * Math.sin(turn * 2 * Math.PI)]);
+  range(from, to).map((turn) => [x + radius * Math.cos(turn * 2 * Math.PI), y + (radius / FLAT) * Math.sin(turn * 2 * Math.PI)]);
 const line = (from, to, bend = 0) =>
   range(0, 1, 10).map((t) => [
     from[0] + (to[0] - from[0]) * t + bend * Math.sin(t * Math.PI),
@@ -35,14 +37,15 @@ test("the picture in the README", async (t) => {
   const { url } = await dev(t, "examples/whiteboard");
   const browser = await launch();
   t.after(() => browser.close());
-  const look = { viewport: { width: 660, height: 472 }, deviceScaleFactor: 1.25 };
+  const look = { viewport: { width: 620, height: 660 }, deviceScaleFactor: 1.25 };
   const people = [];
   for (const options of [look, { ...look, colorScheme: "dark" }, look]) people.push(await visit(t, browser, `${url}#ship`, options));
 
   for (const [n, drawing] of [ship, sea, sky].entries()) {
+    await people[n].getByRole("radio", { name: ["Red", "Blue", "Orange"][n] }).check();
     const { x, y, width, height } = await people[n].locator("canvas").boundingBox();
     for (const stroke of drawing) {
-      const [first, ...rest] = stroke.map(([shareX, shareY]) => [x + shareX * width, y + shareY * height]);
+      const [first, ...rest] = stroke.map(([shareX, shareY]) => [x + shareX * width, y + (0.5 + FLAT * (shareY - 0.5)) * height]);
       await people[n].mouse.move(...first);
       await people[n].mouse.down();
       for (const point of rest) await people[n].mouse.move(...point);
@@ -58,15 +61,15 @@ test("the picture in the README", async (t) => {
   }
 
   const shots = await Promise.all(people.slice(0, 2).map((page) => page.screenshot({ animations: "disabled" })));
-  const page = await (await browser.newContext({ viewport: { width: 1400, height: 580 }, deviceScaleFactor: 1.25 })).newPage();
+  const page = await (await browser.newContext({ viewport: { width: 1320, height: 770 }, deviceScaleFactor: 1.25 })).newPage();
   const bar = "<i></i><i></i><i></i>";
   await page.setContent(`<style>
-    body { margin: 0; height: 580px; display: flex; gap: 28px; align-items: center; justify-content: center; background: #ece6f3; }
+    body { margin: 0; height: 770px; display: flex; gap: 28px; align-items: center; justify-content: center; background: #ece6f3; }
     div { border-radius: 12px; overflow: hidden; box-shadow: 0 18px 50px #3a1a0038, 0 0 0 1px #0002; background: #efe7de; }
     div + div { background: #2b2722; }
     header { display: flex; gap: 7px; padding: 10px 13px; }
     i { width: 11px; height: 11px; border-radius: 50%; background: #8885; }
-    img { display: block; width: 660px; }
+    img { display: block; width: 620px; }
   </style>${shots.map((shot) => `<div><header>${bar}</header><img src="data:image/png;base64,${shot.toString("base64")}"></div>`).join("")}`);
   await page.screenshot({ path: `${fileURLToPath(new URL("../../docs/whiteboard.png", import.meta.url))}` });
 });

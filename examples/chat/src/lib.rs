@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 use stateroom_wasm::prelude::*;
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::SystemTime,
+};
 
 /// How many messages are kept for those who come later.
 const MAX_HISTORY: usize = 100;
@@ -13,20 +16,23 @@ const MAX_NAME: usize = 24;
 /// The longest message, in characters.
 const MAX_TEXT: usize = 1000;
 
-/// The room.
-#[stateroom_wasm]
-#[derive(Default, Serialize)]
+/// The room. New code takes it over: give a field that you add a `#[serde(default)]`.
+#[stateroom_wasm(carry_over)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Chat {
     people: BTreeMap<u32, String>,
     history: VecDeque<Message>,
 }
 
 /// What somebody said. The name is kept with it, for its bearer may have left since.
-#[derive(Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Message {
     client: u32,
     name: String,
     text: String,
+    /// When, in milliseconds since 1970.
+    #[serde(default)]
+    at: u64,
 }
 
 /// What a client may send.
@@ -97,7 +103,7 @@ impl Chat {
             FromClient::Say { text } => {
                 let text = checked("A message", &text, MAX_TEXT)?;
                 let name = self.people.get(&client).ok_or("Join before you speak.")?.clone();
-                let message = Message { client, name, text };
+                let message = Message { client, name, text, at: now() };
                 self.history.push_back(message.clone());
                 if self.history.len() > MAX_HISTORY {
                     self.history.pop_front();
@@ -106,6 +112,12 @@ impl Chat {
             }
         }
     }
+}
+
+/// The time, in milliseconds since 1970. A room's clock tells when it heard what it hears.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
 }
 
 /// `text` without the space around it, unless nothing remains or it is too long.
@@ -130,12 +142,12 @@ fn send(
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use stateroom_wasm::{MessageRecipient::Broadcast, TestContext};
+    use stateroom_wasm::{MessageRecipient::Broadcast, TestContext, assert_carries_over};
 
     const ADA: ClientId = ClientId(1);
     const BOB: ClientId = ClientId(2);
 
-    /// A room and what it has sent, as JSON.
+    /// A room and what it has sent, as JSON, without the times.
     struct Room(Chat, TestContext);
 
     impl Room {
@@ -152,7 +164,20 @@ mod tests {
         fn sent(&self) -> (MessageRecipient, Value) {
             let sent = self.1.take();
             let [sent] = sent.as_slice() else { panic!("one message, not {sent:?}") };
-            (sent.recipient, serde_json::from_str(sent.message.text().unwrap()).unwrap())
+            let mut message = serde_json::from_str(sent.message.text().unwrap()).unwrap();
+            take_times(&mut message);
+            (sent.recipient, message)
+        }
+    }
+
+    fn take_times(value: &mut Value) {
+        match value {
+            Value::Array(values) => values.iter_mut().for_each(take_times),
+            Value::Object(fields) => {
+                assert_ne!(fields.remove("at"), Some(json!(0)), "each time is one");
+                fields.values_mut().for_each(take_times);
+            }
+            _ => {}
         }
     }
 
@@ -181,6 +206,15 @@ mod tests {
         room.0.disconnect(ADA, &room.1);
 
         assert_eq!(room.sent(), (Broadcast, json!({"type": "left", "client": 1})));
+    }
+
+    #[test]
+    fn new_code_takes_over_who_is_here_and_what_was_said() {
+        let mut room = Room::new();
+        room.say(ADA, &json!({"type": "join", "name": "Ada"}));
+        room.say(ADA, &json!({"type": "say", "text": "Hello"}));
+
+        assert_carries_over(&room.0);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use stateroom_wasm::prelude::*;
 
 /// The room. Its state is its fields, and they survive. New code takes them over.
-#[derive(Serialize, Deserialize)]
 #[stateroom_wasm(carry_over)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counter {
     value: i64,
 }
@@ -34,7 +34,7 @@ impl SimpleStateroomService for Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stateroom_wasm::{Sent, TestContext};
+    use stateroom_wasm::{Sent, TestContext, assert_carries_over};
 
     #[test]
     fn everyone_hears_the_new_number() {
@@ -59,5 +59,10 @@ mod tests {
         room.connect(ClientId(2), &context);
 
         assert_eq!(context.take(), [Sent::text(ClientId(2), "1")]);
+    }
+
+    #[test]
+    fn new_code_takes_the_number_over() {
+        assert_carries_over(&Counter { value: -3 });
     }
 }

@@ -46,10 +46,7 @@ pub(crate) fn new(options: &NewOptions) -> anyhow::Result<()> {
         true => String::new(),
         false => format!("cd {} && ", folder.display()),
     };
-    terminal::say(
-        "Created",
-        format!("{name} in {}; now: {go_there}stateroom dev", folder.display()),
-    );
+    terminal::say("Created", format!("{name}; now: {go_there}stateroom dev"));
     Ok(())
 }
 

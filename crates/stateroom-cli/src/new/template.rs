@@ -11,10 +11,12 @@ pub enum Template {
     Whiteboard,
 }
 
-/// Includes the files of a template by name.
+/// Includes the files of a template by name, with those that all pages share.
 macro_rules! files {
     ($template:literal) => {
         [
+            ("static/room.js", include_str!("../../templates/room.js")),
+            ("static/room.css", include_str!("../../templates/room.css")),
             ("src/lib.rs", include_str!(concat!("../../templates/", $template, "/lib.rs"))),
             (
                 "static/index.html",
@@ -25,8 +27,8 @@ macro_rules! files {
 }
 
 impl Template {
-    /// The files that are the example's own, and where they go in a project.
-    pub(super) fn files(self) -> [(&'static str, &'static str); 2] {
+    /// Its code and its page, and where they go in a project.
+    pub(super) fn files(self) -> [(&'static str, &'static str); 4] {
         match self {
             Template::Counter => files!("counter"),
             Template::Chat => files!("chat"),
@@ -37,8 +39,9 @@ impl Template {
     /// Lines for `[dependencies]`, besides stateroom-wasm.
     pub(super) fn dependencies(self) -> &'static str {
         match self {
-            Template::Whiteboard => "",
-            Template::Counter => "serde = { version = \"1\", features = [\"derive\"] }\n",
+            Template::Counter | Template::Whiteboard => {
+                "serde = { version = \"1\", features = [\"derive\"] }\n"
+            }
             Template::Chat => {
                 "serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n"
             }

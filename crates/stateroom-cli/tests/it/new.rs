@@ -147,7 +147,13 @@ fn the_templates_are_the_examples() {
             );
         }
     }
-    assert!(files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")).len() > 3);
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    assert!(files(&templates).len() > 3);
+    for (example, file) in [("stopwatch", "room.js"), ("native", "room.js"), ("native", "room.css")]
+    {
+        let of_example = checkout().join("examples").join(example).join("static").join(file);
+        assert_eq!(fs::read(&of_example).unwrap(), fs::read(templates.join(file)).unwrap());
+    }
 }
 
 #[test]

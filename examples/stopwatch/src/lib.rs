@@ -1,22 +1,24 @@
-//! A clock that ticks for everyone in the room.
+//! A stopwatch that runs for everyone in the room.
 //!
 //! The room sends the number of seconds it has counted: to everyone each second, and to each
 //! client as it connects.
 
+use serde::{Deserialize, Serialize};
 use stateroom_wasm::prelude::*;
 
 const SECOND_MS: u32 = 1000;
 
-/// The room. A timer rings once, so each ring sets the next.
-#[stateroom_wasm]
-pub struct Clock {
+/// The room. A timer rings once, so each ring sets the next. New code takes over what it has counted.
+#[stateroom_wasm(carry_over)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stopwatch {
     ticks: u64,
 }
 
-impl SimpleStateroomService for Clock {
+impl SimpleStateroomService for Stopwatch {
     fn new(_room_id: &str, context: &impl StateroomContext) -> Self {
         context.set_timer(SECOND_MS);
-        Clock { ticks: 0 }
+        Stopwatch { ticks: 0 }
     }
 
     fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
@@ -33,12 +35,12 @@ impl SimpleStateroomService for Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stateroom_wasm::{Sent, TestContext};
+    use stateroom_wasm::{Sent, TestContext, assert_carries_over};
 
     #[test]
     fn each_second_is_counted_and_sets_the_next() {
         let context = TestContext::new();
-        let mut room = Clock::new("hall", &context);
+        let mut room = Stopwatch::new("hall", &context);
         assert_eq!(context.timer_ms(), Some(1000));
 
         for second in ["1", "2"] {
@@ -52,12 +54,17 @@ mod tests {
     #[test]
     fn whoever_comes_later_hears_the_time() {
         let context = TestContext::new();
-        let mut room = Clock::new("hall", &context);
+        let mut room = Stopwatch::new("hall", &context);
         room.timer(&context);
         context.take();
 
         room.connect(ClientId(1), &context);
 
         assert_eq!(context.take(), [Sent::text(ClientId(1), "1")]);
+    }
+
+    #[test]
+    fn new_code_goes_on_counting() {
+        assert_carries_over(&Stopwatch { ticks: 7 });
     }
 }
