@@ -6,7 +6,7 @@ use crate::{HumanDuration, survives::SurvivesOption};
 use bytesize::ByteSize;
 use clap::Args;
 use serde::Deserialize;
-use stateroom_server::ServerConfig;
+use stateroom_server::{ServerConfig, TrustedProxy};
 use stateroom_wasm_host::Limits;
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -21,6 +21,16 @@ pub struct ServerSettings {
     /// Port to listen on; 0 takes any free one [default: 8080]
     #[arg(long, short, env = "STATEROOM_PORT", hide_env = true)]
     pub port: Option<u16>,
+    /// Proxies in front, as IP addresses or networks, that are believed when they tell with
+    /// X-Forwarded-For where a client comes from
+    #[arg(
+        long,
+        env = "STATEROOM_TRUSTED_PROXIES",
+        value_name = "IP,...",
+        value_delimiter = ',',
+        hide_env = true
+    )]
+    pub trusted_proxies: Option<Vec<TrustedProxy>>,
     /// How long a client may be silent before it is pinged [default: 25s]
     #[arg(
         long,
@@ -209,6 +219,7 @@ impl Settings {
         let limits = &mut bounds.limits;
         set(&mut config.ip, server.host);
         set(&mut config.port, server.port);
+        set(&mut config.trusted_proxies, server.trusted_proxies.clone());
         set(&mut config.heartbeat_interval, server.heartbeat_interval.map(|time| time.0));
         set(&mut config.heartbeat_timeout, server.heartbeat_timeout.map(|time| time.0));
         set(&mut config.max_clients, server.max_clients);

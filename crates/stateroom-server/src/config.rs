@@ -1,5 +1,6 @@
 //! Every setting of a server, with its default.
 
+use crate::trusted_proxy::TrustedProxy;
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// The settings of a [`Server`](crate::Server).
@@ -13,6 +14,9 @@ pub struct ServerConfig {
     pub static_path: Option<PathBuf>,
     /// The folder of a wasm-bindgen client, served at `/client`. Default: none.
     pub client_path: Option<PathBuf>,
+    /// The proxies that are believed when they tell, with `X-Forwarded-For`, where a client comes from.
+    /// Default: none.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// How many rooms may exist at once; a client past that is answered 503. Default: 1,000,000.
     pub max_rooms: usize,
     /// How many clients may be connected at once; past that 503. Default: 100,000.
@@ -93,6 +97,7 @@ impl Default for ServerConfig {
             port: 8080,
             static_path: None,
             client_path: None,
+            trusted_proxies: Vec::new(),
             max_rooms: 1_000_000,
             max_clients: 100_000,
             max_connections: 110_000,

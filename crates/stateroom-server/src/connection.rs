@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     stream: TcpStream,
     /// Which of its shard's sockets this is.
     pub(crate) socket: u32,
+    /// Where the client comes from, if that is not where the connection comes from.
+    forwarded_for: Option<Box<IpAddr>>,
     /// Which client this is; `None` once the room has closed it.
     pub(crate) client: Option<ClientId>,
     decoder: Decoder,
@@ -69,6 +71,7 @@ impl Connection {
         Connection {
             stream,
             socket,
+            forwarded_for: None,
             client: Some(client),
             decoder: Decoder::default(),
             held: None,
@@ -79,9 +82,15 @@ impl Connection {
         }
     }
 
+    /// Notes where the client comes from, if that is not where the connection comes from.
+    pub(crate) fn is_for(&mut self, address: Option<IpAddr>) {
+        self.forwarded_for = address.map(Box::new);
+    }
+
     /// Where the client comes from.
     pub(crate) fn address(&self) -> Option<IpAddr> {
-        self.stream.peer_addr().ok().map(|address| address.ip())
+        let peer = || self.stream.peer_addr().ok().map(|address| address.ip());
+        self.forwarded_for.as_deref().copied().or_else(peer)
     }
 
     /// Has the next looks read until there is nothing more.

@@ -18,7 +18,7 @@ const NAME_BYTES: usize = 128;
 pub(crate) const HEAD_BYTES: usize = 16 * 1024;
 
 /// How many headers a request may have; browsers send some twenty. Past it 431.
-const HEADERS: usize = 64;
+pub(crate) const HEADERS: usize = 64;
 
 /// RFC 6455 §1.3.
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -217,10 +217,11 @@ fn token(query: &str) -> Result<Option<String>, Rejection> {
     token.map(|(_, token)| decode(token).map_err(|_| Rejection::TokenText)).transpose()
 }
 
-fn header<'a>(
+/// The values of all headers of this name.
+pub(crate) fn header<'a>(
     headers: &'a [httparse::Header<'a>],
     name: &'a str,
-) -> impl Iterator<Item = &'a [u8]> {
+) -> impl DoubleEndedIterator<Item = &'a [u8]> {
     let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
     named.map(|header| header.value.trim_ascii())
 }

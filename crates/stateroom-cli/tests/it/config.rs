@@ -63,6 +63,7 @@ fn durations_and_sizes_are_read_as_people_write_them() {
         slow_reader_timeout = "20s"
         closing_timeout = 2
         http_stall_timeout = "1m"
+        trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
         [rooms]
         empty_room_timeout = "1m 30s"
         max_clients_per_room = 12
@@ -82,6 +83,10 @@ fn durations_and_sizes_are_read_as_people_write_them() {
     assert_eq!(server.slow_reader_timeout, Duration::from_secs(20));
     assert_eq!(server.closing_timeout, Duration::from_secs(2));
     assert_eq!(server.http_stall_timeout, Duration::from_secs(60));
+    assert_eq!(
+        server.trusted_proxies,
+        ["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]
+    );
     assert_eq!(server.forget_after, Some(Duration::from_secs(30 * 24 * 60 * 60)));
     assert_eq!(replay_cpu_time, Some(Duration::from_secs(60 * 60)));
     assert_eq!(server.empty_room_timeout, Duration::from_secs(90));
@@ -128,6 +133,7 @@ fn a_wrong_value_is_named_with_its_line() {
         ("[server]\nport = 70000", 2, "70000"),
         ("[server]\n\nhost = \"here\"", 3, "IP address"),
         ("[server]\nheartbeat_interval = \"soon\"", 2, "write it like 30s"),
+        ("[server]\ntrusted_proxies = [\"me\"]", 2, "neither an IP address nor a network"),
         ("[server]\nheartbeat_interval = -1", 2, "not a length of time"),
         ("[limits]\nmemory_bytes = \"much\"", 2, ""),
         ("[client]\noptimization_level = \"s\"", 1, "missing field `package`"),

@@ -19,8 +19,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
         turn: &mut Turn<F>,
         now: Instant,
     ) -> Result<(), RoomEnded> {
-        let Arrival { stream, socket, early, token } = arrival;
-        let newcomer = Newcomer { stream, socket, early };
+        let Arrival { stream, socket, forwarded_for, early, token } = arrival;
+        let newcomer = Newcomer { stream, socket, forwarded_for, early };
         if self.is_kept_away(&newcomer, token.as_deref(), now) {
             let reason =
                 "messages from you, or from your address, made the room fail; come back later";
@@ -66,7 +66,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         };
         let who = match token {
             Some(token) => Some(Who::Token(token.into())),
-            None => newcomer.stream.peer_addr().ok().map(|address| Who::Address(address.ip())),
+            None => newcomer.address().map(Who::Address),
         };
         who.is_some_and(|who| offenders.away_until(&who, now).is_some())
     }

@@ -4,17 +4,25 @@ use super::turn::{Departure, Joined, Leaving, Ready, Turn};
 use crate::{connection::Connection, sockets::Sockets};
 use mio::net::TcpStream;
 use stateroom::ClientId;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::IpAddr};
 
 /// See the [module](self).
 pub(super) struct Newcomer {
     pub(super) stream: TcpStream,
     pub(super) socket: u32,
+    /// Where it comes from, if that is not where its connection comes from.
+    pub(super) forwarded_for: Option<IpAddr>,
     /// What it sent right after the handshake.
     pub(super) early: Vec<u8>,
 }
 
 impl Newcomer {
+    /// Where it comes from.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        let peer = || self.stream.peer_addr().ok().map(|address| address.ip());
+        self.forwarded_for.or_else(peer)
+    }
+
     /// The newcomer is a client now.
     pub(super) fn join<F>(
         self,
@@ -23,8 +31,10 @@ impl Newcomer {
         early_input: &mut Vec<(Ready, Vec<u8>)>,
         turn: &mut Turn<F>,
     ) {
-        let Newcomer { stream, socket, early } = self;
-        let connection = sockets.insert(client, Connection::new(stream, socket, client));
+        let Newcomer { stream, socket, forwarded_for, early } = self;
+        let mut connection = Connection::new(stream, socket, client);
+        connection.is_for(forwarded_for);
+        let connection = sockets.insert(client, connection);
         turn.joined.push(Joined { socket, connection });
         if !early.is_empty() {
             early_input.push((Ready { connection, socket, at_end: false }, early));

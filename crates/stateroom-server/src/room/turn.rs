@@ -4,7 +4,7 @@ use crate::{kept::requests::Answer, websocket::CloseCode};
 use bytes::Bytes;
 use mio::net::TcpStream;
 use stateroom_room::RoomEnded;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
 /// When the answers that wait to be written take this many bytes, they are written before more
 /// input is heard: a small message may have a large answer.
@@ -46,6 +46,8 @@ pub(crate) struct Arrival {
     pub(crate) stream: TcpStream,
     /// Which of the shard's sockets it is on.
     pub(crate) socket: u32,
+    /// Where it comes from, if that is not where its connection comes from.
+    pub(crate) forwarded_for: Option<IpAddr>,
     /// What it sent right after the handshake.
     pub(crate) early: Vec<u8>,
     pub(crate) token: Option<String>,

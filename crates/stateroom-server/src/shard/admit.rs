@@ -17,7 +17,7 @@ impl<F: RoomFactory> Shard<F> {
     /// Lets a client into its room, unless there is a reason not to. Its socket is on this
     /// shard already, or not yet.
     pub(super) fn admit(&mut self, new_client: NewClient, known: Option<(u32, Readiness)>) {
-        let NewClient { mut stream, join, early, permit } = new_client;
+        let NewClient { mut stream, join, forwarded_for, early, permit } = new_client;
         // The system tells a shard that it is new to of all that is there to be read.
         let known =
             known.or_else(|| Some((self.register(&mut stream, permit)?, Readiness::Nothing)));
@@ -36,7 +36,7 @@ impl<F: RoomFactory> Shard<F> {
             self.client_is_gone(room);
             return self.free(socket);
         }
-        let arrival = Arrival { stream, socket, early, token: join.token };
+        let arrival = Arrival { stream, socket, forwarded_for, early, token: join.token };
         self.set_state(socket, SocketState::Joining { room, readiness });
         self.rooms.order(room, Order::Join(arrival));
     }

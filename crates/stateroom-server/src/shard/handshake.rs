@@ -10,12 +10,13 @@ use super::{
 use crate::{
     connections::{Kind, Permit},
     factory::RoomFactory,
+    forwarded,
     http::HttpClient,
     names::shard_of,
     request::{self, Head, Rejection},
 };
 use mio::net::TcpStream;
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 /// How long a client may take to send its request's head.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,10 +69,12 @@ impl<F: RoomFactory> Shard<F> {
                 self.reject(stream, &rejection, socket);
             }
             Head::WebSocket { join: Ok(join), length } => {
-                let early = bytes.get(length..).unwrap_or_default().to_vec();
+                let (head, early) = bytes.split_at_checked(length).unwrap_or((&bytes, &[]));
+                let forwarded_for = self.forwarded_for(&stream, head);
+                let early = early.to_vec();
                 let early_bytes = early.len();
                 let shard = shard_of(&join.room_id, self.shards.len());
-                let mut new_client = NewClient { stream, join, early, permit: None };
+                let mut new_client = NewClient { stream, join, forwarded_for, early, permit: None };
                 if shard == self.number {
                     let readiness = match at_end {
                         true => Readiness::AtEnd,
@@ -88,6 +91,15 @@ impl<F: RoomFactory> Shard<F> {
                 }
             }
         }
+    }
+
+    /// Whom a connection is for, if a proxy has made it that is to be believed.
+    fn forwarded_for(&self, stream: &TcpStream, head: &[u8]) -> Option<IpAddr> {
+        let trusted = &self.shared.config.trusted_proxies;
+        if trusted.is_empty() {
+            return None;
+        }
+        forwarded::client_address(stream.peer_addr().ok()?.ip(), head, trusted)
     }
 
     /// Gives up on a connection that has not sent its request in time.

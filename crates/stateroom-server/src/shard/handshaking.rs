@@ -7,7 +7,10 @@ use crate::{
     scratch::with_scratch,
 };
 use mio::net::TcpStream;
-use std::io::{self, ErrorKind, Read as _};
+use std::{
+    io::{self, ErrorKind, Read as _},
+    net::IpAddr,
+};
 
 /// A connection whose request has not been read whole.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(crate) struct Handshaking {
 pub(crate) struct NewClient {
     pub(super) stream: TcpStream,
     pub(super) join: Join,
+    /// Where it comes from, if that is not where its connection comes from.
+    pub(super) forwarded_for: Option<IpAddr>,
     /// What it sent after the handshake.
     pub(super) early: Vec<u8>,
     /// Its part in the count of all connections, while it goes from one shard to the other.
