@@ -48,14 +48,18 @@ pub enum RoomsCommand {
     /// Start the service of a room anew, with the code and the members it has; no server may be
     /// running
     Restart(Box<RestartOptions>),
-    /// Write a room to a file, with its code and all else it needs, also while a server runs
+    /// Write a room to a file, or all rooms, with their code and all else they need, also while a server
+    /// runs
     Export {
         /// Which
-        #[arg(value_name = "ID")]
-        room: String,
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        room: Option<String>,
         /// The file; one that is there is replaced [default: ID.room]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
+        /// All rooms, into a new folder, a file for each
+        #[arg(long, value_name = "FOLDER", conflicts_with_all = ["room", "file"])]
+        all: Option<PathBuf>,
     },
     /// Take a room from a file that `export` made; no server may be running
     Import(Box<ImportOptions>),
@@ -144,6 +148,7 @@ Examples:
   stateroom rooms
   stateroom rooms show lobby --state
   stateroom rooms export lobby && stateroom replay lobby.room
+  stateroom rooms export --all backup
   stateroom rooms import lobby.room --as lobby-again --data-dir elsewhere";
 
 const REPLAY_HELP: &str = "\

@@ -1,6 +1,6 @@
 //! Carries out the command that was given.
 
-use super::{Place, change, list, show, transport};
+use super::{Place, backup, change, list, show, transport};
 use crate::{
     failure::Failure,
     room_options::{RoomsCommand, RoomsOptions},
@@ -17,8 +17,9 @@ pub(crate) fn rooms(options: &RoomsOptions) -> anyhow::Result<()> {
         }
         Some(RoomsCommand::Delete { rooms }) => change::delete(&place, rooms),
         Some(RoomsCommand::Restart(restart)) => change::restart(&place, restart),
-        Some(RoomsCommand::Export { room, file }) => {
-            transport::export(&place, room, file.as_deref())
+        Some(RoomsCommand::Export { all: Some(folder), .. }) => backup::export_all(&place, folder),
+        Some(RoomsCommand::Export { room, file, all: None }) => {
+            transport::export(&place, room.as_deref().unwrap_or_default(), file.as_deref())
         }
         Some(RoomsCommand::Import(import)) => transport::import(&place, import),
     }

@@ -1,5 +1,6 @@
 //! `stateroom rooms`: what is kept of rooms, for people to see and handle.
 
+mod backup;
 mod carry_out;
 mod change;
 mod list;

@@ -17,16 +17,8 @@ const NAME_BYTES: usize = 128;
 pub(super) fn export(place: &Place, id: &str, file: Option<&Path>) -> anyhow::Result<()> {
     let room = place.room(id)?;
     let file = file.map_or_else(|| PathBuf::from(file_name(id)), Path::to_owned);
-    let bytes = room.encode();
-    // So that there is a whole one of that name at every moment.
-    let mut unfinished = file.clone().into_os_string();
-    unfinished.push(".unfinished");
-    let written = fs::write(&unfinished, &bytes).and_then(|()| fs::rename(&unfinished, &file));
-    if let Err(error) = written {
-        let _ = fs::remove_file(&unfinished);
-        return Err(error).with_context(|| format!("{} cannot be written", file.display()));
-    }
-    let (events, size) = (room.stored.events(), ByteSize(bytes.len() as u64));
+    let bytes = write(&room, &file)?;
+    let (events, size) = (room.stored.events(), ByteSize(bytes as u64));
     let name = short::name(id);
     terminal::say(
         "Exported",
@@ -35,8 +27,22 @@ pub(super) fn export(place: &Place, id: &str, file: Option<&Path>) -> anyhow::Re
     Ok(())
 }
 
+/// Writes the file of a room, and tells how large it is.
+pub(super) fn write(room: &ExportedRoom, file: &Path) -> anyhow::Result<usize> {
+    let bytes = room.encode();
+    // So that there is a whole one of that name at every moment.
+    let mut unfinished = file.to_owned().into_os_string();
+    unfinished.push(".unfinished");
+    let written = fs::write(&unfinished, &bytes).and_then(|()| fs::rename(&unfinished, file));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&unfinished);
+        return Err(error).with_context(|| format!("{} cannot be written", file.display()));
+    }
+    Ok(bytes.len())
+}
+
 /// The name of the file for a room, whatever is in its id.
-fn file_name(id: &str) -> String {
+pub(super) fn file_name(id: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = id.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let hidden = if name.starts_with('.') { "_" } else { "" };

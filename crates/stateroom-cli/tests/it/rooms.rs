@@ -356,6 +356,12 @@ fn damage_is_told_and_keeps_nothing_else_from_being_seen() {
     let said = ends_with(7, &mut kept.command(["rooms", "show", "lobby"]));
     assert!(said.contains("lobby") && said.contains("is damaged: the checksum"), "{said}");
     assert_eq!(kept.show("other")["state"], "kept");
+    let all = kept.file("all");
+    let said = ends_with(7, kept.command(["rooms", "export"]).arg("--all").arg(&all));
+    assert!(said.contains("lobby: ") && said.contains("1 rooms are damaged"), "{said}");
+    let other = ExportedRoom::decode(&fs::read(all.join("other.room")).unwrap()).unwrap();
+    assert_eq!(&*other.room, "other");
+    assert_eq!(fs::read_dir(all).unwrap().count(), 1);
     ends_with(0, &mut kept.command(["rooms", "delete", "lobby"]));
     assert_eq!(kept.list().len(), 1);
 
