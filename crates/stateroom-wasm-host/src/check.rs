@@ -54,8 +54,7 @@ pub(crate) fn check_binary(
     }
     if tables > 1 {
         return Err(problem(format!(
-            "it has {tables} tables, and a room has one: build it for wasm32-wasip1 without further \
-             tables"
+            "it has {tables} tables, and a room has one: build it without further tables"
         )));
     }
     Ok(())
@@ -81,13 +80,11 @@ fn check_table(elements: u64, limits: MemoryLimits) -> Result<(), String> {
 
 fn check_memory(memory: &MemoryType, limits: MemoryLimits) -> Result<(), String> {
     if memory.memory64 {
-        return Err(
-            "its memory has 64-bit addresses: build it for wasm32-wasip1, not wasm64".into()
-        );
+        return Err("its memory has 64-bit addresses: build it for wasm32, not wasm64".into());
     }
     if memory.shared {
         return Err("its memory is shared between threads, which a room does not have: build it \
-                    without the target feature `atomics`, for wasm32-wasip1"
+                    without threads (the feature `atomics`)"
             .into());
     }
     let page = 1_u64 << memory.page_size_log2.unwrap_or(16).min(16);

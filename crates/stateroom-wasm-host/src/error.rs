@@ -45,8 +45,8 @@ pub enum LoadError {
 
     /// It is not a WebAssembly module, or one that uses what this host does not support.
     #[error(
-        "{module} is no WebAssembly module that can run here: {reason}; it should be built for \
-         wasm32-wasip1"
+        "{module} is no WebAssembly module that can run here: {reason}; it should be a core module, \
+         built for wasm32 (in Rust, for wasm32-wasip1)"
     )]
     NotWasm {
         /// Which module.
@@ -57,8 +57,8 @@ pub enum LoadError {
 
     /// It uses what WebAssembly offers and a room does not.
     #[error(
-        "{module} uses {}, which WebAssembly has proposed and rooms do not offer: build it for \
-         wasm32-wasip1 without that target feature",
+        "{module} uses {}, which WebAssembly has proposed and rooms do not offer: build it without \
+         that feature",
         list(proposals)
     )]
     NotAllowed {
@@ -88,8 +88,9 @@ pub enum LoadError {
 
     /// It lacks something that the host calls.
     #[error(
-        "{module} does not export `{export}` {wanted}: a service is a library (`crate-type = \
-         [\"cdylib\"]`) with one type marked #[stateroom_wasm]"
+        "{module} does not export `{export}` {wanted}: docs/guests.md tells what a room exports; in \
+         Rust, a service is a library (`crate-type = [\"cdylib\"]`) with one type marked \
+         #[stateroom_wasm]"
     )]
     MissingExport {
         /// Which module.
@@ -102,8 +103,9 @@ pub enum LoadError {
 
     /// An import or export has another type than the guest interface says.
     #[error(
-        "{module} has `{item}` as {found}, where the guest interface has {wanted}: build it with \
-         the `stateroom-wasm` crate, and let no function of its own bear that name"
+        "{module} has `{item}` as {found}, where the guest interface has {wanted}: docs/guests.md \
+         tells the interface; in Rust, build it with the `stateroom-wasm` crate, and let no function \
+         of its own bear that name"
     )]
     WrongSignature {
         /// Which module.
@@ -118,9 +120,9 @@ pub enum LoadError {
 
     /// It wants something that the host does not have.
     #[error(
-        "{module} imports `{import}`, which no room has: a service can use what `stateroom-wasm` \
-         and WASI preview 1 offer; look for a dependency that is meant for browsers \
-         (wasm-bindgen) or another host"
+        "{module} imports `{import}`, which no room has: docs/guests.md tells what a service can \
+         import; look for a dependency that is meant for browsers (in Rust, wasm-bindgen) or \
+         another host"
     )]
     UnknownImport {
         /// Which module.
@@ -131,8 +133,8 @@ pub enum LoadError {
 
     /// It was built for another version of the guest interface.
     #[error(
-        "{module} has {export} {found}, and this host speaks {wanted}: build it with a \
-         `stateroom-wasm` that matches this host"
+        "{module} has {export} {found}, and this host speaks {wanted}: build it for that one (in \
+         Rust, with a `stateroom-wasm` that matches this host)"
     )]
     WrongVersion {
         /// Which module.

@@ -21,7 +21,7 @@ fn each_export_that_is_missing_is_named() {
         "jam_malloc",
         "jam_free",
     ] {
-        let told = [format!("does not export `{export}` ("), "#[stateroom_wasm]".into()];
+        let told = [format!("does not export `{export}` ("), "docs/guests.md".into()];
         let quoted = format!("\"{export}\"");
         let error = check_edited(&[(&quoted, "\"other\"")], &[&told[0], &told[1]]);
         assert!(matches!(error, LoadError::MissingExport { .. }));
@@ -94,7 +94,7 @@ fn an_export_of_the_wrong_type_is_told_with_both_types() {
             "where the guest interface has a function (i32) -> i32",
         ),
     ] {
-        let error = check_edited(&[(old, new)], &[told, "stateroom-wasm"]);
+        let error = check_edited(&[(old, new)], &[told, "docs/guests.md"]);
         assert!(matches!(error, LoadError::WrongSignature { .. }));
     }
 }
@@ -133,7 +133,7 @@ fn an_import_that_no_room_has_is_named_with_where_it_may_come_from() {
         ),
         (r#"(import "wasi_unstable" "fd_write" (func))"#, "imports `wasi_unstable.fd_write`"),
     ] {
-        let error = check_edited(&[("(;imports;)", import)], &[name, "wasm-bindgen"]);
+        let error = check_edited(&[("(;imports;)", import)], &[name, "docs/guests.md"]);
         assert!(matches!(error, LoadError::UnknownImport { .. }));
     }
 }
