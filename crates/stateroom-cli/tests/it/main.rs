@@ -7,6 +7,8 @@ mod config;
 #[cfg(unix)]
 mod data_dir;
 #[cfg(target_os = "linux")]
+mod deploy;
+#[cfg(target_os = "linux")]
 mod descriptors;
 mod dev;
 #[cfg(unix)]
@@ -25,6 +27,8 @@ mod load;
 mod new;
 #[cfg(target_os = "linux")]
 mod one_truth;
+#[cfg(unix)]
+mod page;
 #[cfg(target_os = "linux")]
 mod preload;
 mod process;
