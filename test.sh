@@ -3,6 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+# Compilers that Debian has not.
+tools=$PWD/target/tools
+export PATH="$PATH:$tools/bin:$tools/node_modules/.bin"
+
 # What the browser tests need, and what the pages of the documentation name.
 packages=()
 needs() {
@@ -12,9 +16,12 @@ needs "${CHROMIUM:-/usr/bin/chromium}" chromium
 needs caddy caddy
 needs nginx nginx-light
 needs systemd-analyze systemd
+needs clang clang
+needs wasm-ld lld
 needs curl curl
 needs openssl openssl
 needs strace strace
+needs zig python3-venv
 if [ "${#packages[@]}" -gt 0 ]; then
     echo "== Packages of Debian: ${packages[*]}"
     as_root=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -27,6 +34,19 @@ if [ "${#packages[@]}" -gt 0 ]; then
     $as_root apt-get update -qq
     $as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+if ! command -v zig > /dev/null; then
+    echo "== Zig"
+    python3 -m venv "$tools/python"
+    "$tools/python/bin/pip" install --quiet ziglang==0.17.1
+    mkdir -p "$tools/bin"
+    printf '#!/bin/sh\nexec "%s" -m ziglang "$@"\n' "$tools/python/bin/python" > "$tools/bin/zig"
+    chmod +x "$tools/bin/zig"
+fi
+if ! command -v asc > /dev/null; then
+    echo "== AssemblyScript"
+    npm install --silent --no-audit --no-fund --prefix "$tools" assemblyscript@0.28.20
 fi
 
 echo "== Rust"

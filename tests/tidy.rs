@@ -184,3 +184,42 @@ fn the_settings_in_the_documents_are_there_with_the_defaults_that_they_tell() {
     }
     assert!(told > 25, "{told} settings");
 }
+
+/// The functions in the host's lists that are called `Function(name, takes, gives)`, as `name(3)`.
+fn functions(code: &str, list: &str) -> Vec<(String, usize)> {
+    let start = format!("const {list}: &[Function] = &[");
+    let list = code.split(&start).nth(1).unwrap().split("];").next().unwrap();
+    let each = list.split("Function(").skip(1).map(|text| text.split(')').next().unwrap());
+    let each = each.map(|text| text.split(", ").collect::<Vec<_>>());
+    each.map(|parts| {
+        let name = match parts[0] {
+            "carry_over::HAND_OVER" => "stateroom_v1_hand_over",
+            "carry_over::TAKE_OVER" => "stateroom_v1_take_over",
+            quoted => quoted.trim_matches('"'),
+        };
+        (name.to_owned(), parts[1].parse().unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn the_page_of_the_guest_interface_tells_each_function_that_the_host_knows() {
+    let page = read("docs/guests.md");
+    let check = read("crates/stateroom-wasm-host/src/check.rs");
+    let lists = ["NAMED_FUNCTIONS", "OPTIONAL", "IMPORTS"].map(|list| functions(&check, list));
+    // That one belongs to another generation.
+    let ours = lists.into_iter().flatten().filter(|(name, _)| name != "stateroom_send");
+    let mut count = 0;
+    for (name, takes) in ours {
+        let told = page.split(&format!("| `{name}(")).nth(1);
+        let told = told.unwrap_or_else(|| panic!("{name} is not told of")).split(')').next();
+        let parameters = told.unwrap().split(", ").filter(|parameter| !parameter.is_empty());
+        assert_eq!(parameters.count(), takes, "the parameters of {name}");
+        count += 1;
+    }
+    assert_eq!(count, 15);
+    let wasi = read("crates/stateroom-wasm-host/src/wasi.rs");
+    let defined = wasi.split("func_wrap(").skip(1).map(|call| call.split('"').nth(1).unwrap());
+    let untold: Vec<_> = defined.filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(untold.is_empty(), "{untold:?}");
+}

@@ -20,6 +20,8 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod guarantees;
 #[cfg(unix)]
+mod guests;
+#[cfg(unix)]
 mod kept;
 #[cfg(target_os = "linux")]
 mod ledgers;
