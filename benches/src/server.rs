@@ -72,10 +72,10 @@ pub fn build_guest() -> anyhow::Result<PathBuf> {
     let target = workspace.join("target/guests");
     let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(workspace)
-        .args(["build", "--quiet", "--release", "--package", "bench-guest"])
+        .args(["build", "--quiet", "--profile", "dist", "--package", "bench-guest"])
         .args(["--target", "wasm32-wasip1", "--target-dir"])
         .arg(&target)
         .status()?;
     ensure!(status.success(), "the measured service does not compile");
-    Ok(target.join("wasm32-wasip1/release/bench_guest.wasm"))
+    Ok(target.join("wasm32-wasip1/dist/bench_guest.wasm"))
 }

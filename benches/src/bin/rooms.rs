@@ -1,6 +1,6 @@
 //! Prints what rooms and connections cost, and what a busy room costs the others.
 //!
-//! `cargo build --release -p stateroom-cli && cargo run --release -p stateroom-benches --bin rooms`
+//! `cargo build --profile dist -p stateroom-cli && cargo run --profile dist -p stateroom-benches --bin rooms`
 
 use anyhow::Context as _;
 use stateroom_benches::{Client, Server, build_guest, echo_latency};

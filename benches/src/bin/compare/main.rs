@@ -1,7 +1,7 @@
 //! Compares Stateroom with other servers on this machine, one core for the server and another for
 //! the load, and writes what came of it: `benches/results.json`, tables, plots.
 //!
-//! `cargo build --release -p stateroom-cli && cargo run --release -p stateroom-benches --bin compare`
+//! `cargo build --profile dist -p stateroom-cli && cargo run --profile dist -p stateroom-benches --bin compare`
 //!
 //! What it costs to keep rooms is measured alone with `-- --scenario durable --write`.
 

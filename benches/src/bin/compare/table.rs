@@ -88,7 +88,7 @@ pub(crate) fn page(compared: &Compared, results: &Results) -> String {
         .filter_map(|peer| Some(format!("{} {}", peer.title(), results.versions.get(peer.name())?)))
         .collect();
     format!(
-        "# What was measured\n\nWritten by `cargo run --release -p stateroom-benches --bin \
+        "# What was measured\n\nWritten by `cargo run --profile dist -p stateroom-benches --bin \
          compare`; do not edit.\n\n{}\nVersions: {}.\n\n## What is aimed at\n\n{}\n{}",
         conditions(results),
         versions.join(", "),
