@@ -51,8 +51,9 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(thread, place, backtrace, "panicked: {message}");
 }
 
-/// A bare level speaks of Stateroom's own crates: the others are heard from `warn` on.
+/// A bare level speaks of Stateroom's own crates and of what rooms print (`guest`): the others are heard
+/// from `warn` on.
 fn filter_directives(level: &str) -> String {
     let bare = level.chars().all(|c| c.is_ascii_alphanumeric());
-    if bare { format!("warn,stateroom={level}") } else { level.to_owned() }
+    if bare { format!("warn,stateroom={level},guest={level}") } else { level.to_owned() }
 }

@@ -1,10 +1,15 @@
 //! What a guest prints: cut into lines, bounded in length and rate, and logged with the room's id.
+//!
+//! A line may say its level as the lines of daemons do (`sd-daemon(3)`): `<3>` and less is an error, `<4>` a
+//! warning, `<5>` and `<6>` information, `<7>` for debugging. Other lines are information on standard output
+//! and warnings on standard error.
 
 use crate::config::Limits;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tracing::Level;
 
 /// Bytes of what an event printed that are kept to explain its failure.
 const LAST_WORDS_BYTES: usize = 1024;
@@ -16,8 +21,7 @@ pub(crate) enum Stream {
     Error,
 }
 
-/// The printed lines of one room on their way to the log: what goes to standard output as
-/// information, what goes to standard error as a warning.
+/// The printed lines of one room on their way to the log.
 pub(crate) struct GuestLog {
     room_id: Arc<str>,
     line_bytes: usize,
@@ -120,7 +124,10 @@ impl GuestLog {
     }
 
     fn end_line(&mut self, stream: Stream, now: Instant) {
-        let line = std::mem::take(self.line(stream));
+        let (level, line) = std::mem::take(self.line(stream)).split_level(stream);
+        if level == Level::DEBUG && !tracing::enabled!(target: "guest", Level::DEBUG) {
+            return;
+        }
         let second = Duration::from_secs(1);
         if self.second_began.is_none_or(|began| now.saturating_duration_since(began) >= second) {
             self.report_suppressed();
@@ -132,10 +139,12 @@ impl GuestLog {
             return;
         }
         self.logged += 1;
-        let text = line.into_text();
-        match stream {
-            Stream::Out => tracing::info!(target: "guest", room_id = %self.room_id, "{text}"),
-            Stream::Error => tracing::warn!(target: "guest", room_id = %self.room_id, "{text}"),
+        let (room, text) = (&self.room_id, line.into_text());
+        match level {
+            Level::ERROR => tracing::error!(target: "guest", %room, "{text}"),
+            Level::WARN => tracing::warn!(target: "guest", %room, "{text}"),
+            Level::DEBUG => tracing::debug!(target: "guest", %room, "{text}"),
+            _ => tracing::info!(target: "guest", %room, "{text}"),
         }
     }
 
@@ -143,7 +152,7 @@ impl GuestLog {
         let suppressed = std::mem::take(&mut self.suppressed);
         if suppressed > 0 {
             tracing::warn!(
-                room_id = %self.room_id,
+                room = %self.room_id,
                 suppressed,
                 "the room printed {suppressed} more lines than the {} a second that are logged",
                 self.lines_per_second
@@ -186,6 +195,25 @@ impl Line {
 
     fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.cut_bytes == 0
+    }
+
+    /// The level that the line says, or that of its stream; and the line without it.
+    fn split_level(mut self, stream: Stream) -> (Level, Line) {
+        let said = match self.kept.as_slice() {
+            [b'<', b'0'..=b'3', b'>', ..] => Some(Level::ERROR),
+            [b'<', b'4', b'>', ..] => Some(Level::WARN),
+            [b'<', b'5' | b'6', b'>', ..] => Some(Level::INFO),
+            [b'<', b'7', b'>', ..] => Some(Level::DEBUG),
+            _ => None,
+        };
+        if said.is_some() {
+            self.kept.drain(..3);
+        }
+        let of_stream = match stream {
+            Stream::Out => Level::INFO,
+            Stream::Error => Level::WARN,
+        };
+        (said.unwrap_or(of_stream), self)
     }
 
     /// The line as it is logged.

@@ -71,25 +71,44 @@ fn lines_carry_the_rooms_id_and_their_level() {
     assert_eq!(
         lines,
         [
-            "INFO guest: hello room_id=lobby",
-            "INFO guest: there room_id=lobby",
-            "WARN guest: hello room_id=lobby",
-            "WARN guest: there room_id=lobby",
+            "INFO guest: hello room=lobby",
+            "INFO guest: there room=lobby",
+            "WARN guest: hello room=lobby",
+            "WARN guest: there room=lobby",
         ]
     );
 }
 
 #[test]
+fn a_line_may_say_its_level() {
+    let text = r"<3>e\n<4>w\n<6>i\n<0>0\n<9>n\n<3\n";
+    let lines = printed(Limits::default(), text, 28, OUT);
+    assert_eq!(
+        lines,
+        [
+            "ERROR guest: e room=lobby",
+            "WARN guest: w room=lobby",
+            "INFO guest: i room=lobby",
+            "ERROR guest: 0 room=lobby",
+            "INFO guest: <9>n room=lobby",
+            "INFO guest: <3 room=lobby",
+        ]
+    );
+    let lines = printed(Limits::default(), r"<7>for debugging\n", 17, ERROR);
+    assert_eq!(lines, [""; 0], "it is not shown by default");
+}
+
+#[test]
 fn a_line_that_is_printed_in_pieces_is_one_line() {
     let lines = printed(Limits::default(), "piece ", 6, &repeated(3, OUT));
-    assert_eq!(lines, ["INFO guest: piece piece piece  room_id=lobby"]);
+    assert_eq!(lines, ["INFO guest: piece piece piece  room=lobby"]);
 }
 
 #[test]
 fn a_long_line_is_cut_and_tells_by_how_much() {
     let limits = Limits { log_line_bytes: 10, ..Limits::default() };
     let lines = printed(limits, r"0123456789abc\n", 14, OUT);
-    assert_eq!(lines, ["INFO guest: 0123456789 … (3 bytes more) room_id=lobby"]);
+    assert_eq!(lines, ["INFO guest: 0123456789 … (3 bytes more) room=lobby"]);
 }
 
 #[test]
@@ -106,7 +125,7 @@ fn a_line_that_has_begun_is_ended_after_the_room_was_saved() {
         room.timer();
         drop(room);
     });
-    assert_eq!(lines, ["INFO guest: half a line, half a line,  room_id=lobby"]);
+    assert_eq!(lines, ["INFO guest: half a line, half a line,  room=lobby"]);
 }
 
 #[test]
@@ -120,9 +139,9 @@ fn the_default_cut_is_at_4_kib() {
 fn lines_past_the_limit_are_counted_and_the_room_goes_on() {
     let lines = printed(Limits::default(), r"x\n", 2, &repeated(250, OUT));
     assert_eq!(lines.len(), 101);
-    assert!(lines[..100].iter().all(|line| line == "INFO guest: x room_id=lobby"));
+    assert!(lines[..100].iter().all(|line| line == "INFO guest: x room=lobby"));
     assert!(lines[100].contains("printed 150 more lines than the 100 a second"), "{}", lines[100]);
-    assert!(lines[100].contains("room_id=lobby"));
+    assert!(lines[100].contains("room=lobby"));
 }
 
 #[test]

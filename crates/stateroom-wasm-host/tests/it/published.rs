@@ -157,7 +157,7 @@ fn a_panic_is_told_with_its_message_and_place() {
         check_told(&failure, "room failed: an error in its service", &told);
         assert!(!failure.detail.contains("RUST_BACKTRACE"), "{failure}");
         let log = log.join("\n");
-        for told in told.iter().chain(&["WARN guest: ", "room_id=lobby"]) {
+        for told in told.iter().chain(&["WARN guest: ", "room=lobby"]) {
             assert!(log.contains(told), "{name}: {told} in {log}");
         }
     }
