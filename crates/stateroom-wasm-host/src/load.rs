@@ -88,7 +88,7 @@ impl WasmEngine {
         })?;
         let mut linker = inner.linker.clone();
         // Whatever else a module may import is of WASI, see `interface`.
-        linker.define_unknown_imports_as_traps(&wasm).map_err(|error| not_wasm(name, &error))?;
+        wasi::define_missing(&mut linker, &wasm);
         let instance =
             linker.instantiate_pre(&wasm).map_err(|error| LoadError::WrongSignature {
                 module: name.into(),

@@ -3,7 +3,7 @@
 
 use crate::{fault::Fault, guest_log::Stream, host_state::HostState, memory::GuestMemory};
 use std::time::{Duration, Instant};
-use wasmtime::{Caller, Linker};
+use wasmtime::{Caller, ExternType, Linker, Module, Val};
 
 /// The import module that holds these functions.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
@@ -19,7 +19,6 @@ const BYTES_PER_WRITE: u32 = 1 << 20;
 const SUCCESS: i32 = 0;
 const BAD_DESCRIPTOR: i32 = 8;
 const INVALID: i32 = 28;
-const NOT_SUPPORTED: i32 = 58;
 const ILLEGAL_SEEK: i32 = 70;
 const CLOCK_REALTIME: u32 = 0;
 const CLOCK_MONOTONIC: u32 = 1;
@@ -28,8 +27,7 @@ const RIGHT_FD_WRITE: u64 = 1 << 6;
 
 type Answer = wasmtime::Result<i32>;
 
-/// Defines what a guest's language runtime uses. A module may import whatever else there is of
-/// WASI, since a runtime imports what it never calls; to call it is a trap that names it.
+/// Defines what a guest's language runtime uses; see [`define_missing`] for the rest.
 pub(crate) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE, "args_get", |_: u32, _: u32| SUCCESS)?;
     linker.func_wrap(MODULE, "args_sizes_get", nothing_there)?;
@@ -56,12 +54,38 @@ pub(crate) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE, "fd_prestat_get", |_: u32, _: u32| BAD_DESCRIPTOR)?;
     linker.func_wrap(MODULE, "fd_prestat_dir_name", |_: u32, _: u32, _: u32| BAD_DESCRIPTOR)?;
     linker.func_wrap(MODULE, "sched_yield", || SUCCESS)?;
-    // A room that waits would make all its clients wait; there is `set_timer` for that.
-    linker.func_wrap(MODULE, "poll_oneoff", |_: u32, _: u32, _: u32, _: u32| NOT_SUPPORTED)?;
+    // A room that waits would make all its clients wait.
+    linker.func_wrap(MODULE, "poll_oneoff", |_: u32, _: u32, _: u32, _: u32| -> Answer {
+        Err(wasmtime::Error::msg("a room cannot wait: use a timer (`set_timer`)"))
+    })?;
     linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> {
         Err(Fault::Exited(code).into())
     })?;
     Ok(())
+}
+
+/// Defines whatever else of WASI `module` imports, since a runtime imports what it never calls. To call it is
+/// a trap that says what a room has not.
+pub(crate) fn define_missing(linker: &mut Linker<HostState>, module: &Module) {
+    for import in module.imports().filter(|import| import.module() == MODULE) {
+        let ExternType::Func(signature) = import.ty() else { continue };
+        let name = import.name().to_owned();
+        let refuse = move |_: Caller<'_, HostState>, _: &[Val], _: &mut [Val]| {
+            let lacks = lacks(&name);
+            Err(wasmtime::Error::msg(format!("the service called `{MODULE}.{name}`: {lacks}")))
+        };
+        // It fails for what is defined already, which stays as it is.
+        let _ = linker.func_new(MODULE, import.name(), signature, refuse);
+    }
+}
+
+/// What a room has not, for which there is the function `name`.
+fn lacks(name: &str) -> &'static str {
+    match name.split('_').next() {
+        Some("path" | "fd") => "a room has no files; what its fields hold is kept",
+        Some("sock") => "a room has no network; its clients are all that it can talk to",
+        _ => "a room has no such thing",
+    }
 }
 
 fn is_open(fd: u32) -> bool {

@@ -4,7 +4,6 @@ use crate::support::{Asked, start};
 
 const BAD_DESCRIPTOR: u32 = 8;
 const ILLEGAL_SEEK: u32 = 70;
-const NOT_SUPPORTED: u32 = 58;
 
 /// Asserts what a function of WASI answers, and how the two numbers at 2048, 7 and 7 before, are
 /// after that.
@@ -66,10 +65,4 @@ fn what_cannot_be_written_to_is_not() {
         let arguments = format!("(i32.const {fd}) (i32.const 8) (i32.const 1) (i32.const 2048)");
         check("fd_write", "i32 i32 i32 i32", &arguments, BAD_DESCRIPTOR, [7, 7]);
     }
-}
-
-#[test]
-fn nobody_can_wait() {
-    let arguments = "(i32.const 8) (i32.const 64) (i32.const 1) (i32.const 2048)";
-    check("poll_oneoff", "i32 i32 i32 i32", arguments, NOT_SUPPORTED, [7, 7]);
 }

@@ -196,8 +196,18 @@ fn a_function_of_wasi_that_no_room_has_is_named_when_it_is_called() {
     check_timer(
         import,
         "(drop (call $accept (i32.const 1)))",
-        &["wasi_snapshot_preview1", "sock_accept"],
+        &["the service called `wasi_snapshot_preview1.sock_accept`: a room has no network"],
     );
+    let import = r#"(import "wasi_snapshot_preview1" "path_open" (func $open))"#;
+    check_timer(import, "(call $open)", &["wasi_snapshot_preview1.path_open", "has no files"]);
+}
+
+#[test]
+fn a_room_that_would_wait_is_told_of_timers() {
+    let import = r#"(import "wasi_snapshot_preview1" "poll_oneoff"
+        (func $poll (param i32 i32 i32 i32) (result i32)))"#;
+    let body = "(drop (call $poll (i32.const 8) (i32.const 64) (i32.const 1) (i32.const 80)))";
+    check_timer(import, body, &["a room cannot wait: use a timer (`set_timer`)"]);
 }
 
 #[test]
