@@ -49,6 +49,10 @@
 //! `#[stateroom_wasm(carry_over)]` lets new code take over the state of running rooms, see
 //! [`stateroom_wasm`](macro@stateroom_wasm), and [`assert_carries_over`] tests that.
 //!
+//! What a service prints is in the log of the server, with the room's id. With `log::warn!` and the other
+//! macros of the [`log`] facade, which is in the prelude, each line has a level; those of dependencies go the
+//! same way.
+//!
 //! A panic in a service ends the event it happened in. Its message and place reach the log of the
 //! host. That takes WASI: a module compiled for `wasm32-unknown-unknown` runs too, but has nowhere
 //! to print to, and the host learns only that it stopped.
@@ -62,8 +66,12 @@ mod host;
 #[cfg(target_arch = "wasm32")]
 mod host_context;
 pub mod prelude;
+#[cfg(target_arch = "wasm32")]
+mod printer;
 mod room;
 mod testing;
+
+pub use log;
 
 pub use stateroom::{
     ClientId, MessagePayload, MessageRecipient, Sent, SimpleStateroomService, StateroomContext,

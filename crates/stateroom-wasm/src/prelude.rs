@@ -1,6 +1,6 @@
 //! Everything the file of a service needs: `use stateroom_wasm::prelude::*;`.
 
-pub use crate::stateroom_wasm;
+pub use crate::{log, stateroom_wasm};
 pub use stateroom::{
     ClientId, MessageRecipient, SimpleStateroomService, StateroomContext, StateroomService,
     StateroomServiceFactory, WrappedStateroomService,

@@ -37,6 +37,8 @@ impl Room {
         call: &str,
         build: impl FnOnce() -> Result<Box<dyn StateroomService>, E>,
     ) -> Result<(), E> {
+        #[cfg(target_arch = "wasm32")]
+        crate::printer::install();
         match self.service.try_borrow_mut() {
             Ok(mut service) => {
                 *service = Some(build()?);
