@@ -101,6 +101,13 @@ impl Rejection {
         }
     }
 
+    /// The setting that draws the bound which was met.
+    pub(crate) fn setting(&self) -> Option<&'static str> {
+        use Rejection::{RoomFull, ServerFull, TooManyConnections, TooManyRooms};
+        matches!(self, ServerFull | TooManyConnections | TooManyRooms | RoomFull)
+            .then(|| self.label())
+    }
+
     /// The whole HTTP answer.
     pub(crate) fn response(&self) -> String {
         let (status, header) = match self {

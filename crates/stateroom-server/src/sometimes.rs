@@ -1,6 +1,6 @@
 //! Lets a line into the log once a second at most, however often clients give reason for it.
 
-use crate::lock::lock;
+use crate::{lock::lock, request::Rejection};
 use stateroom::ClientId;
 use std::{
     fmt::Display,
@@ -65,23 +65,33 @@ impl ClientLines {
     }
 
     /// A client does not get into the room it asked for.
-    pub(crate) fn turned_away(&self, room: Option<&str>, reason: &dyn Display) {
+    pub(crate) fn turned_away(&self, room: Option<&str>, reason: &Rejection) {
         if let Some(as_well) = self.turned_away.may_tell(Instant::now()) {
-            tracing::warn!(room, %reason, as_well, "a client was turned away");
+            let setting = reason.setting();
+            tracing::warn!(room, %reason, setting, as_well, "a client was turned away");
         }
     }
 
     /// A client is closed because it does not read what is sent to it.
     pub(crate) fn slow(&self, room: &str) {
         if let Some(as_well) = self.slow.may_tell(Instant::now()) {
-            tracing::warn!(room, as_well, "a client reads too slowly and is closed");
+            tracing::warn!(
+                room,
+                as_well,
+                "a client reads too slowly and is closed (`max_queue_bytes`, `slow_reader_timeout`)"
+            );
         }
     }
 
     /// A client is let go because nothing was heard of it.
     pub(crate) fn silent(&self, room: &str, client: Option<ClientId>) {
         if let Some(as_well) = self.silent.may_tell(Instant::now()) {
-            tracing::info!(room, ?client, as_well, "the client has been silent for too long");
+            tracing::info!(
+                room,
+                ?client,
+                as_well,
+                "the client has been silent for too long (`heartbeat_timeout`)"
+            );
         }
     }
 

@@ -1,10 +1,14 @@
 //! Arguments, environment, exit codes.
 
 use crate::{
-    process::{Running, ends_with, stateroom, told},
-    project::SILENT_ROOM,
+    process::{Client, Running, ends_with, stateroom, told},
+    project::{Module, SILENT_ROOM},
 };
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    io::Write as _,
+    net::{TcpListener, TcpStream},
+};
 
 #[test]
 fn the_help_tells_the_exit_codes() {
@@ -125,6 +129,25 @@ fn flags_go_over_the_environment_and_that_over_the_file() {
     assert_eq!(listens(&[], None), "127.0.0.3");
     assert_eq!(listens(&[], Some("127.0.0.2")), "127.0.0.2");
     assert_eq!(listens(&["--host", "127.0.0.1"], Some("127.0.0.2")), "127.0.0.1");
+}
+
+#[test]
+fn the_setting_whose_bound_a_client_met_is_named_in_the_log() {
+    let module = Module::new(SILENT_ROOM);
+    let mut command = stateroom(["serve", "--host", "localhost", "--port", "0"]);
+    command.args(["--max-clients", "1", "--max-message-bytes", "10"]).arg(&module.path);
+    let mut server = Running::start(&mut command);
+    let address = server.address();
+    let mut client = Client::connect(&address);
+    let mut other = TcpStream::connect(&address).unwrap();
+    let head = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    other.write_all(head.as_bytes()).unwrap();
+    let line = server.hears("a client was turned away");
+    assert!(line.contains("max_clients"), "{line}");
+    client.says("a long message");
+    let line = server.hears("the client is closed");
+    assert!(line.contains("larger than 10 bytes (`max_message_bytes`)"), "{line}");
 }
 
 #[test]

@@ -22,9 +22,12 @@ pub(crate) enum ProtocolError {
     Malformed(&'static str),
     #[error("a text message was not UTF-8")]
     InvalidText,
-    #[error("a message was larger than {limit} bytes")]
+    #[error("a message was larger than {limit} bytes (`max_message_bytes`)")]
     TooBig { limit: usize },
-    #[error("all clients together have sent too much of messages that have not come whole")]
+    #[error(
+        "all clients together have sent too much of messages that have not come whole \
+         (`max_unfinished_bytes`)"
+    )]
     TooMuchUnfinished,
 }
 
