@@ -117,7 +117,7 @@ fn frames(opcode: u8, length: usize) -> (Vec<u8>, Vec<u8>) {
 
 #[test]
 fn echoes_and_broadcasts_allocate_nothing() {
-    let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+    let mut server = Server::new().with_port(0).with_ip("127.0.0.1".into());
     server.config.shards = 1;
     let running = server.bind(SimpleServiceFactory::<EchoAndBroadcast>::new()).unwrap();
     let (address, handle) = (running.local_addr(), running.handle());

@@ -15,7 +15,7 @@ impl SimpleStateroomService for Quiet {
 
 #[test]
 fn whoever_is_told_to_end_before_it_runs_ends_as_soon_as_it_does() {
-    let server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+    let server = Server::new().with_port(0).with_ip("127.0.0.1".into());
     let running = server.bind(SimpleServiceFactory::<Quiet>::new()).unwrap();
     // Its address could be printed now, and whoever reads that may have it end at once.
     let process = std::process::id().to_string();

@@ -9,7 +9,7 @@ use stateroom::{
     ClientId, MessageRecipient, SimpleServiceFactory, SimpleStateroomService, StateroomContext,
 };
 use stateroom_server::Server;
-use std::{net::Ipv4Addr, time::Instant};
+use std::time::Instant;
 
 fn main() -> std::io::Result<()> {
     let port = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(8080);
@@ -17,7 +17,7 @@ fn main() -> std::io::Result<()> {
     println!("Serving http://127.0.0.1:{port}/");
 
     Server::new()
-        .with_ip(Ipv4Addr::LOCALHOST.into())
+        .with_ip("127.0.0.1".into())
         .with_port(port)
         .with_static_path(Some(page))
         .serve(SimpleServiceFactory::<Buzzer>::new())

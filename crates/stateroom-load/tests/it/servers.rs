@@ -75,7 +75,7 @@ fn runtime() -> Runtime {
 
 /// Our own server.
 pub(crate) fn serve<S: SimpleStateroomService + Send + 'static>() -> TestServer {
-    let server = stateroom_server::Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+    let server = stateroom_server::Server::new().with_port(0).with_ip("127.0.0.1".into());
     let server = server.bind(SimpleServiceFactory::<S>::new()).unwrap();
     let (address, handle) = (server.local_addr(), server.handle());
     std::thread::spawn(|| server.run());

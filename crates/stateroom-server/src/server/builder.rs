@@ -1,7 +1,7 @@
 //! A server before it runs: its settings, and how it begins to listen.
 
 use super::{bind::bind, running::RunningServer};
-use crate::{config::ServerConfig, factory::RoomFactory, keeping::Keeping};
+use crate::{config::ServerConfig, factory::RoomFactory, host::resolve_host, keeping::Keeping};
 use std::{
     io,
     sync::{Arc, atomic::AtomicU64},
@@ -26,6 +26,8 @@ pub struct Server {
     pub config: ServerConfig,
     /// How many lines of the log could not be written, counted by whoever writes it; told by `/metrics`.
     pub dropped_log_lines: Arc<AtomicU64>,
+    /// What it was asked for that cannot be.
+    wrong: Option<String>,
 }
 
 impl Server {
@@ -56,21 +58,36 @@ impl Server {
         self
     }
 
-    /// Sets the port to listen on; 0 takes any free one.
+    /// Sets how many seconds a client may be silent before it is taken for dead.
     #[must_use]
-    pub fn with_port(mut self, port: u16) -> Self {
-        self.config.port = port;
+    pub fn with_heartbeat_timeout(mut self, duration_seconds: u64) -> Self {
+        self.config.heartbeat_timeout = Duration::from_secs(duration_seconds);
         self
     }
 
-    /// Sets the address to listen on.
+    /// Sets the port to listen on; 0 takes any free one. One that cannot be is told by [`Server::bind`].
     #[must_use]
-    pub fn with_ip(mut self, ip: std::net::IpAddr) -> Self {
-        self.config.ip = ip;
+    pub fn with_port(mut self, port: u32) -> Self {
+        match u16::try_from(port) {
+            Ok(port) => self.config.port = port,
+            Err(_) => self.wrong = Some(format!("there is no port {port}: they end at 65535")),
+        }
         self
     }
 
-    /// Runs the server until SIGINT or SIGTERM.
+    /// Sets the address to listen on, an IP address or a name such as `localhost`. One that cannot be is told
+    /// by [`Server::bind`].
+    #[must_use]
+    pub fn with_ip(mut self, ip: String) -> Self {
+        match resolve_host(&ip) {
+            Ok(ip) => self.config.ip = ip,
+            Err(error) => self.wrong = Some(error.to_string()),
+        }
+        self
+    }
+
+    /// Runs the server until SIGINT or SIGTERM. Its rooms live in memory, and are gone when it ends; for
+    /// others see [`Server::bind_keeping`].
     ///
     /// # Errors
     /// When the address cannot be listened on, and as [`RunningServer::run`]: its error is the cause then.
@@ -90,10 +107,10 @@ impl Server {
     /// SIGTERM do not end the process any more, but have that end as soon as it is called.
     ///
     /// # Errors
-    /// When the address cannot be listened on, when the system has no more descriptors or threads, or
+    /// When the address cannot be listened on or is none, when the system has no more descriptors or threads, or
     /// when its signals cannot be heard.
     pub fn bind<F: RoomFactory>(self, factory: F) -> io::Result<RunningServer<F>> {
-        bind(self.config, self.dropped_log_lines, factory, None)
+        self.bind_with(factory, None)
     }
 
     /// As [`Server::bind`], for rooms that outlive the server: each goes on where it was when it is
@@ -107,6 +124,17 @@ impl Server {
         factory: F,
         keeping: Keeping<F>,
     ) -> io::Result<RunningServer<F>> {
-        bind(self.config, self.dropped_log_lines, factory, Some(keeping))
+        self.bind_with(factory, Some(keeping))
+    }
+
+    fn bind_with<F: RoomFactory>(
+        self,
+        factory: F,
+        keeping: Option<Keeping<F>>,
+    ) -> io::Result<RunningServer<F>> {
+        match self.wrong {
+            Some(problem) => Err(io::Error::new(io::ErrorKind::InvalidInput, problem)),
+            None => bind(self.config, self.dropped_log_lines, factory, keeping),
+        }
     }
 }

@@ -82,7 +82,7 @@ impl StateroomServiceFactory<RoomContext> for Factory {
 
 #[tokio::test]
 async fn rooms_whose_input_never_ends_keep_to_the_limit_too() {
-    let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+    let mut server = Server::new().with_port(0).with_ip("127.0.0.1".into());
     server.config.shards = 1;
     server.config.max_awake_rooms = LIMIT;
     let running = server.bind(Factory).unwrap();

@@ -94,7 +94,7 @@ impl WatchedServer {
             load_code: Arc::new(|_| Err("there is one code".to_owned())),
             starts_anew: false,
         };
-        let server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+        let server = Server::new().with_port(0).with_ip("127.0.0.1".into());
         let running = server.bind_keeping(Echoes::default(), keeping).unwrap();
         let (address, handle) = (running.local_addr(), running.handle());
         let (tell, ended) = tokio::sync::oneshot::channel();

@@ -149,7 +149,7 @@ impl KeptServer {
         let ((begin, begun), (go_on, going_on)) = (channel(), channel());
         let echoes = Echoes::default();
         let (heard, copies) = (echoes.heard.clone(), echoes.copies.clone());
-        let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+        let mut server = Server::new().with_port(0).with_ip("127.0.0.1".into());
         server.config.shards = 1;
         server.config.empty_room_timeout = Duration::from_millis(50);
         server.config.forget_after = Some(Duration::from_millis(200));

@@ -81,7 +81,7 @@ async fn join(address: SocketAddr, room: &str) -> Client {
 
 #[tokio::test]
 async fn a_service_that_panics_between_events_ends_no_room_but_its_own() {
-    let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+    let mut server = Server::new().with_port(0).with_ip("127.0.0.1".into());
     server.config.shards = 1;
     server.config.sleep_after = Duration::from_millis(1);
     server.config.empty_room_timeout = Duration::ZERO;
@@ -119,7 +119,7 @@ async fn a_service_that_panics_between_events_ends_no_room_but_its_own() {
 
 #[tokio::test]
 async fn a_panic_in_a_thread_that_is_no_rooms_ends_the_server_which_names_it() {
-    let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+    let mut server = Server::new().with_port(0).with_ip("127.0.0.1".into());
     server.config.sleep_after = Duration::from_millis(1);
     let running = server.bind(Factory).unwrap();
     let address = running.local_addr();

@@ -128,7 +128,7 @@ pub(crate) struct TestServer {
 }
 
 pub(crate) async fn start(configure: impl FnOnce(&mut ServerConfig)) -> TestServer {
-    let mut server = Server::new().with_port(0).with_ip([127, 0, 0, 1].into());
+    let mut server = Server::new().with_port(0).with_ip("127.0.0.1".into());
     configure(&mut server.config);
     let running = server.bind(Factory::new()).unwrap();
     let address = running.local_addr();
