@@ -1,6 +1,7 @@
 //! Every setting of a server, with its default.
 
 use crate::trusted_proxy::TrustedProxy;
+use crate::{room_path::RoomPath, room_pattern::RoomPattern};
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// The settings of a [`Server`](crate::Server).
@@ -17,6 +18,15 @@ pub struct ServerConfig {
     /// The proxies that are believed when they tell, with `X-Forwarded-For`, where a client comes from.
     /// Default: none.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// Paths that open rooms besides `/ws/{room}`. Default: none.
+    pub room_paths: Vec<RoomPath>,
+    /// The subprotocols that are answered: of those that a client offers, the first that is one of these.
+    /// Where it offers none of them, none is answered, and browsers close the connection. Default: `None`,
+    /// which is whichever a client offers first.
+    pub subprotocols: Option<Vec<String>>,
+    /// Whether pages are those of somebody who works on them: none is cached, and those that are open are
+    /// loaded again upon [`ServerHandle::reload_pages`](crate::ServerHandle::reload_pages). Default: false.
+    pub live_pages: bool,
     /// How many rooms may exist at once; a client past that is answered 503. Default: 1,000,000.
     pub max_rooms: usize,
     /// How many clients may be connected at once; past that 503. Default: 100,000.
@@ -69,6 +79,8 @@ pub struct ServerConfig {
     /// Where rooms are kept: how long after its last visitor has left a room is forgotten that has no timer,
     /// with all that is kept of it. `None` is never. Default: `None`.
     pub forget_after: Option<Duration>,
+    /// Rooms that are forgotten as soon as nobody is in them, with all that is kept of them. Default: none.
+    pub temporary_rooms: Vec<RoomPattern>,
     /// Where rooms are kept: how long after the server's start those who were connected before it, and
     /// have a token, may take to come back, before their room hears that they left. Default: 10 s.
     pub reconnect_timeout: Duration,
@@ -98,6 +110,9 @@ impl Default for ServerConfig {
             static_path: None,
             client_path: None,
             trusted_proxies: Vec::new(),
+            room_paths: Vec::new(),
+            subprotocols: None,
+            live_pages: false,
             max_rooms: 1_000_000,
             max_clients: 100_000,
             max_connections: 110_000,
@@ -115,6 +130,7 @@ impl Default for ServerConfig {
             sleep_after: Duration::from_secs(10),
             hibernate_after: Duration::from_secs(5 * 60),
             forget_after: None,
+            temporary_rooms: Vec::new(),
             reconnect_timeout: Duration::from_secs(10),
             max_awake_rooms: 4_000,
             max_awake_bytes: 4 * 1024 * 1024 * 1024,

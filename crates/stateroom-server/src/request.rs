@@ -1,8 +1,9 @@
 //! Reads the head of a connection's first request: does it open a WebSocket, and into which room?
 //!
-//! Decides from bytes alone. What is not a WebSocket's opening handshake (RFC 6455 §4.2) is left to
+//! Decides from bytes and settings alone. What is not a WebSocket's opening handshake (RFC 6455 §4.2) is left to
 //! the HTTP server.
 
+use crate::config::ServerConfig;
 use base64::Engine as _;
 use percent_encoding::percent_decode_str;
 use sha1::{Digest as _, Sha1};
@@ -48,6 +49,8 @@ pub(crate) struct Join {
     pub(crate) token: Option<String>,
     /// The value of `Sec-WebSocket-Accept`.
     pub(crate) accept: String,
+    /// The subprotocol that is answered.
+    pub(crate) subprotocol: Option<String>,
 }
 
 /// Why a client is answered with an error instead of a WebSocket.
@@ -138,9 +141,12 @@ impl Rejection {
 impl Join {
     /// The answer that opens the WebSocket.
     pub(crate) fn response(&self) -> String {
+        let subprotocol = self.subprotocol.as_ref().map_or_else(String::new, |subprotocol| {
+            format!("sec-websocket-protocol: {subprotocol}\r\n")
+        });
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
-             sec-websocket-accept: {}\r\n\r\n",
+             sec-websocket-accept: {}\r\n{subprotocol}\r\n",
             self.accept
         )
     }
@@ -154,7 +160,7 @@ pub(crate) fn is_about_the_server(head: &[u8]) -> bool {
 }
 
 /// Reads the head at the start of `bytes`.
-pub(crate) fn read(bytes: &[u8]) -> Head {
+pub(crate) fn read(bytes: &[u8], config: &ServerConfig) -> Head {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     // What is past the limit is not looked at, so that it does not matter how much of it is there.
@@ -176,18 +182,29 @@ pub(crate) fn read(bytes: &[u8]) -> Head {
     }
     let target = request.path.unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let room_id = match path.strip_prefix("/ws") {
-        Some("") => DEFAULT_ROOM,
-        Some(rest) => match rest.strip_prefix('/') {
-            Some(room_id) if !room_id.contains('/') => room_id,
-            _ => return Head::Http,
-        },
-        None => return Head::Http,
-    };
-    Head::WebSocket { join: join(room_id, query, request.headers), length }
+    match room_of(path, config) {
+        Some(room_id) => {
+            Head::WebSocket { join: join(room_id, query, request.headers, config), length }
+        }
+        None => Head::Http,
+    }
 }
 
-fn join(room_id: &str, query: &str, headers: &[httparse::Header]) -> Result<Join, Rejection> {
+/// The room that a path opens.
+fn room_of<'a>(path: &'a str, config: &ServerConfig) -> Option<&'a str> {
+    if path == "/ws" {
+        return Some(DEFAULT_ROOM);
+    }
+    let usual = path.strip_prefix("/ws/").filter(|room_id| !room_id.contains('/'));
+    usual.or_else(|| config.room_paths.iter().find_map(|room_path| room_path.room(path)))
+}
+
+fn join(
+    room_id: &str,
+    query: &str,
+    headers: &[httparse::Header],
+    config: &ServerConfig,
+) -> Result<Join, Rejection> {
     let decoded = percent_decode_str(room_id).decode_utf8();
     let room_id = decoded.map_err(|_| Rejection::RoomIdText)?.into_owned();
     if !(1..=NAME_BYTES).contains(&room_id.len()) {
@@ -208,7 +225,20 @@ fn join(room_id: &str, query: &str, headers: &[httparse::Header]) -> Result<Join
         return Err(Rejection::BadKey);
     }
     let digest = Sha1::new().chain_update(key).chain_update(MAGIC).finalize();
-    Ok(Join { room_id, token, accept: base64.encode(digest) })
+    let subprotocol = subprotocol(headers, config.subprotocols.as_deref());
+    Ok(Join { room_id, token, accept: base64.encode(digest), subprotocol })
+}
+
+/// The first subprotocol that is offered and allowed.
+fn subprotocol(headers: &[httparse::Header], allowed: Option<&[String]>) -> Option<String> {
+    let offers = header(headers, "sec-websocket-protocol")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .filter_map(|offer| str::from_utf8(offer.trim_ascii()).ok());
+    // What is no token (RFC 9110 §5.6.2) is no name, and is not repeated.
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let mut offers = offers.filter(|offer| !offer.is_empty() && offer.bytes().all(is_token));
+    let is_allowed = |offer: &&str| allowed.is_none_or(|names| names.iter().any(|it| it == offer));
+    offers.find(is_allowed).map(str::to_owned)
 }
 
 /// The first `token` in a query (`application/x-www-form-urlencoded`).
@@ -254,6 +284,59 @@ mod tests {
     const USUAL: &str =
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
+    fn read_default(bytes: &[u8]) -> Head {
+        read(bytes, &ServerConfig::default())
+    }
+
+    fn joined(bytes: &[u8], config: &ServerConfig) -> Join {
+        match read(bytes, config) {
+            Head::WebSocket { join: Ok(join), .. } => join,
+            head => panic!("{head:?}"),
+        }
+    }
+
+    #[test]
+    fn the_first_subprotocol_that_is_offered_and_allowed_is_answered() {
+        let name = "Sec-WebSocket-Protocol";
+        for (offers, allowed, answer) in [
+            ("", None, None),
+            ("json", None, Some("json")),
+            ("json, chat", None, Some("json")),
+            ("json, chat", Some(vec!["chat", "json"]), Some("json")),
+            ("json, chat", Some(vec!["chat"]), Some("chat")),
+            ("json, chat", Some(vec!["other"]), None),
+            ("json", Some(vec![]), None),
+            (" , two words,a\u{e9},json", None, Some("json")),
+        ] {
+            let lines = format!("{USUAL}{name}: {offers}\r\n");
+            let config = ServerConfig {
+                subprotocols: allowed.map(|names| names.into_iter().map(str::to_owned).collect()),
+                ..ServerConfig::default()
+            };
+            let join = joined(&handshake("/ws", &lines), &config);
+            assert_eq!(join.subprotocol.as_deref(), answer, "{offers}");
+            let line = format!("sec-websocket-protocol: {}\r\n", answer.unwrap_or_default());
+            assert_eq!(join.response().contains(&line), answer.is_some(), "{offers}");
+        }
+        let lines = format!("{USUAL}{name}: one\r\n{name}: two\r\n");
+        let config =
+            ServerConfig { subprotocols: Some(vec!["two".into()]), ..ServerConfig::default() };
+        let join = joined(&handshake("/ws", &lines), &config);
+        assert_eq!(join.subprotocol.as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn other_paths_open_rooms_where_the_settings_say_so() {
+        let room_paths = vec!["/parties/main/{room}".parse().unwrap()];
+        let config = ServerConfig { room_paths, ..ServerConfig::default() };
+        let bytes = handshake("/parties/main/a%20room?token=t", USUAL);
+        assert_eq!(read_default(&bytes), Head::Http);
+        let join = joined(&bytes, &config);
+        assert_eq!((&*join.room_id, join.token.as_deref()), ("a room", Some("t")));
+        assert_eq!(joined(&handshake("/ws/other", USUAL), &config).room_id, "other");
+        assert_eq!(read(&handshake("/parties/other/a", USUAL), &config), Head::Http);
+    }
+
     #[test]
     fn the_answer_is_that_of_the_rfcs_example() {
         let bytes = handshake("/ws/a%20room?x=1&token=s%26t", USUAL);
@@ -261,17 +344,18 @@ mod tests {
             room_id: "a room".to_owned(),
             token: Some("s&t".to_owned()),
             accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(),
+            subprotocol: None,
         };
-        assert_eq!(read(&bytes), Head::WebSocket { join: Ok(join), length: bytes.len() });
+        assert_eq!(read_default(&bytes), Head::WebSocket { join: Ok(join), length: bytes.len() });
     }
 
     #[test]
     fn a_head_is_partial_until_its_last_byte() {
         let bytes = handshake("/ws", USUAL);
         for length in 0..bytes.len() {
-            assert_eq!(read(&bytes[..length]), Head::Partial, "{length}");
+            assert_eq!(read_default(&bytes[..length]), Head::Partial, "{length}");
         }
-        assert!(matches!(read(&bytes), Head::WebSocket { .. }));
+        assert!(matches!(read_default(&bytes), Head::WebSocket { .. }));
     }
 
     #[test]
@@ -284,7 +368,7 @@ mod tests {
             handshake("/ws/a/b", USUAL),
             handshake("/wsx", USUAL),
         ] {
-            assert_eq!(read(&bytes), Head::Http, "{}", String::from_utf8_lossy(&bytes));
+            assert_eq!(read_default(&bytes), Head::Http, "{}", String::from_utf8_lossy(&bytes));
         }
     }
 
@@ -297,22 +381,22 @@ mod tests {
         };
         let longest = padded(HEAD_BYTES);
         assert_eq!(longest.len(), HEAD_BYTES);
-        assert!(matches!(read(&longest), Head::WebSocket { join: Ok(_), .. }));
+        assert!(matches!(read_default(&longest), Head::WebSocket { join: Ok(_), .. }));
         let too_long = padded(HEAD_BYTES + 1);
         for length in [HEAD_BYTES, HEAD_BYTES + 1] {
-            let read = read(&too_long[..length]);
+            let read = read_default(&too_long[..length]);
             assert_eq!(read, Head::Refused(Rejection::HeadTooLarge), "{length}");
         }
-        assert_eq!(read(&too_long[..HEAD_BYTES - 1]), Head::Partial);
+        assert_eq!(read_default(&too_long[..HEAD_BYTES - 1]), Head::Partial);
         let many = "X-Many: 1\r\n".repeat(HEADERS);
-        assert_eq!(read(&handshake("/ws", &many)), Head::Refused(Rejection::HeadTooLarge));
+        assert_eq!(read_default(&handshake("/ws", &many)), Head::Refused(Rejection::HeadTooLarge));
     }
 
     #[test]
     fn two_hosts_are_refused_whoever_would_have_answered() {
         for target in ["/ws", "/status"] {
             let bytes = handshake(target, &format!("host: y\r\n{USUAL}"));
-            assert_eq!(read(&bytes), Head::Refused(Rejection::Hosts));
+            assert_eq!(read_default(&bytes), Head::Refused(Rejection::Hosts));
         }
     }
 
@@ -331,7 +415,7 @@ mod tests {
             (handshake("/ws", "Sec-WebSocket-Version: 13\r\n"), Rejection::BadKey),
             (handshake("/ws", old), Rejection::WrongVersion),
         ] {
-            let Head::WebSocket { join, .. } = read(&bytes) else { panic!("{expected:?}") };
+            let Head::WebSocket { join, .. } = read_default(&bytes) else { panic!("{expected:?}") };
             assert_eq!(join, Err(expected));
         }
     }

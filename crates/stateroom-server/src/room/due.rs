@@ -42,7 +42,15 @@ impl<F: RoomFactory> DrivenRoom<F> {
     }
 
     pub(super) fn ends_when_empty_at(&self) -> Instant {
+        if self.is_temporary() {
+            return self.empty_since;
+        }
         self.empty_since + self.shared.config.empty_room_timeout
+    }
+
+    /// Whether nothing of the room is to outlive those who are in it.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.shared.config.temporary_rooms.iter().any(|rooms| rooms.has(&self.id))
     }
 
     /// When what waits to be written is written at the latest.

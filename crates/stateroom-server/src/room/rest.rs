@@ -26,12 +26,13 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(super) fn go_to_rest(&mut self, now: Instant) {
         let is_over = self.is_empty() && now >= self.ends_when_empty_at();
         let sleeps_on = self.leaves_memory_at().is_some_and(|at| now >= at);
-        let has_newcomers = !self.newcomers.is_empty();
+        let (has_newcomers, is_temporary) = (!self.newcomers.is_empty(), self.is_temporary());
         let Some(kept) = self.core.kept() else { return };
         if !(is_over || sleeps_on) || has_newcomers || kept.room.has_failed() {
             return;
         }
-        if is_over && !kept.room.is_worth_keeping() {
+        let is_left = || kept.room.room().is_some_and(|room| room.member_count() == 0);
+        if is_over && (!kept.room.is_worth_keeping() || (is_temporary && is_left())) {
             kept.room.forget();
             return self.submit();
         }

@@ -40,7 +40,7 @@ impl<F: RoomFactory> Shard<F> {
         else {
             return;
         };
-        let (head, bytes) = match handshaking.read() {
+        let (head, bytes) = match handshaking.read(&self.shared.config) {
             Ok(None) => return,
             Ok(Some(read)) => read,
             Err(_) => return self.free(socket),

@@ -2,6 +2,7 @@
 //! may come out of it.
 
 use crate::{
+    config::ServerConfig,
     connections::Permit,
     request::{self, Head, Join},
     scratch::with_scratch,
@@ -41,7 +42,7 @@ impl Handshaking {
 
     /// Reads what is there. `None` while the head is not whole; else what it is, and all that was
     /// read.
-    pub(super) fn read(&mut self) -> io::Result<Option<(Head, Vec<u8>)>> {
+    pub(super) fn read(&mut self, config: &ServerConfig) -> io::Result<Option<(Head, Vec<u8>)>> {
         with_scratch(|scratch| {
             loop {
                 let length = match self.stream.read(scratch) {
@@ -52,7 +53,7 @@ impl Handshaking {
                     Err(error) => return Err(error),
                 };
                 self.head.extend_from_slice(scratch.get(..length).unwrap_or_default());
-                match request::read(&self.head) {
+                match request::read(&self.head, config) {
                     Head::Partial => {}
                     head => return Ok(Some((head, std::mem::take(&mut self.head)))),
                 }

@@ -1,7 +1,10 @@
 //! Who gets in, and what everybody else is told.
 
-use crate::support::start;
+use crate::support::{Client, TestService, start};
+use stateroom::SimpleServiceFactory;
+use stateroom_server::Server;
 use std::time::Duration;
+use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest as _};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn room_ids_are_any_text_of_1_to_128_bytes_after_decoding() {
@@ -83,4 +86,49 @@ async fn static_files_and_the_client_are_served() {
         assert!(!server.get(path).await.contains("\r\n\r\nsecret"), "{path} leaves the folder");
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_offers_subprotocols_gets_one_and_other_paths_open_rooms() {
+    let server = start(|config| {
+        config.room_paths = vec!["/parties/main/{room}".parse().unwrap()];
+    })
+    .await;
+    let open = async |path: &str, offers: &str| {
+        let mut request = format!("ws://{}{path}", server.address).into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", offers.parse().unwrap());
+        // It fails where it offers some and is answered none, or another.
+        let (socket, answer) = connect_async(request).await.unwrap();
+        let chosen = answer.headers()["sec-websocket-protocol"].to_str().unwrap().to_owned();
+        (Client(socket), chosen)
+    };
+    let (mut client, chosen) = open("/ws/room", "json").await;
+    assert_eq!((&*chosen, &*client.text().await), ("json", "you are 1 in room"));
+    let (mut client, chosen) = open("/parties/main/room", "chat, json").await;
+    assert_eq!((&*chosen, &*client.text().await), ("chat", "you are 2 in room"));
+    // Without a handshake it is told what the address is for.
+    assert_eq!(server.ask_for("/parties/main/room").await.0, 426);
+    assert_eq!(server.refusal("/parties/other/room").await, 404);
+}
+
+/// As programs of the published 0.2 call it.
+#[test]
+fn what_was_said_to_a_server_of_0_2_is_understood() {
+    let factory = SimpleServiceFactory::<TestService>::new;
+    let port: u32 = 0;
+    let server = Server::new()
+        .with_heartbeat_interval(30)
+        .with_heartbeat_timeout(300)
+        .with_port(port)
+        .with_ip("localhost".to_string());
+    assert!(server.bind(factory()).unwrap().local_addr().ip().is_loopback());
+    // It is never awaited.
+    let _serving = async { Server::new().with_port(8080).serve_async(factory()).await };
+    for (server, told) in [
+        (Server::new().with_port(70_000), "there is no port 70000"),
+        (Server::new().with_ip("no such host".into()), "`no such host` is no IP address"),
+    ] {
+        let error = server.serve(factory()).unwrap_err();
+        assert!(error.to_string().starts_with(told), "{error}");
+    }
 }
