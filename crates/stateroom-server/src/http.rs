@@ -1,11 +1,18 @@
 //! What is served over plain HTTP: the routes, and the connections that shards pass on.
 
-use crate::{connections::Permit, metrics, occupancy, shared::Shared};
+use crate::{
+    connections::Permit,
+    live_pages::{self, LivePages},
+    metrics, occupancy,
+    pages::{self, Pages},
+    shared::Shared,
+};
 use axum::{
     Json, Router,
-    extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
+    extract::{Request, State},
+    handler::HandlerWithoutStateExt as _,
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use hyper::server::conn::http1;
@@ -22,10 +29,7 @@ use std::{
 use tokio::{io::AsyncReadExt as _, net::TcpStream, sync::mpsc::UnboundedReceiver};
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::{
-    services::ServeDir,
-    timeout::{ResponseBodyTimeout, TimeoutLayer},
-};
+use tower_http::timeout::{ResponseBodyTimeout, TimeoutLayer};
 
 /// What `/` answers where no static files are served.
 const NO_PAGE: &str = "Stateroom is running. It serves no page; open a WebSocket at /ws/ROOM.\n";
@@ -48,9 +52,11 @@ pub(crate) struct HttpClient {
     pub(crate) permit: Permit,
 }
 
-/// Every route.
-pub(crate) fn routes(shared: Arc<Shared>) -> Router {
+/// Every route, of a server that may be `stopping`.
+pub(crate) fn routes(shared: Arc<Shared>, stopping: &CancellationToken) -> Router {
     let config = &shared.config;
+    let version = || shared.page_version.subscribe();
+    let live = config.live_pages.then(|| LivePages::new(version(), stopping.clone()));
     let mut router = Router::new()
         .route("/ws", get(not_a_websocket))
         .route("/ws/", get(not_a_websocket))
@@ -60,13 +66,23 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(health));
     // A file that cannot be read on in time, such as a pipe that nobody writes to any more.
     let time = config.http_stall_timeout;
-    let folder = |path: &Path| ResponseBodyTimeout::new(ServeDir::new(path), time);
+    let folder = |path: &Path| {
+        let (shared, pages) = (shared.clone(), Pages::new(path, live.clone()));
+        let answer = move |request: Request| page(shared.clone(), Some(pages.clone()), request);
+        ResponseBodyTimeout::new(answer.into_service(), time)
+    };
+    if let Some(live) = live.clone() {
+        router = router.route(live_pages::PATH, get(move || live.clone().versions()));
+    }
     if let Some(client_path) = &config.client_path {
         router = router.nest_service("/client", folder(client_path));
     }
     router = match &config.static_path {
         Some(static_path) => router.fallback_service(folder(static_path)),
-        None => router.route("/", get(NO_PAGE)),
+        None => {
+            let no_page = |State(shared), request: Request| page(shared, None, request);
+            router.route("/", get(NO_PAGE)).fallback(no_page)
+        }
     };
     // And one that cannot be opened.
     let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, time);
@@ -98,6 +114,23 @@ async fn health(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         None => (StatusCode::OK, "ok".to_owned()),
         Some(problem) => (StatusCode::SERVICE_UNAVAILABLE, problem),
     }
+}
+
+/// Answers with a page, or says that there is none.
+async fn page(shared: Arc<Shared>, pages: Option<Pages>, request: Request) -> Response {
+    let path = request.uri().path();
+    let opens_a_room = shared.config.room_paths.iter().any(|it| it.room(path).is_some());
+    let answer = match pages {
+        Some(pages) => pages.answer(request).await,
+        None => {
+            let is_head = request.method() == Method::HEAD;
+            pages::not_found(request.headers().get(header::ACCEPT), is_head)
+        }
+    };
+    if opens_a_room && answer.status() == StatusCode::NOT_FOUND {
+        return not_a_websocket().await.into_response();
+    }
+    answer
 }
 
 /// A WebSocket's handshake is answered by the shards, so what comes here is none.

@@ -24,6 +24,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio::sync::watch;
 
 /// As good as for ever, and little enough to be added to any moment.
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) refusals: ByReason,
     /// Events that services failed at, by [`summary`](stateroom::ServiceFailure::summary).
     pub(crate) failed_events: ByReason,
+    /// How often the pages have changed since the server began.
+    pub(crate) page_version: watch::Sender<u64>,
     dropped_log_lines: Arc<AtomicU64>,
 }
 
@@ -99,6 +102,7 @@ impl Shared {
             totals,
             refusals: ByReason::default(),
             failed_events: ByReason::default(),
+            page_version: watch::Sender::new(0),
             dropped_log_lines,
         })
     }

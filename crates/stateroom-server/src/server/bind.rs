@@ -66,8 +66,12 @@ pub(super) fn bind<F: RoomFactory>(
         .enumerate()
         .map(|(number, plan)| Shard::new(number, plan, &surroundings, listener.take()))
         .collect::<io::Result<Vec<_>>>()?;
-    let handle =
-        ServerHandle { shards, stopping: CancellationToken::new(), archive: archive.clone() };
+    let handle = ServerHandle {
+        shards,
+        page_version: shared.page_version.clone(),
+        stopping: CancellationToken::new(),
+        archive: archive.clone(),
+    };
     Ok(RunningServer {
         runtime,
         signals,

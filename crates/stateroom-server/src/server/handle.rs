@@ -6,12 +6,14 @@ use crate::{
     shard::{Mailbox, ShardMessage},
 };
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Controls a server while it runs.
 pub struct ServerHandle<F: RoomFactory> {
     pub(super) archive: Option<Arc<Archive<F>>>,
     pub(super) shards: Arc<[Arc<Mailbox<F>>]>,
+    pub(super) page_version: watch::Sender<u64>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -20,6 +22,7 @@ impl<F: RoomFactory> Clone for ServerHandle<F> {
         ServerHandle {
             archive: self.archive.clone(),
             shards: self.shards.clone(),
+            page_version: self.page_version.clone(),
             stopping: self.stopping.clone(),
         }
     }
@@ -42,6 +45,12 @@ impl<F: RoomFactory> ServerHandle<F> {
             mailbox.send(ShardMessage::Swap(factory.clone()));
         }
         Ok(())
+    }
+
+    /// Has every page that is open loaded again, where
+    /// [`ServerConfig::live_pages`](crate::ServerConfig::live_pages) says so.
+    pub fn reload_pages(&self) {
+        self.page_version.send_modify(|version| *version = version.wrapping_add(1));
     }
 
     /// Ends the server, see [`RunningServer::run`](crate::RunningServer::run).

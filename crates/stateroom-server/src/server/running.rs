@@ -94,9 +94,9 @@ async fn serve<F: RoomFactory>(
     ended: &mut UnboundedReceiver<()>,
     handle: ServerHandle<F>,
 ) {
-    let ServerHandle { shards, stopping, archive } = handle;
+    let ServerHandle { shards, stopping, archive, .. } = handle;
     let tasks = TaskTracker::new();
-    let routes = http::routes(shared.clone());
+    let routes = http::routes(shared.clone(), &stopping);
     let stall_timeout = shared.config.http_stall_timeout;
     let http = http::serve(http_clients, routes, stall_timeout, tasks.clone(), stopping.clone());
     let guard = shared.health.guard("http");

@@ -6,6 +6,7 @@ mod bad_clients;
 mod health;
 mod kept;
 mod limits;
+mod pages;
 mod panics;
 mod rooms;
 mod shutdown;
