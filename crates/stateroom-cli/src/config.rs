@@ -1,7 +1,7 @@
 //! `stateroom.toml`: what a project says about itself and its server.
 
 use crate::settings::{DurabilitySettings, LimitSettings, RoomSettings, ServerSettings, Settings};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -112,7 +112,11 @@ pub enum ConfigError {
     #[error(
         "{}:{line}: unknown key `{key}`{}; the keys here are {}",
         file.display(),
-        nearest.as_ref().map_or_else(String::new, |nearest| format!(": did you mean `{nearest}`?")),
+        match (section, nearest) {
+            (Some(section), _) => format!(": it belongs in the section [{section}]"),
+            (None, Some(nearest)) => format!(": did you mean `{nearest}`?"),
+            (None, None) => String::new(),
+        },
         valid.join(", ")
     )]
     UnknownKey {
@@ -122,6 +126,8 @@ pub enum ConfigError {
         line: usize,
         /// The key as it was written.
         key: String,
+        /// The section that has such a key.
+        section: Option<&'static str>,
         /// The valid key that is most like it, if one is.
         nearest: Option<String>,
         /// Every key that is valid in its place.
@@ -196,11 +202,31 @@ fn explain(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let line = before.matches('\n').count() + 1;
     match unknown_key(error.message()) {
         Some((key, valid)) => {
-            let nearest = nearest(key, &valid);
-            ConfigError::UnknownKey { file, line, key: key.to_owned(), nearest, valid }
+            let (nearest, section) = (nearest(key, &valid), section_of(key));
+            ConfigError::UnknownKey { file, line, key: key.to_owned(), section, nearest, valid }
         }
         None => ConfigError::Invalid { file, line, problem: error.message().trim().to_owned() },
     }
+}
+
+/// The section that has the key `key`.
+fn section_of(key: &str) -> Option<&'static str> {
+    let sections = [
+        ("service", has_key::<ServiceConfig>(key)),
+        ("client", has_key::<ClientConfig>(key)),
+        ("server", has_key::<ServerSettings>(key)),
+        ("rooms", has_key::<RoomSettings>(key)),
+        ("durability", has_key::<DurabilitySettings>(key)),
+        ("limits", has_key::<LimitSettings>(key)),
+    ];
+    sections.into_iter().find(|(_, has_key)| *has_key).map(|(section, _)| section)
+}
+
+/// Whether a section has the key `key`: serde tells all that it has when it is given another.
+fn has_key<T: DeserializeOwned>(key: &str) -> bool {
+    let refused = toml::from_str::<T>("\"no such key\" = 0").err();
+    let keys = refused.as_ref().and_then(|error| unknown_key(error.message()));
+    keys.is_some_and(|(_, valid)| valid.iter().any(|name| name == key))
 }
 
 /// Takes apart serde's "unknown field `prot`, expected one of `host`, `port`".
@@ -210,7 +236,7 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<String>)> {
 }
 
 /// The name most like `key`, when it is like it at all.
-fn nearest(key: &str, valid: &[String]) -> Option<String> {
+pub(crate) fn nearest(key: &str, valid: &[String]) -> Option<String> {
     const ALIKE: f64 = 0.7; // of 1.0; the bound that clap draws for its own suggestions
     let likeness = |name: &String| strsim::jaro(&key.to_lowercase().replace('-', "_"), name);
     valid

@@ -1,5 +1,6 @@
-//! Durations as people write them.
+//! Durations and sizes as people write them.
 
+use bytesize::ByteSize;
 use serde::{Deserialize, Deserializer, de};
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -14,9 +15,10 @@ impl FromStr for HumanDuration {
         if let Ok(seconds) = text.trim().parse::<f64>() {
             return HumanDuration::from_seconds(seconds);
         }
-        humantime::parse_duration(text)
-            .map(HumanDuration)
-            .map_err(|error| format!("{error}; write it like 30s, 500ms or 2m"))
+        humantime::parse_duration(text).map(HumanDuration).map_err(|_| {
+            "it is no length of time: write it like 30s, 500ms or 2m; a plain number is seconds"
+                .to_owned()
+        })
     }
 }
 
@@ -54,5 +56,51 @@ impl de::Visitor<'_> for DurationVisitor {
 
     fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<HumanDuration, E> {
         HumanDuration::from_seconds(seconds).map_err(E::custom)
+    }
+}
+
+/// A size written as `"512KiB"`, `"2MB"`, or as a plain number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HumanSize(pub u64);
+
+impl HumanSize {
+    /// In bytes; more than this machine can address is the same as all that it can.
+    pub(crate) fn bytes(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl FromStr for HumanSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<ByteSize>().map(|size| HumanSize(size.as_u64())).map_err(|_| {
+            "it is no size: write it like 512KiB, 2MB or 1GiB; a plain number is bytes".to_owned()
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for HumanSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SizeVisitor)
+    }
+}
+
+struct SizeVisitor;
+
+impl de::Visitor<'_> for SizeVisitor {
+    type Value = HumanSize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size such as \"512KiB\" or \"2MB\", or a number of bytes")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<HumanSize, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<HumanSize, E> {
+        let wrong = || E::invalid_value(de::Unexpected::Signed(bytes), &self);
+        u64::try_from(bytes).map(HumanSize).map_err(|_| wrong())
     }
 }

@@ -10,7 +10,9 @@ mod client;
 mod completions;
 pub mod config;
 mod dev;
+mod environment;
 pub mod failure;
+pub mod host;
 mod human;
 mod keeping;
 mod load;
@@ -33,7 +35,7 @@ mod terminal;
 mod toolchain;
 mod watch;
 
-pub use human::HumanDuration;
+pub use human::{HumanDuration, HumanSize};
 pub use stderr::{dropped_log_lines, dropped_log_lines_counter};
 
 use clap::Parser;
@@ -46,7 +48,13 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 /// Runs the command that the arguments of this process ask for, and tells how it ended.
 #[must_use]
 pub fn run() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => match environment::wrong_value(&error) {
+            Some(problem) => clap::Error::raw(error.kind(), problem + "\n").exit(),
+            None => error.exit(),
+        },
+    };
     let code = match execute(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -60,6 +68,7 @@ pub fn run() -> ExitCode {
 
 fn execute(options: Options) -> anyhow::Result<()> {
     logging::start(&options.log, options.log_format)?;
+    environment::warn_of_unknown();
     match options.command {
         Subcommand::New(options) => new::new(&options),
         Subcommand::Dev(options) => dev::dev(&options),

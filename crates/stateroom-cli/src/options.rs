@@ -16,10 +16,14 @@ use std::path::PathBuf;
 ///
 /// Settings are taken from the flags, else from environment variables (a flag --max-clients is
 /// STATEROOM_MAX_CLIENTS), else from stateroom.toml, else they have their defaults.
+///
+/// A TIME is written like 30s, 500ms or 2m, and a plain number is seconds. A SIZE is written like 512KiB or
+/// 2MB, and a plain number is bytes.
 #[derive(Debug, Parser)]
 #[command(name = "stateroom", version, after_help = EXIT_CODES)]
 pub struct Options {
-    /// What to log: off, error, warn, info, debug, trace, or a filter such as stateroom_server=debug
+    /// What to log: off, error, warn, info, debug, trace, or a filter such as stateroom_server=debug,guest=info,
+    /// where guest is what rooms print
     #[arg(
         long,
         global = true,

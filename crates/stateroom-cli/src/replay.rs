@@ -7,7 +7,7 @@ use crate::{
     rooms::{Place, read_file},
     short, terminal,
 };
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use serde_json::{Value, json};
 use stateroom_room::{Event, Record, Room, describe};
 use stateroom_wasm_host::WasmHost;
@@ -21,10 +21,10 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<()> {
     let file = Path::new(&options.room);
     let exported = if file.is_file() {
         read_file(file)?
+    } else if place.exists() {
+        place.room(&options.room)?
     } else {
-        let no_file =
-            || format!("there is no file {}, nor can it be the id of a room", file.display());
-        place.room(&options.room).with_context(no_file)?
+        return Err(place.neither_file_nor_room(&options.room));
     };
     let at = exported.stored.snapshot.at;
     if let Some(until) = options.until.filter(|until| *until < at) {

@@ -2,22 +2,21 @@
 //! key of `stateroom.toml` at once; one that is not given anywhere keeps the default of the crate
 //! that it belongs to.
 
-use crate::{HumanDuration, survives::SurvivesOption};
-use bytesize::ByteSize;
+use crate::{HumanDuration, HumanSize, host::Host, survives::SurvivesOption};
 use clap::Args;
 use serde::Deserialize;
 use stateroom_server::{ServerConfig, TrustedProxy};
 use stateroom_wasm_host::Limits;
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// What `[server]` in `stateroom.toml` holds.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[command(next_help_heading = "Server ([server] in stateroom.toml)")]
 pub struct ServerSettings {
-    /// IP address to listen on [default: 127.0.0.1 for dev, 0.0.0.0 for serve]
-    #[arg(long, env = "STATEROOM_HOST", value_name = "IP", hide_env = true)]
-    pub host: Option<IpAddr>,
+    /// Address to listen on, or a name such as localhost [default: 127.0.0.1 for dev, 0.0.0.0 for serve]
+    #[arg(long, env = "STATEROOM_HOST", value_name = "HOST", hide_env = true)]
+    pub host: Option<Host>,
     /// Port to listen on; 0 takes any free one [default: 8080]
     #[arg(long, short, env = "STATEROOM_PORT", hide_env = true)]
     pub port: Option<u16>,
@@ -58,13 +57,13 @@ pub struct ServerSettings {
     pub max_connections: Option<usize>,
     /// The largest message that a client may send [default: 1MiB]
     #[arg(long, env = "STATEROOM_MAX_MESSAGE_BYTES", value_name = "SIZE", hide_env = true)]
-    pub max_message_bytes: Option<ByteSize>,
+    pub max_message_bytes: Option<HumanSize>,
     /// How much of messages that have not come whole is held for all clients together [default: 64MiB]
     #[arg(long, env = "STATEROOM_MAX_UNFINISHED_BYTES", value_name = "SIZE", hide_env = true)]
-    pub max_unfinished_bytes: Option<ByteSize>,
+    pub max_unfinished_bytes: Option<HumanSize>,
     /// How much may wait for a client that reads too slowly [default: 1 MiB]
     #[arg(long, env = "STATEROOM_MAX_QUEUE_BYTES", value_name = "SIZE", hide_env = true)]
-    pub max_queue_bytes: Option<ByteSize>,
+    pub max_queue_bytes: Option<HumanSize>,
     /// How long a client that something waits for may read nothing at all [default: 10s]
     #[arg(long, env = "STATEROOM_SLOW_READER_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub slow_reader_timeout: Option<HumanDuration>,
@@ -120,7 +119,7 @@ pub struct RoomSettings {
     pub max_awake_rooms: Option<usize>,
     /// How much memory the rooms that are awake may take [default: 4GiB]
     #[arg(long, env = "STATEROOM_MAX_AWAKE_BYTES", value_name = "SIZE", hide_env = true)]
-    pub max_awake_bytes: Option<ByteSize>,
+    pub max_awake_bytes: Option<HumanSize>,
     /// How long a room that sends much waits for more to write at once, such as 10ms [default: 0ms]
     #[arg(long, env = "STATEROOM_FLUSH_WINDOW", value_name = "TIME", hide_env = true)]
     pub flush_window: Option<HumanDuration>,
@@ -166,13 +165,13 @@ pub struct DurabilitySettings {
 pub struct LimitSettings {
     /// How large a room's memory may grow [default: 64MiB]
     #[arg(long, env = "STATEROOM_MEMORY_BYTES", value_name = "SIZE", hide_env = true)]
-    pub memory_bytes: Option<ByteSize>,
+    pub memory_bytes: Option<HumanSize>,
     /// How many elements a room's table may have [default: 20000]
     #[arg(long, env = "STATEROOM_TABLE_ELEMENTS", value_name = "N", hide_env = true)]
     pub table_elements: Option<usize>,
     /// How deep a room's calls may go, in bytes of stack [default: 512KiB]
     #[arg(long, env = "STATEROOM_STACK_BYTES", value_name = "SIZE", hide_env = true)]
-    pub stack_bytes: Option<ByteSize>,
+    pub stack_bytes: Option<HumanSize>,
     /// How long a room may compute on one event [default: 1s]
     #[arg(long, env = "STATEROOM_CPU_TIME_PER_EVENT", value_name = "TIME", hide_env = true)]
     pub cpu_time_per_event: Option<HumanDuration>,
@@ -185,10 +184,10 @@ pub struct LimitSettings {
     pub commands_per_event: Option<u32>,
     /// How many bytes a room may send on one event [default: 16MiB]
     #[arg(long, env = "STATEROOM_BYTES_PER_EVENT", value_name = "SIZE", hide_env = true)]
-    pub bytes_per_event: Option<ByteSize>,
+    pub bytes_per_event: Option<HumanSize>,
     /// How long a line that a room prints may be; the rest is cut off [default: 4KiB]
     #[arg(long, env = "STATEROOM_LOG_LINE_BYTES", value_name = "SIZE", hide_env = true)]
-    pub log_line_bytes: Option<ByteSize>,
+    pub log_line_bytes: Option<HumanSize>,
     /// How many lines a room may print in a second; the others are dropped [default: 100]
     #[arg(long, env = "STATEROOM_LOG_LINES_PER_SECOND", value_name = "N", hide_env = true)]
     pub log_lines_per_second: Option<u32>,
@@ -217,16 +216,16 @@ impl Settings {
     pub fn apply(&self, config: &mut ServerConfig, bounds: &mut Bounds) {
         let Settings { server, rooms, limits: given, durability: _ } = self;
         let limits = &mut bounds.limits;
-        set(&mut config.ip, server.host);
+        set(&mut config.ip, server.host.map(|host| host.0));
         set(&mut config.port, server.port);
         set(&mut config.trusted_proxies, server.trusted_proxies.clone());
         set(&mut config.heartbeat_interval, server.heartbeat_interval.map(|time| time.0));
         set(&mut config.heartbeat_timeout, server.heartbeat_timeout.map(|time| time.0));
         set(&mut config.max_clients, server.max_clients);
         set(&mut config.max_connections, server.max_connections);
-        set(&mut config.max_message_bytes, server.max_message_bytes.map(bytes));
-        set(&mut config.max_unfinished_bytes, server.max_unfinished_bytes.map(bytes));
-        set(&mut config.max_queue_bytes, server.max_queue_bytes.map(bytes));
+        set(&mut config.max_message_bytes, server.max_message_bytes.map(HumanSize::bytes));
+        set(&mut config.max_unfinished_bytes, server.max_unfinished_bytes.map(HumanSize::bytes));
+        set(&mut config.max_queue_bytes, server.max_queue_bytes.map(HumanSize::bytes));
         set(&mut config.slow_reader_timeout, server.slow_reader_timeout.map(|time| time.0));
         set(&mut config.closing_timeout, server.closing_timeout.map(|time| time.0));
         set(&mut config.http_stall_timeout, server.http_stall_timeout.map(|time| time.0));
@@ -242,17 +241,17 @@ impl Settings {
         set(&mut config.reconnect_timeout, rooms.reconnect_timeout.map(|time| time.0));
         set(&mut config.forget_after, rooms.forget_after.map(unless_zero));
         set(&mut config.max_awake_rooms, rooms.max_awake_rooms);
-        set(&mut config.max_awake_bytes, rooms.max_awake_bytes.map(bytes));
+        set(&mut config.max_awake_bytes, rooms.max_awake_bytes.map(HumanSize::bytes));
         set(&mut config.flush_window, rooms.flush_window.map(|time| time.0));
 
-        set(&mut limits.memory_bytes, given.memory_bytes.map(bytes));
+        set(&mut limits.memory_bytes, given.memory_bytes.map(HumanSize::bytes));
         set(&mut limits.table_elements, given.table_elements);
-        set(&mut limits.stack_bytes, given.stack_bytes.map(bytes));
+        set(&mut limits.stack_bytes, given.stack_bytes.map(HumanSize::bytes));
         set(&mut limits.cpu_time_per_event, given.cpu_time_per_event.map(|time| time.0));
         set(&mut bounds.replay_cpu_time, given.replay_cpu_time.map(unless_zero));
         set(&mut limits.commands_per_event, given.commands_per_event);
-        set(&mut limits.bytes_per_event, given.bytes_per_event.map(bytes));
-        set(&mut limits.log_line_bytes, given.log_line_bytes.map(bytes));
+        set(&mut limits.bytes_per_event, given.bytes_per_event.map(HumanSize::bytes));
+        set(&mut limits.log_line_bytes, given.log_line_bytes.map(HumanSize::bytes));
         set(&mut limits.log_lines_per_second, given.log_lines_per_second);
     }
 }

@@ -1,7 +1,7 @@
 //! What the command itself says to the person who ran it, in cargo's manner: on stderr, a verb in
 //! front, colours only on a terminal.
 
-use crate::stderr;
+use crate::{failure::Failure, stderr};
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 use anstyle::{AnsiColor, Style};
 use std::{
@@ -24,8 +24,12 @@ pub(crate) fn complain(verb: &str, what: impl Display) {
 
 /// Tells an error and each of its causes on a line of its own.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut text = format!("{BAD}error{BAD:#}: {error}\n");
-    for cause in error.chain().skip(1) {
+    // What is wrong says by itself that it is the usage.
+    let is_usage = error.to_string() == Failure::Usage.to_string();
+    let mut causes = error.chain().skip(usize::from(is_usage && error.chain().len() > 1));
+    let first = causes.next().map(ToString::to_string).unwrap_or_default();
+    let mut text = format!("{BAD}error{BAD:#}: {first}\n");
+    for cause in causes {
         text.extend(["  ", &cause.to_string().replace('\n', "\n  "), "\n"]);
     }
     write(&text);

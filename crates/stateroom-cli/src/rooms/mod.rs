@@ -38,9 +38,24 @@ impl Place {
         Ok(Place { data_dir, config })
     }
 
+    /// Whether there is a folder for rooms, whatever is in it.
+    pub(crate) fn exists(&self) -> bool {
+        self.data_dir.is_dir()
+    }
+
+    /// What is wrong with a name that is no file's, and no room's either as there is no folder for rooms.
+    pub(crate) fn neither_file_nor_room(&self, name: &str) -> anyhow::Error {
+        let (name, folder) = (short::name(name), self.data_dir.display());
+        anyhow!(
+            "there is no file {name}, and no room of that id, as there is no folder {folder}: name the one \
+             that rooms are kept in with --data-dir"
+        )
+        .context(Failure::Usage)
+    }
+
     /// The store, to be read while whoever else writes.
     fn reader(&self) -> anyhow::Result<FileReader> {
-        if !self.data_dir.is_dir() {
+        if !self.exists() {
             let folder = self.data_dir.display();
             return Err(anyhow!(
                 "there is no folder {folder}: name the one that rooms are kept in with --data-dir"

@@ -59,7 +59,8 @@ fn wrong_usage_ends_with_2() {
     ends_with(2, &mut stateroom(["serve"]));
     ends_with(2, &mut stateroom(["dvelop"]));
     ends_with(2, &mut stateroom(["dev", "--heartbeat-interval", "soon"]));
-    ends_with(2, stateroom(["serve", "x"]).env("STATEROOM_PORT", "many"));
+    let said = ends_with(2, &mut stateroom(["serve", "x", "--memory-bytes", "much"]));
+    assert!(said.contains("write it like 512KiB"), "{said}");
     ends_with(2, &mut stateroom(["serve", "x", "--log", "stateroom=loud"]));
     let said = ends_with(2, stateroom(["serve"]).arg(folder.path().join("none.wasm")));
     assert!(said.contains("there is no file or folder"), "{said}");
@@ -72,6 +73,27 @@ fn wrong_usage_ends_with_2() {
     fs::write(&config, "[server]\nheartbeat_interval = 60\nheartbeat_timeout = 30").unwrap();
     let said = ends_with(2, stateroom(["serve"]).arg(&module));
     assert!(said.contains("heartbeat_timeout (30s)"), "{said}");
+}
+
+#[test]
+fn a_variable_with_a_wrong_value_is_blamed_and_one_that_is_misspelt_is_named() {
+    for (name, value, why) in [
+        ("STATEROOM_PORT", "many", "it must be a number"),
+        ("STATEROOM_SLEEP_AFTER", "soon", "write it like 30s"),
+        ("STATEROOM_SURVIVES", "fire", "it can be nothing, crash, power-loss"),
+    ] {
+        let said = ends_with(2, stateroom(["serve", "x"]).env(name, value));
+        let told = format!("the variable {name} has the value '{value}': ");
+        assert!(said.contains(&told) && said.contains(why), "{said}");
+    }
+    // The flag is wrong, whatever the variable says.
+    let mut command = stateroom(["serve", "x", "--port", "many"]);
+    let said = ends_with(2, command.env("STATEROOM_PORT", "many"));
+    assert!(said.contains("'many' for '--port"), "{said}");
+
+    let said = ends_with(2, stateroom(["serve", "x"]).env("STATEROOM_PROT", "1"));
+    let told = "the variable STATEROOM_PROT is no setting: did you mean STATEROOM_PORT?";
+    assert!(said.contains(told), "{said}");
 }
 
 #[test]
@@ -128,7 +150,7 @@ fn flags_go_over_the_environment_and_that_over_the_file() {
     };
     assert_eq!(listens(&[], None), "127.0.0.3");
     assert_eq!(listens(&[], Some("127.0.0.2")), "127.0.0.2");
-    assert_eq!(listens(&["--host", "127.0.0.1"], Some("127.0.0.2")), "127.0.0.1");
+    assert_eq!(listens(&["--host", "localhost"], Some("127.0.0.2")), "127.0.0.1");
 }
 
 #[test]

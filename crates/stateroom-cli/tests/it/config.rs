@@ -121,6 +121,14 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
             "[client]\npackage = \"c\"\nlevel = 1",
             "stateroom.toml:3: unknown key `level`; the keys here are package, optimization_level",
         ),
+        (
+            "port = 1",
+            "stateroom.toml:1: unknown key `port`: it belongs in the section [server]; the keys here",
+        ),
+        (
+            "[server]\nsleep_after = \"1s\"",
+            "stateroom.toml:2: unknown key `sleep_after`: it belongs in the section [rooms]",
+        ),
     ] {
         let error = parse(text).unwrap_err();
         assert!(error.starts_with(beginning), "{error}");
@@ -131,11 +139,13 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
 fn a_wrong_value_is_named_with_its_line() {
     for (text, line, hint) in [
         ("[server]\nport = 70000", 2, "70000"),
-        ("[server]\n\nhost = \"here\"", 3, "IP address"),
+        ("[server]\n\nhost = \"not a host\"", 3, "give localhost"),
         ("[server]\nheartbeat_interval = \"soon\"", 2, "write it like 30s"),
         ("[server]\ntrusted_proxies = [\"me\"]", 2, "neither an IP address nor a network"),
         ("[server]\nheartbeat_interval = -1", 2, "not a length of time"),
-        ("[limits]\nmemory_bytes = \"much\"", 2, ""),
+        ("[limits]\nmemory_bytes = \"much\"", 2, "write it like 512KiB"),
+        ("[limits]\nmemory_bytes = -1", 2, "a size such as"),
+        ("[limits]\nmemory_bytes = 1.5", 2, "a size such as"),
         ("[client]\noptimization_level = \"s\"", 1, "missing field `package`"),
         ("static_files = ", 1, ""),
         ("static_files = 1\nstatic_files", 2, ""),
@@ -156,7 +166,8 @@ fn the_defaults_in_the_help_are_those_that_hold() {
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let Some((_, default)) = help.split_once("[default: ") else { continue };
         let Some(flag) = argument.get_long().filter(|flag| {
-            !["config", "data-dir", "host", "log", "log-format", "survives"].contains(flag)
+            !["config", "data-dir", "host", "log", "log-format", "survives", "temporary-rooms"]
+                .contains(flag)
         }) else {
             continue;
         };

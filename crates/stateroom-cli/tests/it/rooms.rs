@@ -392,8 +392,9 @@ fn what_is_not_there_is_told_and_not_made() {
         let said = ends_with(7, &mut kept.command(arguments.iter().copied()));
         assert!(said.contains("there is no folder") && said.contains("--data-dir"), "{said}");
     }
-    let said = ends_with(7, &mut kept.command(["replay", "lobby.room"]));
-    assert!(said.contains("there is no file lobby.room"), "{said}");
+    let said = ends_with(2, &mut kept.command(["replay", "nope"]));
+    assert!(said.starts_with("error: there is no file nope, and no room of that id"), "{said}");
+    assert!(said.contains("--data-dir") && said.lines().count() == 1, "{said}");
     ends_with(2, &mut kept.command(["rooms", "import", "lobby.room"]));
     assert!(!kept.data_dir().exists());
     let said = ends_with(2, &mut kept.command(["rooms", "--json", "delete", "lobby"]));
