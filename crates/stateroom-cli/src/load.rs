@@ -7,7 +7,8 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use stateroom_load::{
-    Activity, Expect, LoadError, OpenedWhen, Pace, Phase, Plain, Plan, Progress, Script, Target,
+    Activity, Expect, LoadError, OpenedWhen, Pace, Phase, Plain, Plan, Progress, Report, Script,
+    Target,
 };
 use std::io::{IsTerminal, stderr};
 
@@ -28,6 +29,9 @@ pub(crate) fn load(options: &LoadOptions) -> anyhow::Result<()> {
     if report.is_clean() {
         return Ok(());
     }
+    if let Some(hint) = hint(&plan, &report) {
+        return Err(anyhow!("{hint}").context(Failure::Load));
+    }
     let faults = [
         (report.lost, "lost"),
         (report.out_of_order, "out of order"),
@@ -42,6 +46,30 @@ pub(crate) fn load(options: &LoadOptions) -> anyhow::Result<()> {
         .map(|(count, fault)| format!("{count} {fault}"))
         .collect();
     Err(anyhow!("{}", told.join(", ")).context(Failure::Load))
+}
+
+/// Why all was lost, where the service sends back nothing that is verified.
+fn hint(plan: &Plan, report: &Report) -> Option<String> {
+    let is_all_lost = plan.activity == Activity::Messages
+        && report.errors.is_empty()
+        && report.total_delivered == report.unstamped
+        && report.lost > 0;
+    let (problem, fix) = match (report.unstamped, &plan.script) {
+        _ if !is_all_lost => return None,
+        (0, None) => (
+            "this service does not send messages back",
+            "give --script FILE with messages that it answers",
+        ),
+        (_, None) => (
+            "this service does not send back what it is sent",
+            "give --script FILE with messages that it understands",
+        ),
+        (_, Some(_)) => (
+            "this service sends back nothing that has a {stamp} of the script in it",
+            "write it where the service passes text on, or leave it out",
+        ),
+    };
+    Some(format!("{problem}: {fix} (--help tells how), or --expect none to verify nothing"))
 }
 
 fn plan(options: &LoadOptions) -> anyhow::Result<Plan> {

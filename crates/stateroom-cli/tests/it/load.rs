@@ -2,7 +2,7 @@
 
 use crate::{
     process::{Running, ends_with, stateroom},
-    project::SILENT_ROOM,
+    project::{Module, SILENT_ROOM},
 };
 use std::fs;
 
@@ -33,6 +33,41 @@ fn what_is_sent_to_a_silent_room_is_lost_unless_nothing_is_expected() {
     let (code, report) = load(&[&arguments[..], &["--expect", "broadcast"]].concat());
     assert_eq!(code, Some(6), "{report}");
     assert_eq!((&report["sent"], &report["lost"]), (&300.into(), &900.into()));
+}
+
+#[test]
+fn a_service_without_an_echo_is_told_what_to_do() {
+    let told = |room: &str, script: Option<&str>| {
+        let module = Module::new(room);
+        let mut command = stateroom(["serve", "--host", "localhost", "--port", "0"]);
+        let mut server = Running::start(command.arg(&module.path));
+        let url = format!("ws://{}", server.address());
+        let mut command = stateroom(["load", &url, "--duration", "200ms", "--warmup", "0"]);
+        if let Some(script) = script {
+            let file = module.path.with_extension("txt");
+            fs::write(&file, script).unwrap();
+            command.arg("--script").arg(file);
+        }
+        ends_with(6, &mut command)
+    };
+    let said = told(SILENT_ROOM, None);
+    let silent = "this service does not send messages back: give --script FILE";
+    assert!(said.contains(silent), "{said}");
+    // It answers the same, whatever it is told.
+    let constant = SILENT_ROOM
+        .replace(
+            "(module",
+            r#"(module (import "env" "send_message" (func $send (param i32 i32 i32)))"#,
+        )
+        .replace(
+            r#"(func (export "message") (param i32 i32 i32))"#,
+            r#"(func (export "message") (param $client i32) (param i32 i32)
+                (call $send (local.get $client) (i32.const 8) (i32.const 1)))"#,
+        );
+    let said = told(&constant, None);
+    assert!(said.contains("does not send back what it is sent: give --script FILE"), "{said}");
+    let said = told(&constant, Some("say {stamp}"));
+    assert!(said.contains("nothing that has a {stamp} of the script"), "{said}");
 }
 
 #[test]
