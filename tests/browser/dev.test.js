@@ -49,6 +49,21 @@ test("new code takes over while the page stays up", async (t) => {
   assert.equal(await page.evaluate(() => window.opened), "before the edit");
 });
 
+test("an edited page is loaded again, and its room stays as it was", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "stateroom-"));
+  atEnd(t, () => rmSync(folder, { recursive: true }));
+  const project = join(folder, "my-page"), source = join(project, "static/index.html");
+  execFileSync(stateroom, ["new", project], { stdio: "ignore" });
+  const { url } = await dev(t, project, { env: { CARGO_TARGET_DIR: `${root}target/browser-tests` } });
+  const page = await visit(t, browser, url);
+  await page.getByRole("button", { name: "One more" }).click();
+  await shows(page, "#value", "1");
+  writeFileSync(source, readFileSync(source, "utf8").replace("<title>", "<title>Edited: "));
+  await page.waitForFunction(() => document.title.startsWith("Edited: "));
+  await page.locator("body.live").waitFor();
+  await shows(page, "#value", "1");
+});
+
 test("a page finds its server again after a kill, and its room as it was", async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), "stateroom-"));
   atEnd(t, () => rmSync(dataDir, { recursive: true }));

@@ -92,7 +92,7 @@ export class Running {
 export async function dev(t, folder, { port = 0, dataDir, ...options } = {}) {
   const kept = dataDir ? ["--data-dir", dataDir] : ["--ephemeral"];
   const server = new Running(t, stateroom, ["dev", folder, "--port", String(port), ...kept], options);
-  const [, url] = await server.hears(/Serving\S* (http:\S+\/)/);
+  const [, url] = await server.hears(/(?:Open|Serving)\S* (http:\S+\/)/);
   return { server, url };
 }
 

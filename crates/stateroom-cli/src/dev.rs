@@ -10,7 +10,7 @@ use crate::{
     serving,
     terminal::{complain, say},
     toolchain::Target,
-    watch::SourceWatcher,
+    watch::{PageWatcher, SourceWatcher},
 };
 use anyhow::Context;
 use stateroom_server::{ServerConfig, ServerHandle};
@@ -39,8 +39,13 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         ip: Ipv4Addr::LOCALHOST.into(),
         static_path,
         client_path: first.client.clone(),
+        live_pages: true,
+        // Those of `stateroom load`.
+        temporary_rooms: "load-{number}".parse().into_iter().collect(),
         ..ServerConfig::default()
     };
+    let pages = defaults.static_path.clone();
+    let has_page = pages.as_ref().is_some_and(|folder| folder.join("index.html").is_file());
     let (config, bounds) = serving::settle(defaults, &project.config, &options.settings)?;
     let weaker = (&project.config.durability, &*project.config_folder);
     let durability = Durability::settle(Whose::Dev, weaker, &options.settings.durability)?;
@@ -48,19 +53,35 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
     let factory = first.load(&engine).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;
-    tell_addresses(server.local_addr());
+    if let Some(pages) = pages {
+        let (watcher, server) = (PageWatcher::new(&pages)?, server.handle());
+        std::thread::Builder::new()
+            .name("pages".to_owned())
+            .spawn(move || watcher.run(|| server.reload_pages()))?;
+    }
+    let address = server.local_addr();
     let rebuilder =
         Rebuilder { project, watcher, engine, server: server.handle(), module: first.module };
     std::thread::Builder::new().name("rebuild".to_owned()).spawn(move || rebuilder.run())?;
-    server.run().map_err(failure::of_server)
+    tell_addresses(address, has_page);
+    server.run().map_err(failure::of_server)?;
+    match &durability.data_dir {
+        Some(folder) => say("Stopped", format!("the rooms are kept in {}", folder.display())),
+        None => say("Stopped", "and the rooms are gone, as they were kept in memory only"),
+    }
+    Ok(())
 }
 
-fn tell_addresses(address: SocketAddr) {
+/// Tells where everything is; what to open comes last, where it is seen.
+fn tell_addresses(address: SocketAddr, has_page: bool) {
     let address = serving::reachable(address);
-    say("Serving", format!("http://{address}/"));
-    say("Rooms", format!("ws://{address}/ws/ROOM_ID"));
-    say("Status", format!("http://{address}/status"));
     say("Watching", "the sources; edit them and the rooms go on with the new code");
+    say("Status", format!("http://{address}/status"));
+    say("Rooms", format!("ws://{address}/ws/ROOM_ID"));
+    match has_page {
+        true => say("Open", format!("http://{address}/ in two windows; Ctrl-C stops")),
+        false => say("Serving", format!("rooms at http://{address}, and no page; Ctrl-C stops")),
+    }
 }
 
 /// What a build made.
@@ -119,6 +140,9 @@ impl Rebuilder {
 
     fn rebuild(&mut self) -> anyhow::Result<Change> {
         let built = build(&self.project)?;
+        if built.client.is_some() {
+            self.server.reload_pages();
+        }
         self.watcher.follow(&self.project.source_folders()?)?;
         if built.module == self.module {
             return Ok(Change::Nothing);

@@ -37,7 +37,12 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     reload_on_hangup(module.clone(), engine, server.handle())?;
     let address = serving::reachable(server.local_addr());
     tracing::info!(module = %module.display(), "serving http://{address}");
-    server.run().map_err(failure::of_server)
+    server.run().map_err(failure::of_server)?;
+    match &durability.data_dir {
+        Some(folder) => tracing::info!(folder = %folder.display(), "stopped; the rooms are kept"),
+        None => tracing::info!("stopped; the rooms were kept in memory only, and are gone"),
+    }
+    Ok(())
 }
 
 /// Has the rooms go on with the code that is in the module's file by then, whenever SIGHUP comes.

@@ -6,6 +6,7 @@ use crate::{HumanDuration, HumanSize, host::Host, survives::SurvivesOption};
 use clap::Args;
 use serde::Deserialize;
 use stateroom_server::{ServerConfig, TrustedProxy};
+use stateroom_server::{RoomPath, RoomPattern, ServerConfig};
 use stateroom_wasm_host::Limits;
 use std::{path::PathBuf, time::Duration};
 
@@ -30,6 +31,25 @@ pub struct ServerSettings {
         hide_env = true
     )]
     pub trusted_proxies: Option<Vec<TrustedProxy>>,
+    /// Other paths that open rooms, such as /parties/main/{room}; /ws/{room} always does
+    #[arg(
+        long,
+        env = "STATEROOM_ROOM_PATHS",
+        value_name = "PATH,PATH",
+        value_delimiter = ',',
+        hide_env = true
+    )]
+    pub room_paths: Option<Vec<RoomPath>>,
+    /// Which WebSocket subprotocols are answered, the first of these that a client offers; without it, the
+    /// first that it offers, whichever
+    #[arg(
+        long,
+        env = "STATEROOM_SUBPROTOCOLS",
+        value_name = "NAME,NAME",
+        value_delimiter = ',',
+        hide_env = true
+    )]
+    pub subprotocols: Option<Vec<String>>,
     /// How long a client may be silent before it is pinged [default: 25s]
     #[arg(
         long,
@@ -114,6 +134,16 @@ pub struct RoomSettings {
     /// of it; 0s is never [default: 0s]
     #[arg(long, env = "STATEROOM_FORGET_AFTER", value_name = "TIME", hide_env = true)]
     pub forget_after: Option<HumanDuration>,
+    /// Rooms that are forgotten as soon as nobody is in them, such as those of `stateroom load`
+    /// [default: load-{number} for dev, none for serve]
+    #[arg(
+        long,
+        env = "STATEROOM_TEMPORARY_ROOMS",
+        value_name = "ID,ID",
+        value_delimiter = ',',
+        hide_env = true
+    )]
+    pub temporary_rooms: Option<Vec<RoomPattern>>,
     /// How many rooms are awake at once; the others sleep [default: 4000]
     #[arg(long, env = "STATEROOM_MAX_AWAKE_ROOMS", value_name = "N", hide_env = true)]
     pub max_awake_rooms: Option<usize>,
@@ -219,6 +249,10 @@ impl Settings {
         set(&mut config.ip, server.host.map(|host| host.0));
         set(&mut config.port, server.port);
         set(&mut config.trusted_proxies, server.trusted_proxies.clone());
+        set(&mut config.room_paths, server.room_paths.clone());
+        if let Some(subprotocols) = &server.subprotocols {
+            config.subprotocols = Some(subprotocols.clone());
+        }
         set(&mut config.heartbeat_interval, server.heartbeat_interval.map(|time| time.0));
         set(&mut config.heartbeat_timeout, server.heartbeat_timeout.map(|time| time.0));
         set(&mut config.max_clients, server.max_clients);
@@ -240,6 +274,7 @@ impl Settings {
         set(&mut config.hibernate_after, rooms.hibernate_after.map(|time| time.0));
         set(&mut config.reconnect_timeout, rooms.reconnect_timeout.map(|time| time.0));
         set(&mut config.forget_after, rooms.forget_after.map(unless_zero));
+        set(&mut config.temporary_rooms, rooms.temporary_rooms.clone());
         set(&mut config.max_awake_rooms, rooms.max_awake_rooms);
         set(&mut config.max_awake_bytes, rooms.max_awake_bytes.map(HumanSize::bytes));
         set(&mut config.flush_window, rooms.flush_window.map(|time| time.0));
@@ -273,9 +308,4 @@ fn set<T>(setting: &mut T, given: Option<T>) {
     if let Some(value) = given {
         *setting = value;
     }
-}
-
-/// More than this machine can address is the same as all that it can.
-fn bytes(size: ByteSize) -> usize {
-    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! Notices that somebody edited a source.
+//! Notices that somebody edited a source, or a page.
 
 use anyhow::Context;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -26,18 +26,7 @@ pub(crate) struct SourceWatcher {
 impl SourceWatcher {
     /// A watcher that follows nothing yet, and will never look into `ignored`.
     pub(crate) fn new(ignored: Vec<PathBuf>) -> anyhow::Result<SourceWatcher> {
-        let (sender, changes) = channel();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Without an event there is nothing to do, and without a receiver nobody to tell.
-            if let Ok(event) = event
-                && is_edit(&event.kind)
-            {
-                for path in event.paths {
-                    let _ = sender.send(path);
-                }
-            }
-        })
-        .context("the sources cannot be watched")?;
+        let (watcher, changes) = watcher().context("the sources cannot be watched")?;
         let ignored = ignored.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
         Ok(SourceWatcher { watcher, changes, watched: BTreeMap::new(), ignored })
     }
@@ -90,6 +79,52 @@ impl SourceWatcher {
         let ignored = self.ignored.iter().any(|folder| path.starts_with(folder));
         !by_cargo && !made && !ignored && !is_hidden(path)
     }
+}
+
+/// Notices edits of pages, which need no build.
+pub(crate) struct PageWatcher {
+    /// It watches until it is dropped.
+    _watcher: RecommendedWatcher,
+    changes: Receiver<PathBuf>,
+}
+
+impl PageWatcher {
+    /// Watches all that is in `folder`.
+    pub(crate) fn new(folder: &Path) -> anyhow::Result<PageWatcher> {
+        let unwatched = || format!("{} cannot be watched", folder.display());
+        let (mut watcher, changes) = watcher().with_context(unwatched)?;
+        watcher.watch(folder, RecursiveMode::Recursive).with_context(unwatched)?;
+        Ok(PageWatcher { _watcher: watcher, changes })
+    }
+
+    /// Calls `changed` after each edit, when all is quiet, for ever.
+    pub(crate) fn run(self, changed: impl Fn()) {
+        while let Ok(first) = self.changes.recv() {
+            let mut is_page = !is_hidden(&first);
+            while let Ok(path) = self.changes.recv_timeout(QUIET) {
+                is_page |= !is_hidden(&path);
+            }
+            if is_page {
+                changed();
+            }
+        }
+    }
+}
+
+/// A watcher that follows nothing yet, and what it will tell of.
+fn watcher() -> notify::Result<(RecommendedWatcher, Receiver<PathBuf>)> {
+    let (sender, changes) = channel();
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Without an event there is nothing to do, and without a receiver nobody to tell.
+        if let Ok(event) = event
+            && is_edit(&event.kind)
+        {
+            for path in event.paths {
+                let _ = sender.send(path);
+            }
+        }
+    })?;
+    Ok((watcher, changes))
 }
 
 /// Reading a source, as cargo does, is not editing it.

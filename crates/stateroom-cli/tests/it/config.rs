@@ -96,6 +96,36 @@ fn durations_and_sizes_are_read_as_people_write_them() {
 }
 
 #[test]
+fn paths_subprotocols_and_temporary_rooms_are_lists() {
+    let by_file = r#"
+        [server]
+        room_paths = ["/parties/main/{room}", "/{room}"]
+        subprotocols = ["json", "chat"]
+        [rooms]
+        temporary_rooms = ["load-{number}"]
+        "#;
+    let by_flags = Options::parse_from([
+        "stateroom",
+        "serve",
+        "x",
+        "--room-paths=/parties/main/{room},/{room}",
+        "--subprotocols=json,chat",
+        "--temporary-rooms=load-{number}",
+    ]);
+    let Subcommand::Serve(by_flags) = by_flags.command else { panic!("serve is serve") };
+    for settings in [parse(by_file).unwrap().settings(), by_flags.settings] {
+        let (mut server, mut bounds) = Default::default();
+        settings.apply(&mut server, &mut bounds);
+        let paths = ["/parties/main/{room}", "/{room}"].map(|path| path.parse().unwrap());
+        assert_eq!(server.room_paths, paths);
+        assert_eq!(server.subprotocols.unwrap(), ["json", "chat"]);
+        assert_eq!(server.temporary_rooms, ["load-{number}".parse().unwrap()]);
+    }
+    let error = parse("[server]\nroom_paths = [\"/parties\"]").unwrap_err();
+    assert!(error.contains(":2: a path to rooms is written like /parties/main/{room}"), "{error}");
+}
+
+#[test]
 fn a_time_of_zero_is_never_where_it_says_so() {
     let (server, bounds) = settle("[rooms]\nforget_after = 0\n[limits]\nreplay_cpu_time = \"0s\"");
     assert_eq!((server.forget_after, bounds.replay_cpu_time), (None, None));

@@ -437,3 +437,25 @@ fn the_commands_in_the_documents_are_ones_that_there_are() {
     }
     assert!(count >= 7, "{count}");
 }
+
+#[test]
+fn temporary_rooms_are_gone_as_soon_as_they_are_left() {
+    let kept = Kept::new();
+    let mut command =
+        kept.command(["serve", "--host", "localhost", "--port", "0", "--survives", "crash"]);
+    command.args(["--temporary-rooms", "load-{number}"]).arg(&kept.module.path);
+    let mut server = Running::start(&mut command);
+    let address = server.address();
+    for room in ["load-7", "load-balancing"] {
+        let mut client = Client::join(&address, room);
+        // One that sets a timer, which is nobody's any more.
+        assert_eq!(ask(&mut client, "+"), "");
+    }
+    let names = || kept.list().iter().map(|room| room["room"].clone()).collect::<Vec<_>>();
+    let deadline = Instant::now() + PATIENCE;
+    while names() != ["load-balancing"] {
+        assert!(Instant::now() < deadline, "{:?}", names());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(ask(&mut Client::join(&address, "load-7"), "again"), "", "it is a new room");
+}
