@@ -60,6 +60,53 @@ fn an_edit_reaches_the_client_that_is_connected_and_a_broken_one_does_not() {
 }
 
 #[test]
+fn what_a_room_prints_and_logs_is_shown_with_its_id_and_level() {
+    let project = Project::new("talkative-room", "counter");
+    project.write(
+        "src/lib.rs",
+        r#"
+use stateroom_wasm::prelude::*;
+
+#[stateroom_wasm]
+struct Talkative;
+
+impl SimpleStateroomService for Talkative {
+    fn new(_: &str, _: &impl StateroomContext) -> Self {
+        Talkative
+    }
+    fn message(&mut self, _: ClientId, message: &str, _: &impl StateroomContext) {
+        if message == "wait" {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        println!("I have heard {message}");
+        log::debug!("not shown by default");
+        log::warn!("be careful\nwith this");
+        log::error!("this is bad");
+    }
+}
+"#,
+    );
+    let mut command = stateroom(["dev", "--port", "0", "--log-format", "json"]);
+    let mut dev = Running::start(command.current_dir(&project.path));
+    let address = dev.address();
+    let mut client = Client::join(&address, "lobby");
+    client.says("hello");
+    for (text, level) in [
+        ("I have heard hello", "INFO"),
+        ("be careful", "WARN"),
+        ("with this", "WARN"),
+        ("this is bad", "ERROR"),
+    ] {
+        let line: serde_json::Value = serde_json::from_str(&dev.hears(text)).unwrap();
+        let told = (&line["message"], &line["level"], &line["room"]);
+        assert_eq!(told, (&text.into(), &level.into(), &"lobby".into()));
+    }
+    client.says("wait");
+    dev.hears("a room cannot wait: use a timer");
+    assert!(!dev.said().contains("not shown by default"));
+}
+
+#[test]
 fn an_edit_keeps_the_count_and_the_socket_and_so_does_a_killed_server() {
     let project = Project::new("carried-counter", "counter");
     let start = || {
