@@ -1,8 +1,8 @@
 //! `stateroom load`, tried on a room that says nothing.
 
 use crate::{
-    process::{Running, ends_with, stateroom},
-    project::{Module, SILENT_ROOM},
+    process::{Running, ends_with, stateroom, told},
+    project::{Module, Project, SILENT_ROOM},
 };
 use std::fs;
 
@@ -68,6 +68,27 @@ fn a_service_without_an_echo_is_told_what_to_do() {
     assert!(said.contains("does not send back what it is sent: give --script FILE"), "{said}");
     let said = told(&constant, Some("say {stamp}"));
     assert!(said.contains("nothing that has a {stamp} of the script"), "{said}");
+}
+
+#[test]
+fn the_script_that_the_help_shows_verifies_the_chat_template() {
+    let help = told(&mut stateroom(["load", "--help"]));
+    let lines = help.lines().map(str::trim).filter(|line| line.starts_with("{\""));
+    let script = lines.collect::<Vec<_>>().join("\n");
+    let project = Project::new("chat-under-load", "chat");
+    project.write("chat.txt", &script);
+    let mut command = stateroom(["dev", "--port", "0"]);
+    let mut dev = Running::start(command.current_dir(&project.path));
+    let url = format!("ws://{}", dev.address());
+    let mut command =
+        stateroom(["load", &url, "--json", "--expect", "broadcast", "--clients", "3"]);
+    command.args(["--duration", "300ms", "--warmup", "0", "--script", "chat.txt"]);
+    let report = told(command.current_dir(&project.path));
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let verified = |report: &serde_json::Value| {
+        report["total_delivered"].as_u64().unwrap() - report["unstamped"].as_u64().unwrap()
+    };
+    assert!(verified(&report) > 0, "{report}");
 }
 
 #[test]
