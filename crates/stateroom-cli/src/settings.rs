@@ -5,8 +5,7 @@
 use crate::{HumanDuration, HumanSize, host::Host, survives::SurvivesOption};
 use clap::Args;
 use serde::Deserialize;
-use stateroom_server::{ServerConfig, TrustedProxy};
-use stateroom_server::{RoomPath, RoomPattern, ServerConfig};
+use stateroom_server::{RoomPath, RoomPattern, ServerConfig, TrustedProxy};
 use stateroom_wasm_host::Limits;
 use std::{path::PathBuf, time::Duration};
 
