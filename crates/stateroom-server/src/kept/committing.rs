@@ -43,6 +43,9 @@ pub(super) struct Committing {
     pub(super) broken: AtomicBool,
     /// How many requests the thread has been sent and has not done. It is looked at by who has the committer.
     pub(super) sent: AtomicUsize,
+    /// How many bytes rooms hold beside that: of what they have yet to submit, and of what may be sent only
+    /// when that is durable.
+    pub(super) held: AtomicUsize,
     /// How many bytes wait to be committed.
     pub(super) waiting: AtomicUsize,
     /// See [`Store::states_wanted`].
@@ -56,6 +59,7 @@ impl Committing {
             committer: Mutex::new(Some(Committer::new(store))),
             broken: AtomicBool::new(false),
             sent: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             states_wanted: AtomicU64::new(0),
             listener,

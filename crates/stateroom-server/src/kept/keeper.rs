@@ -31,7 +31,7 @@ const REQUESTS_ON_THEIR_WAY: usize = 256;
 /// in the processor's cache still when they are answered.
 const REQUESTS_AT_ONCE: usize = 32;
 
-/// When this many bytes wait to be committed, rooms that have something on its way hear nothing more.
+/// When this many bytes wait to be committed, or for that to be sent, rooms hear nothing more.
 pub(crate) const MOST_WAITING_BYTES: usize = 64 << 20;
 
 /// The way to the store.
@@ -165,7 +165,14 @@ impl Keeper {
 
     /// Whether so much waits to be kept that rooms should not hear more.
     pub(crate) fn is_behind(&self) -> bool {
-        self.shared.waiting.load(Relaxed) >= MOST_WAITING_BYTES
+        let held = self.shared.held.load(Relaxed);
+        self.shared.waiting.load(Relaxed).saturating_add(held) >= MOST_WAITING_BYTES
+    }
+
+    /// Notes how many bytes a room holds that it has yet to submit, or to send, and how many it held before.
+    pub(crate) fn holds(&self, before: usize, now: usize) {
+        // The sum is right at any moment, whatever the order.
+        self.shared.held.fetch_add(now.wrapping_sub(before), Relaxed);
     }
 
     /// Takes no more requests, waits until all there were are done, and closes the store.

@@ -14,7 +14,7 @@ use crate::{
     shared::Shared,
 };
 use stateroom::{Compression, ServiceFailure, StateroomService};
-use stateroom_room::{Event, Keep, KeptRoom, RoomEnded, RoomState, SetAside, Timestamp};
+use stateroom_room::{Event, Keep, KeptRoom, Room, RoomEnded, RoomState, SetAside, Timestamp};
 use stateroom_store::{ModuleHash, Vitals, Write};
 use std::{
     sync::Arc,
@@ -35,6 +35,8 @@ pub(super) struct Kept<F: RoomFactory> {
     /// Whether, in this turn, the store is too far behind for the room to hear more.
     is_held_back: bool,
     turn_began: Instant,
+    /// How many bytes it holds that it has yet to submit, or to send.
+    holds: usize,
     /// How often the store had wanted states when the room last looked.
     states_wanted: u64,
     /// When it submitted what is on its way, and after how many events.
@@ -60,6 +62,7 @@ impl<F: RoomFactory> Kept<F> {
             swap_waits: false,
             is_held_back: false,
             turn_began: now,
+            holds: 0,
             states_wanted: 0,
             submitted: (now, 0),
             asleep_since: None,
@@ -132,6 +135,15 @@ impl<F: RoomFactory> Kept<F> {
         if self.room.state_is_due() {
             self.save(id, shared);
         }
+        let holds = |room: &Room<F::Service>| room.pending_bytes() + room.unsubmitted();
+        self.note_holds(self.room.room().map_or(0, holds));
+    }
+
+    fn note_holds(&mut self, holds: usize) {
+        let before = std::mem::replace(&mut self.holds, holds);
+        if before != holds {
+            self.archive.keeper.holds(before, holds);
+        }
     }
 
     /// Has the room's state kept, which another thread makes bytes of. All its records are on their way.
@@ -180,6 +192,12 @@ impl<F: RoomFactory> Kept<F> {
                 false
             }
         }
+    }
+}
+
+impl<F: RoomFactory> Drop for Kept<F> {
+    fn drop(&mut self) {
+        self.note_holds(0);
     }
 }
 
