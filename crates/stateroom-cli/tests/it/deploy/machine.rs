@@ -73,7 +73,7 @@ impl Machine {
     pub(super) fn here(&self, text: &str) -> String {
         let root = self.root.path().display();
         let command = Path::new(env!("CARGO_BIN_EXE_stateroom")).display();
-        text.replace("target/release/stateroom", &command.to_string())
+        text.replace("target/dist/stateroom", &command.to_string())
             .replace("/usr/local/bin", &format!("{root}/bin"))
             .replace("/opt/my-app", &format!("{root}/opt/my-app"))
             .replace("/var/lib/my-app", &format!("{root}/var/lib/my-app"))
