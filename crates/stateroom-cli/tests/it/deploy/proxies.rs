@@ -30,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What makes a file that stands for itself of the page's part of nginx's configuration.
 const NGINX: &str = "daemon off;
-worker_processes 1;
+master_process off;
 pid nginx.pid;
 error_log stderr;
 events {}
