@@ -12,7 +12,7 @@ use crate::{
     kept::{Site, ledger},
     ledgers::{Known, TICK, Talker, Visit},
     preload::Fault,
-    process::{Running, try_get},
+    process::Running,
 };
 use fastrand::Rng;
 use life::Life;
@@ -182,17 +182,15 @@ impl Soak {
         self.counts.deploys += 1;
     }
 
-    /// After its disk was full: either every room takes a message soon, or it says that it is unwell.
+    /// After its disk was full: either every room takes a message soon, or it ends, and says so.
     async fn serves_or_ends(&mut self, address: &str, server: &mut Running) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         let mut rooms: Vec<usize> = (0..ROOMS.len()).collect();
         while let Some(&room) = rooms.last() {
-            let is_unwell =
-                || try_get(address, "/healthz").is_some_and(|(status, _)| status == 503);
-            if server.ends_within(Duration::ZERO).is_some() || is_unwell() {
-                return match server.ends_within(PATIENCE) {
-                    Some(status) if status.code() == Some(74) => Ok(()),
-                    status => Err(format!("its disk was full, and it ended with {status:?}")),
+            if let Some(status) = server.ends_within(Duration::ZERO) {
+                return match status.code() {
+                    Some(74) => Ok(()),
+                    _ => Err(format!("its disk was full, and it ended with {status}")),
                 };
             }
             let taken = match Talker::enter(address, ROOMS[room], room, Duration::from_secs(2))
