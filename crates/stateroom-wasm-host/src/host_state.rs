@@ -98,7 +98,8 @@ impl HostState {
 
     /// Called at each tick while the guest runs: lets it go on, calls for help, or stops it.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        // The guest may have run for so long that the ticker thought there was nobody.
+        // The guest may have run for so long that the ticker thought there was nobody. Its next deadline is
+        // set only after this, and its thread may have to wait until then: the ticker ticks even at rest.
         self.ticker.in_use();
         let now = thread_cpu_time();
         // Less than a tick has passed before the first one, so it is not missed.
