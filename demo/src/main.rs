@@ -9,7 +9,7 @@ use std::{
 };
 
 /// How long cargo computes to make the command, in minutes of one core.
-const CPU_MINUTES: usize = 7;
+const CPU_MINUTES: usize = 11;
 
 fn main() -> ExitCode {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
