@@ -9,7 +9,7 @@ use stateroom_wasm_host::LoadError;
 #[track_caller]
 fn check_not_allowed(items: &str, proposal: &str) {
     let named = format!("`{proposal}`");
-    let told = [&*named, "rooms do not offer", "target feature"];
+    let told = [&*named, "rooms do not offer", "build it without that feature"];
     let error = check_edited(&[("(;items;)", items)], &told);
     assert!(matches!(error, LoadError::NotAllowed { .. }), "{error}");
 }

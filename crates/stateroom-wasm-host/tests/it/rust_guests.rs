@@ -56,7 +56,12 @@ fn a_service_that_computes_for_ever_is_stopped() {
     check_told(
         failure,
         "room failed: an event took too long",
-        &["CPU time", "in <", "StateroomService>::message < stateroom_wasm::boundary::message"],
+        &[
+            "CPU time",
+            "in <",
+            "StateroomService>::message < ",
+            " < stateroom_wasm::boundary::message",
+        ],
     );
 }
 
