@@ -108,7 +108,7 @@ fn a_room_that_was_taken_over_can_be_saved_and_lives_the_same_life_again() {
 
 #[test]
 fn services_that_have_not_opted_in_neither_hand_over_nor_take_over() {
-    let factory = engine(2).load(guest("chat")).unwrap();
+    let factory = engine(2).load(guest("bench_guest")).unwrap();
     assert!(!StateroomServiceFactory::<Recorder>::takes_over(&factory));
     let mut room = Room::start(&factory);
     assert!(room.host.hand_over().is_none());
@@ -124,7 +124,7 @@ fn services_that_have_not_opted_in_have_no_json_in_their_modules() {
         module.windows(5).any(|bytes| bytes == b"serde")
     };
     assert!(has_json("examples/tally"));
-    assert!(!has_json("clock"));
+    assert!(!has_json("bench_guest"));
 }
 
 #[test]

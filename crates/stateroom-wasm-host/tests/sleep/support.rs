@@ -127,7 +127,7 @@ pub(crate) fn guest(name: &str) -> PathBuf {
                 "--lib",
                 "--examples",
             ])
-            .args(["-p", "chat", "-p", "whiteboard", "-p", "counter", "-p", "clock"])
+            .args(["-p", "chat", "-p", "whiteboard", "-p", "counter", "-p", "stopwatch"])
             .args(["-p", "bench-guest", "-p", "test-guests"])
             .arg("--target-dir")
             .arg(&target)
