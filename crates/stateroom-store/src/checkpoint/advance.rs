@@ -7,11 +7,11 @@ use super::{
     run::Checkpoint,
 };
 use crate::{
-    StoreError, failure,
+    StoreError,
     faults::{Deliberate, is_on},
     recovery::chain::Mark,
 };
-use std::{io, path::PathBuf, sync::atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// One transaction takes rooms until it has so many bytes of them.
 const BYTES_AT_ONCE: usize = 1 << 20;
@@ -33,10 +33,8 @@ impl Checkpoint {
         let rest = round.rooms.len() - count;
         let batch = round.rooms.get(rest..).unwrap_or_default();
         let is_last = rest == 0;
-        let unreadable = |(path, error): (PathBuf, io::Error)| failure::of_reading(&path, &error);
-        let fetch = |references: &[Reference]| round.fetch(references).map_err(unreadable);
-        let modules = if is_last { fetch(&round.modules)? } else { Vec::new() };
-        let fetched = batch.iter().map(|(room, references)| Ok((room, fetch(references)?)));
+        let modules = if is_last { round.fetch(&round.modules)? } else { Vec::new() };
+        let fetched = batch.iter().map(|(room, references)| Ok((room, round.fetch(references)?)));
         let fetched = fetched.collect::<Result<Vec<_>, StoreError>>()?;
         let mark = Mark { id: shared.id, applied: round.target, check: round.check };
         let mut large = Vec::new();

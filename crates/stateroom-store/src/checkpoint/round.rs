@@ -7,6 +7,7 @@
 
 use super::apply::Applied;
 use crate::{
+    StoreError, failure,
     files::{OpenFile, read_all},
     log::{
         entry::{Body, Change, Entry, Large, Place},
@@ -18,7 +19,6 @@ use crate::{
 use std::{
     borrow::Cow,
     io,
-    path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -27,9 +27,6 @@ const WINDOW: usize = 16 * 1024;
 
 /// A file is read as a whole if more than one entry counts in so many bytes.
 const BYTES_FOR_AN_ENTRY: u64 = 1024;
-
-/// A file that cannot be read, and why.
-type Unreadable = (PathBuf, io::Error);
 
 /// See the [module](self).
 pub(super) struct Round {
@@ -95,14 +92,16 @@ impl Round {
         segments: Vec<Arc<Segment>>,
         applied: u64,
         target: u64,
-    ) -> Result<Self, Unreadable> {
+    ) -> Result<Self, StoreError> {
         let (files, modules, large) = (Vec::new(), Vec::new(), Vec::new());
         let rooms = Vec::new();
         let mut round = Round { files, rooms, modules, target, check: 0, large, has_begun: false };
         let mut rooms = Table::default();
         for segment in segments {
             let path = segment.path.clone();
-            round.read_file(segment, applied, &mut rooms).map_err(|error| (path, error))?;
+            round
+                .read_file(segment, applied, &mut rooms)
+                .map_err(|error| failure::of_reading(&path, &error))?;
         }
         round.rooms = rooms.into_iter().collect();
         round.read_whole_files()?;
@@ -157,7 +156,7 @@ impl Round {
     }
 
     /// Reads files at once of which much counts.
-    fn read_whole_files(&mut self) -> Result<(), Unreadable> {
+    fn read_whole_files(&mut self) -> Result<(), StoreError> {
         let mut counts = vec![0_u64; self.files.len()];
         for reference in self.rooms.iter().flat_map(|(_, references)| references) {
             if let Some(count) = counts.get_mut(reference.file as usize) {
@@ -167,21 +166,21 @@ impl Round {
         for (Source { segment, whole }, count) in self.files.iter_mut().zip(counts) {
             if count * BYTES_FOR_AN_ENTRY > segment.end.load(Relaxed) {
                 let read = read_all(&*segment.file);
-                *whole = Some(read.map_err(|error| (segment.path.clone(), error))?);
+                *whole = Some(read.map_err(|error| failure::of_reading(&segment.path, &error))?);
             }
         }
         Ok(())
     }
 
     /// Reads some entries.
-    pub(super) fn fetch(&self, references: &[Reference]) -> Result<Vec<Fetched<'_>>, Unreadable> {
+    pub(super) fn fetch(&self, references: &[Reference]) -> Result<Vec<Fetched<'_>>, StoreError> {
         let fetch = |reference: &Reference| {
             let source = self.files.get(reference.file as usize)?;
             let fetched = source.read(reference.entry).and_then(|entry| {
                 let body = source.read(reference.body)?;
                 Ok(Fetched { place: reference.place, entry, body })
             });
-            Some(fetched.map_err(|error| (source.segment.path.clone(), error)))
+            Some(fetched.map_err(|error| failure::of_reading(&source.segment.path, &error)))
         };
         references.iter().filter_map(fetch).collect()
     }

@@ -7,11 +7,7 @@ use crate::{
     faults::{Deliberate, is_on},
     log::segment::Segment,
 };
-use std::{
-    io,
-    path::PathBuf,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 impl Checkpoint {
     /// Takes what can be applied, if there is something.
@@ -44,8 +40,7 @@ impl Checkpoint {
             segments.truncate(enough);
         }
         let Some(target) = segments.last().map(|segment| segment.last()) else { return Ok(None) };
-        let unreadable = |(path, error): (PathBuf, io::Error)| failure::of_reading(&path, &error);
-        Round::read(segments, applied, target).map_err(unreadable).map(Some)
+        Round::read(segments, applied, target).map(Some)
     }
 
     /// Brings to the disk what was written without flushes.
