@@ -4,7 +4,7 @@ use crate::{
     event::describe,
     failure::{StartFailure, build},
     journal::{Beginning, Journal},
-    outbox::{Mark, RoomContext},
+    outbox::{Mark, RoomContext, RoomOutbox},
     record::{NoRecord, Record},
     room::Room,
     state::{Lived, NoState, Stored},
@@ -123,7 +123,7 @@ impl<S: StateroomService> Room<S> {
                 let ended = None;
                 Ok(Room {
                     service,
-                    context,
+                    outbox: RoomOutbox::new(context),
                     members,
                     deadline,
                     ended,
@@ -209,7 +209,7 @@ impl<S: StateroomService> Room<S> {
             return diverged("it is about a client, or a timer, that is not there".to_owned());
         }
         let now = self.advance(now);
-        let mark = self.context.outbox().mark();
+        let mark = self.outbox.end();
         if let Err(ended) = self.hear(record.event, now) {
             return diverged(ended.failure.to_string());
         }
@@ -218,7 +218,7 @@ impl<S: StateroomService> Room<S> {
             let how = "it sends something else, or sets another timer";
             return diverged(how.to_owned());
         }
-        let end = self.context.outbox().mark();
+        let end = self.outbox.end();
         if let Some(journal) = &mut self.journal {
             journal.skip();
             journal.released = end;
@@ -227,9 +227,7 @@ impl<S: StateroomService> Room<S> {
     }
 
     fn forget_commands(&mut self) {
-        let mut outbox = self.context.outbox();
-        let end = outbox.mark();
-        outbox.drain_to(end, |_| {});
+        self.outbox.with(|outbox| outbox.drain(|_| {}));
         if let Some(journal) = &mut self.journal {
             journal.drained();
         }

@@ -27,9 +27,9 @@ impl<S: StateroomService> Room<S> {
         }
         let before = self.now;
         let now = self.advance(now);
-        let mark = self.context.outbox().mark();
+        let mark = self.outbox.end();
         if let Err(ended) = self.hear(event, now) {
-            self.context.outbox().take_back(mark);
+            self.outbox.take_back(mark);
             return Err(ended);
         }
         let keeps_records = self.journal.as_ref().is_some_and(|journal| journal.records_events);
@@ -89,7 +89,7 @@ impl<S: StateroomService> Room<S> {
     pub(crate) fn digest_since(&self, mark: Mark) -> u32 {
         let deadline = self.deadline.map_or(0, Timestamp::microseconds);
         // The lower half is as good as the whole, and half as long.
-        (self.context.outbox().digest_since(mark) ^ deadline) as u32
+        (self.outbox.digest_since(mark) ^ deadline) as u32
     }
 
     /// The time of an event: not before the one before it.
@@ -106,9 +106,9 @@ impl<S: StateroomService> Room<S> {
         let members: Vec<ClientId> = self.members.iter().collect();
         for client in members {
             // A failure is kept, and answers the next event.
-            let mark = self.context.outbox().mark();
+            let mark = self.outbox.end();
             if self.call(now, |service| service.connect(client)).is_err() {
-                self.context.outbox().take_back(mark);
+                self.outbox.take_back(mark);
                 break;
             }
         }
@@ -118,7 +118,7 @@ impl<S: StateroomService> Room<S> {
         if let Some(client) =
             self.members.known(token).filter(|known| self.members.contains(*known))
         {
-            self.context.outbox().close(client, CloseReason::Replaced);
+            self.outbox.with(|outbox| outbox.close(client, CloseReason::Replaced));
             self.disconnect(client, now)?;
         }
         let Some(client) = self.members.join(token) else {
@@ -127,7 +127,7 @@ impl<S: StateroomService> Room<S> {
                 detail: "the room has given out every client id there is".to_owned(),
             }));
         };
-        self.context.outbox().open(client);
+        self.outbox.with(|outbox| outbox.open(client));
         self.call(now, |service| service.connect(client))
     }
 
@@ -153,7 +153,7 @@ impl<S: StateroomService> Room<S> {
             }),
         };
         if let Some(failure) = failure {
-            self.context.outbox().forget_timer_request();
+            self.outbox.with(|outbox| outbox.forget_timer_request());
             return Err(self.end(failure));
         }
         self.take_timer_request(now);

@@ -51,10 +51,10 @@ impl<S: StateroomService> Room<S> {
             Some(Err(failure)) => return Err(TakeOverFailure::HandOver(failure)),
             Some(Ok(state)) => state,
         };
-        let mark = self.context.outbox().mark();
-        let taken = build(|| factory.take_over(room_id, self.context.clone(), birth, &state));
+        let mark = self.outbox.end();
+        let taken = build(|| factory.take_over(room_id, self.outbox.context(), birth, &state));
         let service = taken.map_err(|failure| {
-            self.context.outbox().take_back(mark);
+            self.outbox.take_back(mark);
             TakeOverFailure::TakeOver(match failure {
                 StartFailure::Factory(failure) => failure,
                 StartFailure::Panicked(panic) => RestoreFailure::Damaged(panic),
@@ -81,9 +81,9 @@ impl<S: StateroomService> Room<S> {
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
         let now = self.advance(Timestamp::from_origin(birth.time));
-        let mark = self.context.outbox().mark();
-        let built = build(|| factory.build_at(room_id, self.context.clone(), birth));
-        self.service = built.inspect_err(|_| self.context.outbox().take_back(mark))?;
+        let mark = self.outbox.end();
+        let built = build(|| factory.build_at(room_id, self.outbox.context(), birth));
+        self.service = built.inspect_err(|_| self.outbox.take_back(mark))?;
         self.start_over(now);
         self.changed_code(birth);
         Ok(())
@@ -92,6 +92,7 @@ impl<S: StateroomService> Room<S> {
     /// A state of before can no longer lead to this one.
     fn changed_code(&mut self, birth: &Birth) {
         self.limits = birth.limits;
+        self.outbox.look();
         if let Some(journal) = &mut self.journal {
             journal.beginning = None;
         }

@@ -5,7 +5,7 @@ use crate::{
     failure::{RoomEnded, StartFailure, build},
     journal::Journal,
     members::Members,
-    outbox::RoomContext,
+    outbox::{RoomContext, RoomOutbox},
     timestamp::Timestamp,
 };
 use stateroom::{ClientId, MemoryLimits, Sleep, StateroomService, StateroomServiceFactory};
@@ -14,7 +14,7 @@ use stateroom::{ClientId, MemoryLimits, Sleep, StateroomService, StateroomServic
 #[derive(Debug)]
 pub struct Room<S> {
     pub(crate) service: S,
-    pub(crate) context: RoomContext,
+    pub(crate) outbox: RoomOutbox,
     pub(crate) members: Members,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) ended: Option<RoomEnded>,
@@ -57,7 +57,7 @@ impl<S: StateroomService> Room<S> {
         let now = now.in_whole_microseconds();
         let mut room = Room {
             service,
-            context,
+            outbox: RoomOutbox::new(context),
             members: Members::default(),
             deadline: None,
             ended: None,
@@ -71,7 +71,7 @@ impl<S: StateroomService> Room<S> {
     }
 
     pub(crate) fn take_timer_request(&mut self, now: Timestamp) {
-        if let Some(milliseconds) = self.context.outbox().take_timer_request() {
+        if let Some(milliseconds) = self.outbox.with(|outbox| outbox.take_timer_request()) {
             self.deadline = (milliseconds > 0).then(|| now.after_milliseconds(milliseconds));
         }
     }
@@ -79,16 +79,12 @@ impl<S: StateroomService> Room<S> {
     /// Gives the commands of all events since the last call, in order. Those of a room with a journal
     /// come only when it says that they may: see [`Room::commit`].
     pub fn drain_commands(&mut self, carry_out: impl FnMut(Command<'_>)) {
-        let mut outbox = self.context.outbox();
         match &mut self.journal {
             Some(journal) if journal.records_events => {
-                outbox.drain_to(journal.released, carry_out);
+                self.outbox.with(|outbox| outbox.drain_to(journal.released, carry_out));
                 journal.drained();
             }
-            _ => {
-                let end = outbox.mark();
-                outbox.drain_to(end, carry_out);
-            }
+            _ => self.outbox.with(|outbox| outbox.drain(carry_out)),
         }
     }
 
@@ -96,7 +92,7 @@ impl<S: StateroomService> Room<S> {
     /// before it drains should drain earlier when this grows large.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
-        self.context.outbox().payload_bytes()
+        self.outbox.payload_bytes()
     }
 
     /// When [`Event::Timer`](crate::Event::Timer) is next due.
@@ -162,7 +158,7 @@ impl<S: StateroomService> Room<S> {
         }
         let sleep = self.service.sleep();
         if matches!(sleep, Sleep::Asleep(_)) {
-            self.context.outbox().shrink();
+            self.outbox.with(|outbox| outbox.shrink());
             if let Some(journal) = &mut self.journal {
                 journal.shrink();
             }

@@ -34,7 +34,7 @@ impl<S: StateroomService> Room<S> {
     ///
     /// There may be no records, as after the start of a room, whose commands wait all the same.
     pub fn submit(&mut self) -> Option<Records> {
-        let end = self.context.outbox().mark();
+        let end = self.outbox.look();
         let may_submit =
             |journal: &&mut Box<Journal>| journal.records_events && !journal.is_waiting();
         let journal = self.journal.as_mut().filter(may_submit)?;

@@ -9,6 +9,7 @@ mod batch;
 mod busy;
 mod by_reason;
 mod clock;
+mod coarse_deadline;
 mod compressor;
 mod config;
 mod connection;

@@ -50,7 +50,11 @@ impl<'a> GuestMemory<'a> {
 
     /// The text of `length` bytes at `pointer`.
     pub(crate) fn text(&self, pointer: u32, length: u32) -> Result<&str, Fault> {
-        std::str::from_utf8(self.bytes(pointer, length)?).map_err(Fault::NotUtf8)
+        let bytes = self.bytes(pointer, length)?;
+        // The quick check doesn't tell where the fault is.
+        simdutf8::basic::from_utf8(bytes)
+            .or_else(|_| std::str::from_utf8(bytes))
+            .map_err(Fault::NotUtf8)
     }
 
     /// Writes `parts` one after the other at `pointer`, into a place of `length` bytes; what is left

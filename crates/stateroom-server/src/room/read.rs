@@ -6,6 +6,7 @@ use super::{
     write::too_slow,
 };
 use crate::{
+    coarse_deadline::CoarseDeadline,
     connection::{Connection, ReadLimits, Reading},
     factory::RoomFactory,
     scratch::with_scratch,
@@ -76,6 +77,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let mut outcome = Ok(());
         let mut pongs = Vec::new();
         let mut closed = None;
+        let turn_ends = CoarseDeadline::after(TURN);
         let reading = input(connection, &shared.read_limits, &mut |incoming| {
             let event = match incoming {
                 Incoming::Text(text) => Event::Text { client, text },
@@ -94,7 +96,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             let has_enough = core.room().is_none_or(|room| {
                 room.pending_bytes() >= BATCH_BYTES || room.unsubmitted() >= MAX_UNKEPT_BYTES
             });
-            if outcome.is_err() || has_enough || now.elapsed() >= TURN {
+            if outcome.is_err() || has_enough || turn_ends.has_passed() {
                 Appetite::Break(())
             } else {
                 Appetite::Continue(())

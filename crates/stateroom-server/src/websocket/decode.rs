@@ -1,6 +1,7 @@
 //! Reads frames: bytes in, whole messages out, unmasked where they lie.
 
 use super::CloseCode;
+use simdutf8::basic::from_utf8;
 use stateroom_room::MessageKind;
 use std::ops::ControlFlow;
 
@@ -282,7 +283,7 @@ fn message(kind: MessageKind, payload: &[u8]) -> Result<Incoming<'_>, ProtocolEr
     Ok(match kind {
         MessageKind::Binary => Incoming::Binary(payload),
         MessageKind::Text => {
-            Incoming::Text(str::from_utf8(payload).map_err(|_| ProtocolError::InvalidText)?)
+            Incoming::Text(from_utf8(payload).map_err(|_| ProtocolError::InvalidText)?)
         }
     })
 }
