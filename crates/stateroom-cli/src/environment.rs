@@ -1,14 +1,16 @@
 //! Settings from the environment: a wrong value is told with its variable, and a variable that means nothing
 //! is named.
 
-use crate::{config::nearest, options::Options};
+use crate::{
+    config::nearest,
+    options::Options,
+    setting_table::{self, PREFIX},
+};
 use clap::{
     Command, CommandFactory,
     error::{ContextKind, ContextValue},
 };
 use std::{collections::BTreeSet, env, error::Error, num::ParseIntError};
-
-const PREFIX: &str = "STATEROOM_";
 
 /// What is wrong with a variable, if that is what `error` comes from: clap tells it of the flag.
 pub(crate) fn wrong_value(error: &clap::Error) -> Option<String> {
@@ -23,7 +25,7 @@ pub(crate) fn wrong_value(error: &clap::Error) -> Option<String> {
     if env::args_os().any(|given| is_flag(&given.to_string_lossy())) {
         return None;
     }
-    let variable = format!("{PREFIX}{}", name.replace('-', "_").to_uppercase());
+    let variable = setting_table::variable(&name.replace('-', "_"));
     if !env::var(&variable).ok()?.contains(value) {
         return None;
     }

@@ -16,6 +16,12 @@ impl FromStr for Host {
     }
 }
 
+impl From<Host> for IpAddr {
+    fn from(host: Host) -> Self {
+        host.0
+    }
+}
+
 impl<'de> Deserialize<'de> for Host {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)

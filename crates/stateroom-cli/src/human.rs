@@ -30,6 +30,37 @@ impl HumanDuration {
     }
 }
 
+impl fmt::Display for HumanDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+impl From<Duration> for HumanDuration {
+    fn from(time: Duration) -> Self {
+        HumanDuration(time)
+    }
+}
+
+impl From<HumanDuration> for Duration {
+    fn from(time: HumanDuration) -> Self {
+        time.0
+    }
+}
+
+/// Where a time of zero stands for none.
+impl From<Option<Duration>> for HumanDuration {
+    fn from(time: Option<Duration>) -> Self {
+        HumanDuration(time.unwrap_or_default())
+    }
+}
+
+impl From<HumanDuration> for Option<Duration> {
+    fn from(time: HumanDuration) -> Self {
+        Some(time.0).filter(|time| !time.is_zero())
+    }
+}
+
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(DurationVisitor)
@@ -63,10 +94,28 @@ impl de::Visitor<'_> for DurationVisitor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HumanSize(pub u64);
 
-impl HumanSize {
-    /// In bytes; more than this machine can address is the same as all that it can.
-    pub(crate) fn bytes(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
+impl From<usize> for HumanSize {
+    fn from(bytes: usize) -> Self {
+        HumanSize(bytes as u64)
+    }
+}
+
+/// In bytes; more than this machine can address is the same as all that it can.
+impl From<HumanSize> for usize {
+    fn from(size: HumanSize) -> Self {
+        usize::try_from(size.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl fmt::Display for HumanSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut size, mut unit) = (self.0, "");
+        for larger in ["KiB", "MiB", "GiB"] {
+            if size > 0 && size % 1024 == 0 {
+                (size, unit) = (size / 1024, larger);
+            }
+        }
+        write!(f, "{size}{unit}")
     }
 }
 

@@ -26,6 +26,7 @@ pub mod room_options;
 mod rooms;
 mod serve;
 mod serving;
+mod setting_table;
 pub mod settings;
 mod short;
 mod shrink;

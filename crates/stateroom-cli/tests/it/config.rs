@@ -186,7 +186,7 @@ fn a_wrong_value_is_named_with_its_line() {
     }
 }
 
-/// The settings are told in three places: the flags' help, the server, the host.
+/// They are told of the defaults of the server and the host, and mean those when somebody writes them.
 #[test]
 fn the_defaults_in_the_help_are_those_that_hold() {
     let command = Options::command();

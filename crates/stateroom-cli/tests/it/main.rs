@@ -38,6 +38,7 @@ mod project;
 #[cfg(unix)]
 mod quarantine;
 mod rooms;
+mod settings_page;
 mod sleeping;
 #[cfg(target_os = "linux")]
 mod soak;
