@@ -3,7 +3,8 @@
 use crate::context::Context;
 use serde::{Serialize, de::DeserializeOwned};
 use stateroom::{
-    ClientId, ServiceFailure, SimpleStateroomService, StateroomContext, StateroomService,
+    ServiceFailure, SimpleStateroomService, StateroomContext, StateroomService,
+    WrappedStateroomService,
 };
 
 /// How a service is started, and how it takes over: what `#[stateroom_wasm(carry_over)]` expands
@@ -44,7 +45,7 @@ where
     C: StateroomContext + 'static,
 {
     let service = S::new(room_id, &context);
-    Box::new(Telling { service, context })
+    Box::new(WrappedStateroomService::new(service, context).handing_over(hand_over))
 }
 
 fn take_over<S, C>(
@@ -57,7 +58,11 @@ where
     C: StateroomContext + 'static,
 {
     let service: S = made_of(state)?;
-    Ok(Box::new(Telling { service, context }))
+    Ok(Box::new(WrappedStateroomService::new(service, context).handing_over(hand_over)))
+}
+
+fn hand_over<S: CarryOver>(service: &S) -> Result<Vec<u8>, ServiceFailure> {
+    told(service).map_err(|detail| ServiceFailure { summary: "the state is not JSON", detail })
 }
 
 /// The state of a service, as JSON.
@@ -107,40 +112,5 @@ fn at(path: &serde_path_to_error::Path, error: &serde_json::Error) -> String {
     match path.iter().next() {
         None => error.to_string(),
         Some(_) => format!("{path}: {error}"),
-    }
-}
-
-/// A service that can tell its state.
-struct Telling<S, C> {
-    service: S,
-    context: C,
-}
-
-impl<S: SimpleStateroomService + CarryOver, C: StateroomContext> StateroomService
-    for Telling<S, C>
-{
-    fn connect(&mut self, client: ClientId) {
-        self.service.connect(client, &self.context);
-    }
-
-    fn disconnect(&mut self, client: ClientId) {
-        self.service.disconnect(client, &self.context);
-    }
-
-    fn message(&mut self, client: ClientId, message: &str) {
-        self.service.message(client, message, &self.context);
-    }
-
-    fn binary(&mut self, client: ClientId, message: &[u8]) {
-        self.service.binary(client, message, &self.context);
-    }
-
-    fn timer(&mut self) {
-        self.service.timer(&self.context);
-    }
-
-    fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
-        let failure = |detail| ServiceFailure { summary: "the state is not JSON", detail };
-        Some(told(&self.service).map_err(failure))
     }
 }

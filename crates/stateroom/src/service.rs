@@ -122,17 +122,27 @@ pub trait StateroomService {
     }
 }
 
+/// Tells the state of a service, for other code to take over.
+type Tell<S> = fn(&S) -> Result<Vec<u8>, ServiceFailure>;
+
 /// Joins a [`SimpleStateroomService`] with a context of its own, which makes it a
 /// [`StateroomService`].
 pub struct WrappedStateroomService<S: SimpleStateroomService, C: StateroomContext> {
     service: S,
     context: C,
+    tell: Option<Tell<S>>,
 }
 
 impl<S: SimpleStateroomService, C: StateroomContext> WrappedStateroomService<S, C> {
     /// Joins the two.
     pub fn new(service: S, context: C) -> Self {
-        WrappedStateroomService { service, context }
+        WrappedStateroomService { service, context, tell: None }
+    }
+
+    /// Lets it [hand over](StateroomService::hand_over) what `tell` tells of the service.
+    #[must_use]
+    pub fn handing_over(self, tell: Tell<S>) -> Self {
+        WrappedStateroomService { tell: Some(tell), ..self }
     }
 }
 
@@ -157,5 +167,9 @@ impl<S: SimpleStateroomService, C: StateroomContext> StateroomService
 
     fn timer(&mut self) {
         self.service.timer(&self.context);
+    }
+
+    fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
+        self.tell.map(|tell| tell(&self.service))
     }
 }
