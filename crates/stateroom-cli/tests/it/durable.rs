@@ -2,7 +2,8 @@
 
 use crate::{
     kept::{Member, Site},
-    process::{status, until_status},
+    process::{Client, Running, stateroom, status, until_status},
+    project::{Module, SILENT_ROOM},
 };
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -130,5 +131,38 @@ async fn rooms_go_to_disk_under_their_clients_and_come_back_for_a_message_alone(
     for (room, member) in (0..ROOMS).zip(&mut members) {
         let log: Vec<u64> = (0..4).map(|round| 100 * round + room).collect();
         assert_eq!(member.ask("log").await, format!("{log:?}"));
+    }
+}
+
+#[test]
+fn a_room_that_has_no_time_to_be_saved_at_the_end_is_told_with_what_that_means() {
+    // A message has it print a line, and compute without end.
+    let message = r#"(func (export "message") (param i32 i32 i32)
+        (drop (call $print (i32.const 1) (i32.const 96) (i32.const 1) (i32.const 112)))
+        (loop $on (br $on)))
+        (data (i32.const 64) "computing\n")
+        (data (i32.const 96) "\40\00\00\00\0a\00\00\00")"#;
+    let print = r#"(module (import "wasi_snapshot_preview1" "fd_write"
+        (func $print (param i32 i32 i32 i32) (result i32)))"#;
+    let silent = r#"(func (export "message") (param i32 i32 i32))"#;
+    let text = SILENT_ROOM.replace("(module", print).replace(silent, message);
+    let module = Module::new(&text);
+    for (survives, level, means) in [
+        ("crash", "WARN", "its state is not saved; it comes back from what it has heard"),
+        ("nothing", "ERROR", "its state is not saved, and is lost"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = stateroom(["serve", "--host", "127.0.0.1", "--port", "0"]);
+        command.args(["--shutdown-timeout", "100ms", "--cpu-time-per-event", "3s"]);
+        command.args(["--survives", survives, "--data-dir"]).arg(folder.path()).arg(&module.path);
+        let mut server = Running::start(command.env_remove("STATEROOM_EPHEMERAL"));
+        let mut client = Client::join(&server.address(), "lobby");
+        client.says("go");
+        server.hears("computing");
+        server.signal("-TERM");
+        let line: serde_json::Value =
+            serde_json::from_str(&server.hears("there was no time")).unwrap();
+        assert_eq!((&line["room"], &line["level"]), (&"lobby".into(), &level.into()), "{line}");
+        assert!(line["message"].as_str().unwrap().contains(means), "{line}");
     }
 }

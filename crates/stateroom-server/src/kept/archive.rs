@@ -121,6 +121,22 @@ impl<F: RoomFactory> Archive<F> {
         self.survives != Survives::Nothing
     }
 
+    /// Says that the server ends without having saved a room, and what that means for it.
+    pub(crate) fn tell_of_unsaved(&self, room: &str, reason: &str) {
+        match self.records_events() {
+            true => tracing::warn!(
+                room,
+                reason,
+                "the room ends, and its state is not saved; it comes back from what it has heard"
+            ),
+            false => tracing::error!(
+                room,
+                reason,
+                "the room ends, and its state is not saved, and is lost"
+            ),
+        }
+    }
+
     /// The room `id`, as it was after its last durable event, or a new one of the code `newest`.
     pub(crate) fn open(
         &self,

@@ -47,15 +47,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
     fn prepare_for_shutdown(&mut self, turn: &mut Turn<F>, now: Instant) {
         self.submit();
         if let Some(kept) = self.core.kept() {
-            if !kept.save_for_good(&self.id) {
-                let room = &*self.id;
-                match kept.archive.records_events() {
-                    true => tracing::warn!(
-                        room,
-                        "the room's state is not saved; it comes back from what it has heard"
-                    ),
-                    false => tracing::error!(room, "the room could not be saved"),
-                }
+            if let Err(reason) = kept.save_for_good(&self.id) {
+                kept.archive.tell_of_unsaved(&self.id, &reason);
             }
             return;
         }

@@ -173,25 +173,20 @@ impl<F: RoomFactory> Kept<F> {
         Ok(Some(name))
     }
 
-    /// Has the room's state kept at once, since the server ends. `false` if that can't be.
-    pub(super) fn save_for_good(&mut self, id: &Arc<str>) -> bool {
+    /// Has the room's state kept at once, since the server ends.
+    ///
+    /// # Errors
+    /// Why that can't be.
+    pub(super) fn save_for_good(&mut self, id: &Arc<str>) -> Result<(), String> {
         if self.room.is_saved() {
-            return true;
+            return Ok(());
         }
         // A state may be on its way, of before what the room has heard since.
-        let Some(state) = self.room.take_last_state() else { return false };
-        let vitals = vitals(&self.room);
-        match snapshot(id, state, &self.code, vitals) {
-            Ok(write) => {
-                let request = Request { writes: vec![write], then: None };
-                self.archive.keeper.gather(self.address.shard, request);
-                true
-            }
-            Err(error) => {
-                tracing::error!(room = &**id, error, "the room's state cannot be saved");
-                false
-            }
-        }
+        let state = self.room.take_last_state().ok_or("it has no state that can be saved now")?;
+        let write = snapshot(id, state, &self.code, vitals(&self.room))
+            .map_err(|error| error.to_string())?;
+        self.archive.keeper.gather(self.address.shard, Request { writes: vec![write], then: None });
+        Ok(())
     }
 }
 

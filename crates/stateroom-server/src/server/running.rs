@@ -26,6 +26,9 @@ use tokio_util::task::TaskTracker;
 /// How long a store is waited for that may have failed.
 const CLOSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// How much longer than its shards a server waits, so that they can say which rooms they have not saved.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
 /// A server that listens.
 #[allow(clippy::vec_box, reason = "a shard moves from thread to thread, and is large")]
 pub struct RunningServer<F: RoomFactory> {
@@ -118,7 +121,7 @@ async fn serve<F: RoomFactory>(
         mailbox.send(ShardMessage::ShutDown);
     }
     // The shards keep to the timeout themselves, unless a room computes beyond it.
-    let deadline = Instant::now() + shared.config.shutdown_timeout;
+    let deadline = Instant::now() + shared.config.shutdown_timeout + LAST_WORDS;
     let all_ended = async {
         while ended.recv().await.is_some() {}
         tasks.wait().await;

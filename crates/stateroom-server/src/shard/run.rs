@@ -187,26 +187,15 @@ impl<F: RoomFactory> Shard<F> {
         self.rooms.order_all(|| Order::ShutDown);
     }
 
-    /// Says which rooms are not saved, for they have not had their turn since the server is to end.
-    fn tell_of_the_unsaved(&self) {
-        let Some((archive, _)) = &self.kept else { return };
-        let records_events = archive.records_events();
-        for room in self.rooms.unsaved() {
-            match records_events {
-                true => tracing::warn!(
-                    room,
-                    "there was no time to save the room's state; it comes back from what it has heard"
-                ),
-                false => tracing::error!(room, "there was no time to save the room"),
-            }
-        }
-    }
-
     fn has_ended(&self, now: Instant) -> bool {
         let Some(ends_at) = self.ends_at else { return false };
         if now >= ends_at {
             tracing::warn!("some connections did not close in time");
-            self.tell_of_the_unsaved();
+            // They have not had their turn since the server is to end.
+            if let Some((archive, _)) = &self.kept {
+                let rooms = self.rooms.unsaved();
+                rooms.for_each(|room| archive.tell_of_unsaved(room, "there was no time"));
+            }
             return true;
         }
         self.rooms.is_empty() && self.sockets.is_empty()
