@@ -54,7 +54,7 @@ pub enum RoomsCommand {
         /// Which
         #[arg(value_name = "ID", required_unless_present = "all")]
         room: Option<String>,
-        /// The file; one that is there is replaced [default: ID.room]
+        /// The file; one that is there is replaced [default: ID.room, with %2F for / and the like]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
         /// All rooms, into a new folder, a file for each

@@ -48,7 +48,7 @@ fn make_empty(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Several ids may have the same name as a file, also where capital letters are not told from small ones.
+/// Two names may be the same file where capital letters are not told from small ones.
 fn free_name(wanted: &str, taken: &mut HashSet<String>) -> String {
     let stem = wanted.strip_suffix(".room").unwrap_or(wanted);
     let numbered = (2_u64..).map(|number| format!("{stem}-{number}.room"));

@@ -7,9 +7,13 @@ use bytesize::ByteSize;
 use stateroom_store::{ExportedRoom, Quarantined, Store, Write};
 use std::{
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// How much of an id is in the name of a file: with all that is added to it, a system takes 255 bytes.
+const FILE_NAME_BYTES: usize = 200;
 
 /// The longest id that a client can name a room by, in bytes.
 const NAME_BYTES: usize = 128;
@@ -41,12 +45,27 @@ pub(super) fn write(room: &ExportedRoom, file: &Path) -> anyhow::Result<usize> {
     Ok(bytes.len())
 }
 
-/// The name of the file for a room, whatever is in its id.
+/// The name of the file for a room, another one for each id: what is not plain in it is written like `%2F`.
 pub(super) fn file_name(id: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = id.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    let hidden = if name.starts_with('.') { "_" } else { "" };
-    format!("{hidden}{name}.room")
+    let mut name = String::new();
+    for c in id.chars() {
+        // One that begins with a dot would be hidden.
+        let is_plain = c.is_alphanumeric() || "-_~".contains(c) || (c == '.' && !name.is_empty());
+        match is_plain {
+            true => name.push(c),
+            false => {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| name += &format!("%{byte:02X}"))
+            }
+        }
+    }
+    if name.len() > FILE_NAME_BYTES {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        name.truncate(name.floor_char_boundary(FILE_NAME_BYTES));
+        // No other name has this sign twice.
+        name += &format!("%%{:016x}", hasher.finish());
+    }
+    name + ".room"
 }
 
 /// Reads a file that `export` made.
@@ -111,9 +130,24 @@ mod tests {
     use super::file_name;
 
     #[test]
-    fn every_room_can_be_a_file() {
-        assert_eq!(file_name("lobby-1.a"), "lobby-1.a.room");
-        assert_eq!(file_name("../a b"), "_.._a_b.room");
-        assert_eq!(file_name(""), ".room");
+    fn every_room_can_be_a_file_of_its_own() {
+        for (id, name) in [
+            ("lobby-1.a", "lobby-1.a.room"),
+            ("Zoë_2", "Zoë_2.room"),
+            ("lobby~1", "lobby~1.room"),
+            ("a_b", "a_b.room"),
+            ("a/b", "a%2Fb.room"),
+            ("a%2Fb", "a%252Fb.room"),
+            ("../a b", "%2E.%2Fa%20b.room"),
+            ("☕", "%E2%98%95.room"),
+        ] {
+            assert_eq!(file_name(id), name);
+        }
+        let long = ["/", "?", "é"].map(|text| text.repeat(128 / text.len()));
+        for id in &long {
+            assert!(file_name(id).len() + ".unfinished".len() < 256, "{}", file_name(id));
+        }
+        let like = format!("{}?", "/".repeat(127));
+        assert_ne!(file_name(&long[0]), file_name(&like));
     }
 }

@@ -337,6 +337,21 @@ fn a_room_that_is_restarted_keeps_who_its_clients_are() {
 }
 
 #[test]
+fn rooms_whose_ids_are_alike_become_files_of_their_own() {
+    let kept = Kept::new();
+    let (_server, address) = kept.serve();
+    for (id, path) in [("a/b", "a%2Fb"), ("a_b", "a_b")] {
+        assert_eq!(ask(&mut Client::join(&address, path), id), "");
+        let said = ends_with(0, &mut kept.command(["rooms", "export", id]));
+        assert!(said.contains(&format!("{path}.room")), "{said}");
+    }
+    for (id, file) in [("a/b", "a%2Fb.room"), ("a_b", "a_b.room")] {
+        let exported = ExportedRoom::decode(&fs::read(kept.file(file)).unwrap()).unwrap();
+        assert_eq!(&*exported.room, id);
+    }
+}
+
+#[test]
 fn damage_is_told_and_keeps_nothing_else_from_being_seen() {
     let kept = Kept::new();
     let (server, address) = kept.serve();
