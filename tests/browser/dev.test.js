@@ -96,3 +96,34 @@ test("a page finds its server again where nothing is kept, in a fresh room", asy
   await page.locator("body.live").waitFor();
   await shows(page, "#value", "0");
 });
+
+test("chat: whoever comes back after a kill, or loads the page again, has not left", async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), "stateroom-"));
+  atEnd(t, () => rmSync(dataDir, { recursive: true }));
+  const port = await freePort();
+  const { server } = await dev(t, "examples/chat", { port, dataDir });
+  const people = [];
+  for (const name of ["Ada", "Bob"]) {
+    const page = await visit(t, browser, `http://127.0.0.1:${port}/`);
+    await page.getByLabel("Your name").fill(name);
+    await page.getByRole("button", { name: "Join" }).click();
+    await shows(page, "#people", new RegExp(`${name} \\(you\\)`));
+    people.push(page);
+  }
+  const [ada, bob] = people;
+
+  await server.end("SIGKILL");
+  for (const page of people) await shows(page, "#state", "Reconnecting…");
+  await dev(t, "examples/chat", { port, dataDir });
+  for (const page of people) await page.locator("body.live").waitFor();
+  await ada.reload();
+  await ada.locator("body.live").waitFor();
+
+  await ada.getByLabel("Message to everyone").fill("Still here?");
+  await ada.getByRole("button", { name: "Send" }).click();
+  await shows(bob, "#lines .said", /Still here/);
+  for (const page of people) {
+    await shows(page, "#people", /Ada.*Bob/);
+    assert.deepEqual(await page.locator(".note").allTextContents(), []);
+  }
+});

@@ -11,6 +11,9 @@ use std::{
 
 /// How many messages are kept for those who come later.
 const MAX_HISTORY: usize = 100;
+/// Who is away for one to two times this, in milliseconds, has left: whoever loads the page again, or comes
+/// back after a restart of the server, has not.
+const AWAY: u32 = 3000;
 /// The longest name, in characters.
 const MAX_NAME: usize = 24;
 /// The longest message, in characters.
@@ -22,6 +25,9 @@ const MAX_TEXT: usize = 1000;
 pub struct Chat {
     people: BTreeMap<u32, String>,
     history: VecDeque<Message>,
+    /// Those of the people who are away, and whether they already were at the last timer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    away: BTreeMap<u32, bool>,
 }
 
 /// What somebody said. The name is kept with it, for its bearer may have left since.
@@ -74,12 +80,30 @@ impl SimpleStateroomService for Chat {
     }
 
     fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
+        self.away.remove(&client.0);
         send(context, client, &ToClient::Welcome { you: client.0, room: self });
     }
 
     fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {
-        if self.people.remove(&client.0).is_some() {
-            send(context, MessageRecipient::Broadcast, &ToClient::Left { client: client.0 });
+        if self.people.contains_key(&client.0) {
+            if self.away.is_empty() {
+                context.set_timer(AWAY);
+            }
+            self.away.insert(client.0, false);
+        }
+    }
+
+    fn timer(&mut self, context: &impl StateroomContext) {
+        for (client, was_away) in std::mem::take(&mut self.away) {
+            if was_away {
+                self.people.remove(&client);
+                send(context, MessageRecipient::Broadcast, &ToClient::Left { client });
+            } else {
+                self.away.insert(client, true);
+            }
+        }
+        if !self.away.is_empty() {
+            context.set_timer(AWAY);
         }
     }
 
@@ -198,14 +222,34 @@ mod tests {
     }
 
     #[test]
-    fn those_who_leave_are_missed_if_they_had_joined() {
+    fn those_who_stay_away_are_missed_if_they_had_joined() {
         let mut room = Room::new();
         room.say(ADA, &json!({"type": "join", "name": "Ada"}));
 
         room.0.disconnect(BOB, &room.1);
         room.0.disconnect(ADA, &room.1);
+        room.0.timer(&room.1);
+        assert!(room.1.take().is_empty() && room.1.timer_ms() == Some(AWAY));
+        room.0.timer(&room.1);
 
         assert_eq!(room.sent(), (Broadcast, json!({"type": "left", "client": 1})));
+        assert!(room.0.people.is_empty() && room.0.away.is_empty());
+    }
+
+    #[test]
+    fn whoever_comes_back_at_once_has_not_left() {
+        let mut room = Room::new();
+        room.say(ADA, &json!({"type": "join", "name": "Ada"}));
+        room.say(BOB, &json!({"type": "join", "name": "Bob"}));
+
+        room.0.disconnect(ADA, &room.1);
+        room.0.timer(&room.1);
+        room.0.connect(ADA, &room.1);
+        let (_, welcome) = room.sent();
+        assert_eq!(welcome["room"]["people"], json!({"1": "Ada", "2": "Bob"}));
+        room.0.timer(&room.1);
+
+        assert!(room.1.take().is_empty(), "nobody hears of it");
     }
 
     #[test]
