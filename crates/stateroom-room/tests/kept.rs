@@ -256,6 +256,23 @@ fn a_timer_that_fails_is_tried_again_later_and_later_until_it_works() {
 }
 
 #[test]
+fn a_timer_that_fails_is_tried_later_and_later_though_the_room_has_left_memory() {
+    let mut site = Site::found();
+    site.joins(None);
+    assert!(site.says(1, "timer 50", 0));
+    let mut now = 50;
+    for wait in [1_000, 2_000, 4_000, 8_000] {
+        assert_eq!(site.room.deadline(), Some(at(50)), "nobody has counted");
+        site.room.handle(Event::Timer, at(now)).unwrap_err();
+        site.keep();
+        site.room.back_again(site.again(), at(now));
+        now += wait;
+        assert_eq!(site.room.deadline(), Some(at(now)));
+        site.restart(LIMITS, now);
+    }
+}
+
+#[test]
 fn a_clock_that_was_ahead_keeps_no_timer_waiting() {
     const HOUR: u64 = 60 * 60 * 1000;
     let mut site = Site::found();

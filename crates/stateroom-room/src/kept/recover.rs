@@ -53,7 +53,7 @@ impl<S: StateroomService> KeptRoom<S> {
             Cause::Timer => {
                 let deadline = self.room.as_ref().and_then(|room| room.deadline());
                 let own = self.own_time(now);
-                self.retry = deadline.map(|deadline| Retry::after(self.retry, deadline, own));
+                self.retry = deadline.map(|deadline| Retry::after(deadline, own));
                 Consequence::None
             }
         }
