@@ -146,6 +146,7 @@ struct Live {
 enum Answer {
     Kept,
     StateKept { at: u64 },
+    StateNotKept,
 }
 
 impl World {
@@ -257,12 +258,12 @@ impl World {
             match misdeed {
                 Some(Misdeed::DropsSubmission) => return self.kept(id),
                 Some(Misdeed::ReleasesEarly) => {
-                    self.waiting.push_back(Request { writes, then: None });
+                    self.waiting.push_back(Request { writes, then: None, otherwise: None });
                     return self.kept(id);
                 }
                 _ => {
                     let then = Some((live.life, Answer::Kept));
-                    self.waiting.push_back(Request { writes, then });
+                    self.waiting.push_back(Request { writes, then, otherwise: None });
                 }
             }
         }
@@ -298,6 +299,13 @@ impl World {
                 Fate::Kept(Answer::StateKept { at }) => {
                     if let Some(live) = self.rooms.get_mut(id) {
                         live.kept.state_kept(at);
+                    }
+                    self.submit(id);
+                }
+                Fate::Refused(..) | Fate::Kept(Answer::StateNotKept) => {
+                    self.counts.refused += 1;
+                    if let Some(live) = self.rooms.get_mut(id) {
+                        live.kept.state_not_kept();
                     }
                     self.submit(id);
                 }
@@ -367,7 +375,8 @@ impl World {
             let at = state.at;
             let writes = vec![snapshot(id, state, live.code.version, vitals)];
             let then = Some((live.life, Answer::StateKept { at }));
-            self.waiting.push_back(Request { writes, then });
+            let otherwise = Some(Answer::StateNotKept);
+            self.waiting.push_back(Request { writes, then, otherwise });
         }
     }
 
@@ -466,7 +475,7 @@ impl World {
     fn keep_code(&mut self) {
         let hash = ModuleHash([self.code.version; 32]);
         let writes = vec![Write::Module { hash, bytes: vec![self.code.version; 100] }];
-        self.waiting.push_back(Request { writes, then: None });
+        self.waiting.push_back(Request { writes, then: None, otherwise: None });
     }
 
     /// The process ends, or the machine; and another process begins.

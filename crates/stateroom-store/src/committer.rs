@@ -23,6 +23,9 @@ pub struct Request<W, A> {
     pub writes: Vec<Write>,
     /// Who is told when they are durable, and what.
     pub then: Option<(W, A)>,
+    /// What they are told when they are refused, if nothing else follows from them. Otherwise all is lost that
+    /// the same one has on its way.
+    pub otherwise: Option<A>,
 }
 
 /// What became of a request.
@@ -33,6 +36,8 @@ pub enum Fate<A> {
     /// Nothing of it is kept, for this reason. Nor will be anything that the same one has on its way, since
     /// that follows from it.
     Lost(Arc<str>),
+    /// Nothing of it is kept, for this reason, and nothing else follows from it.
+    Refused(A, Arc<str>),
 }
 
 /// Appends what many want to be kept as one record, and tells each what became of it. `W` names who asks: a
@@ -96,7 +101,7 @@ impl<W: Copy + Eq + Hash, S: Store> Committer<W, S> {
         if let Some(reason) = &self.failed {
             return Err(reason.clone());
         }
-        let part = vec![Request::<W, ()> { writes, then: None }];
+        let part = vec![Request::<W, ()> { writes, then: None, otherwise: None }];
         let failed: Arc<str> = match self.append(part).1 {
             Outcome::Durable => return Ok(()),
             Outcome::Refused(error) => return Err(error.to_string().into()),
@@ -159,9 +164,15 @@ impl<W: Copy + Eq + Hash, S: Store> Committer<W, S> {
             return vec![part, rest];
         }
         let reason: Arc<str> = error.to_string().into();
-        for (who, _) in part.into_iter().filter_map(|request| request.then) {
-            self.remember_lost(who);
-            fates.push((who, Fate::Lost(reason.clone())));
+        for Request { then, otherwise, .. } in part {
+            let Some((who, _)) = then else { continue };
+            fates.push(match otherwise {
+                Some(answer) => (who, Fate::Refused(answer, reason.clone())),
+                None => {
+                    self.remember_lost(who);
+                    (who, Fate::Lost(reason.clone()))
+                }
+            });
         }
         Vec::new()
     }
@@ -207,6 +218,10 @@ impl<S: Store + ?Sized> Store for Box<S> {
 
     fn states_wanted(&self) -> u64 {
         (**self).states_wanted()
+    }
+
+    fn rate(&self) -> Option<u64> {
+        (**self).rate()
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {

@@ -1,5 +1,5 @@
-//! How long an append waits while the checkpoint lags: little at first, then more and more, and never
-//! long.
+//! How much is appended while the checkpoint lags: less and less, the further it lags; and how long an append
+//! waits for that, which is never long.
 
 use std::time::Duration;
 
@@ -12,18 +12,21 @@ pub(crate) const MOST_FILES: u64 = 3;
 /// So many bytes a second are let through when it begins to lag.
 const QUICKEST: f64 = 400e6;
 
-/// And a hundredth of that when the bound is reached.
+/// And a hundredth of that when the bound is reached: less than any disk gives back.
 const SLOWEST: f64 = 4e6;
 
-/// How long an append of `bytes` waits when `behind` bytes are not checkpointed or not given back yet,
-/// of files of the log of `segment` bytes.
-pub(crate) fn delay(behind: u64, segment: u64, bytes: u64) -> Duration {
+/// How many bytes a second may be appended when `behind` bytes are not checkpointed or not given back yet, of
+/// files of the log of `segment` bytes; `None` says that it may be any number.
+pub(crate) fn rate(behind: u64, segment: u64) -> Option<f64> {
     let over = (behind as f64 / segment.max(1) as f64 - 1.25) / 0.75;
-    if over <= 0.0 {
-        return Duration::ZERO;
-    }
-    let rate = QUICKEST * (SLOWEST / QUICKEST).powf(over.min(1.0));
-    Duration::from_secs_f64(bytes as f64 / rate).min(LONGEST)
+    (over > 0.0).then(|| QUICKEST * (SLOWEST / QUICKEST).powf(over.min(1.0)))
+}
+
+/// How long an append of `bytes` waits then. What is more than fits in that is for others to hold back, see
+/// [`Store::rate`](crate::Store::rate).
+pub(crate) fn delay(behind: u64, segment: u64, bytes: u64) -> Duration {
+    rate(behind, segment)
+        .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(bytes as f64 / rate).min(LONGEST))
 }
 
 #[cfg(test)]
@@ -38,5 +41,7 @@ mod tests {
         assert!(delays.is_sorted(), "{delays:?}");
         assert!(delays[0] < Duration::from_millis(1), "{delays:?}");
         assert_eq!(delay(1000), LONGEST);
+        assert_eq!(rate(20 << 20, 16 << 20), None);
+        assert_eq!(rate(1000 << 20, 16 << 20), Some(SLOWEST));
     }
 }

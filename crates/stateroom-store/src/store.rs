@@ -68,6 +68,13 @@ pub trait Store: Send {
         0
     }
 
+    /// How many bytes a second should be handed over now, if not any number: the log would grow past its bound
+    /// with more, since what is in it has to be checkpointed first. Looked at when something was last handed
+    /// over.
+    fn rate(&self) -> Option<u64> {
+        None
+    }
+
     /// Leaves all in order: whatever was handed over is settled, and the store can be opened quickly.
     /// Nothing can be written from then on.
     ///

@@ -134,6 +134,38 @@ async fn rooms_go_to_disk_under_their_clients_and_come_back_for_a_message_alone(
     }
 }
 
+#[tokio::test]
+async fn a_server_that_has_no_time_to_save_its_rooms_names_those_that_are_lost_and_fails() {
+    const ROOMS: usize = 300;
+    let site = Site::new(&["--survives", "nothing", "--shutdown-timeout", "1ms"]);
+    let (mut server, address) = site.serve();
+    let mut members = Vec::new();
+    for room in 0..ROOMS {
+        let mut member = Member::enter(&address, &format!("room-{room}")).await.0;
+        member.says("add 7").await;
+        assert_eq!(member.hears("added").await, "added 7");
+        members.push(member);
+    }
+    server.signal("-TERM");
+    let ended = server.ends_within(Duration::from_secs(30)).expect("it does not end");
+    let lost: Vec<String> = server
+        .said()
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|line| line["message"].as_str().is_some_and(|it| it.contains("and is lost")))
+        .map(|line| line["room"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(!lost.is_empty(), "a millisecond is enough to save {ROOMS} rooms");
+    assert_eq!(ended.code(), Some(1));
+
+    let (_server, address) = site.serve();
+    for room in (0..ROOMS).map(|room| format!("room-{room}")) {
+        let log = Member::enter(&address, &room).await.0.ask("log").await;
+        let expected = if lost.contains(&room) { "[]" } else { "[7]" };
+        assert_eq!(log, expected, "{room}");
+    }
+}
+
 #[test]
 fn a_room_that_has_no_time_to_be_saved_at_the_end_is_told_with_what_that_means() {
     // A message has it print a line, and compute without end.

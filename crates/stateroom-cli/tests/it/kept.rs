@@ -6,10 +6,13 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{timeout, timeout_at},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Error, Message},
@@ -140,8 +143,11 @@ impl Member {
 
     /// What it is told next, or how the connection ended.
     pub(crate) async fn next(&mut self) -> Result<String, End> {
+        // A ping is nothing that is said.
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let next = timeout(PATIENCE, self.socket.next()).await.expect("nothing is said");
+            let next = timeout_at(deadline.into(), self.socket.next()).await;
+            let next = next.expect("nothing is said");
             match next {
                 Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
                 Some(Ok(Message::Close(frame))) => {

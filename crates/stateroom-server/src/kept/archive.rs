@@ -19,7 +19,10 @@ use stateroom_room::{KeptRoom, ReturnFailure, Room};
 use stateroom_store::{Durability, ModuleHash, Reader, StoreError, StoredRoom, Vitals, Write};
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -37,6 +40,7 @@ pub(crate) struct Archive<F: RoomFactory> {
     clock: Clock,
     /// When those are given up who were in a room before the server started.
     absent_until: Instant,
+    has_lost_rooms: AtomicBool,
     /// Those that nobody reads with just now; `None` once the archive is closed.
     readers: Mutex<Option<Vec<Box<dyn Reader>>>>,
     codes: Codes<F>,
@@ -81,6 +85,7 @@ impl<F: RoomFactory> Archive<F> {
             starts_anew,
             clock,
             absent_until,
+            has_lost_rooms: AtomicBool::new(false),
             codes: Codes::new(),
             load_code,
         })
@@ -129,11 +134,14 @@ impl<F: RoomFactory> Archive<F> {
                 reason,
                 "the room ends, and its state is not saved; it comes back from what it has heard"
             ),
-            false => tracing::error!(
-                room,
-                reason,
-                "the room ends, and its state is not saved, and is lost"
-            ),
+            false => {
+                self.has_lost_rooms.store(true, Relaxed);
+                tracing::error!(
+                    room,
+                    reason,
+                    "the room ends, and its state is not saved, and is lost"
+                );
+            }
         }
     }
 
@@ -217,7 +225,14 @@ impl<F: RoomFactory> Archive<F> {
     /// Waits until all that was to be kept is, and closes the store. Nothing can be read from then on.
     pub(crate) fn close(&self) {
         lock(&self.readers).take();
-        self.keeper.finish();
+        for (room, reason) in self.keeper.finish() {
+            self.tell_of_unsaved(&room, &reason);
+        }
+    }
+
+    /// Whether rooms were lost since they could not be saved when the server ended.
+    pub(crate) fn has_lost_rooms(&self) -> bool {
+        self.has_lost_rooms.load(Relaxed)
     }
 
     /// Reads with a reader that nobody else uses meanwhile.

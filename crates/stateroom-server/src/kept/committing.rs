@@ -27,6 +27,11 @@ const REQUESTS_WHEN_BUSY: usize = 64;
 /// How long it is then from one commit to the next, at least.
 const WINDOW_WHEN_BUSY: Duration = Duration::from_millis(1);
 
+/// While the store takes only so much in a second, a commit takes as much as it does in this time, and no more
+/// waits than it does in [`WAITING_WHEN_PACED`]. So whoever has little to keep doesn't wait for long.
+const COMMIT_WHEN_PACED: Duration = Duration::from_millis(20);
+pub(super) const WAITING_WHEN_PACED: Duration = Duration::from_millis(250);
+
 /// Whom the keeper tells: the shard of that number, or everybody that nothing can be kept any more.
 pub(crate) trait Listener: Send + Sync {
     /// What became of what rooms of a shard wanted to be kept.
@@ -50,6 +55,12 @@ pub(super) struct Committing {
     pub(super) waiting: AtomicUsize,
     /// See [`Store::states_wanted`].
     pub(super) states_wanted: AtomicU64,
+    /// See [`Store::rate`]; 0 for any number.
+    rate: AtomicU64,
+    /// Whether the server ends: what it has yet to keep is little beside what it has kept.
+    pub(super) ends: AtomicBool,
+    /// The rooms that are not saved though the server ends, and why.
+    unsaved: Mutex<Vec<(Arc<str>, Arc<str>)>>,
     pub(super) listener: Arc<dyn Listener>,
 }
 
@@ -62,6 +73,9 @@ impl Committing {
             held: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             states_wanted: AtomicU64::new(0),
+            rate: AtomicU64::new(0),
+            ends: AtomicBool::new(false),
+            unsaved: Mutex::default(),
             listener,
         }
     }
@@ -88,11 +102,11 @@ impl Committing {
                 is_open = more.is_some();
                 waiting.extend(more.into_iter().flatten());
             }
-            let group = next_group(&mut waiting);
-            if group.len() >= REQUESTS_WHEN_BUSY {
-                busy_until = began + WINDOW_WHEN_BUSY;
-            }
+            let most = self.in_time(COMMIT_WHEN_PACED).unwrap_or(BYTES_PER_COMMIT);
+            let group = next_group(&mut waiting, most.min(BYTES_PER_COMMIT));
             let count = group.len();
+            let pause = self.pause(&group);
+            busy_until = began + pause;
             let answers = self.commit(&mut lock(&self.committer), group);
             self.sent.fetch_sub(count, Relaxed);
             self.tell(shards, answers);
@@ -102,6 +116,27 @@ impl Committing {
         {
             tracing::error!(%error, "the store was not left in order: the next start takes longer");
         }
+    }
+
+    /// How many bytes the store takes in this time, if not any number.
+    pub(super) fn in_time(&self, time: Duration) -> Option<usize> {
+        let rate = self.rate.load(Relaxed);
+        let is_paced = rate > 0 && !self.ends.load(Relaxed);
+        is_paced.then(|| (rate as f64 * time.as_secs_f64()) as usize)
+    }
+
+    /// How long it is from the beginning of a commit of `group` to the next.
+    fn pause(&self, group: &[Request]) -> Duration {
+        let when_busy = match group.len() {
+            0..REQUESTS_WHEN_BUSY => Duration::ZERO,
+            REQUESTS_WHEN_BUSY.. => WINDOW_WHEN_BUSY,
+        };
+        let paced = self.in_time(Duration::from_secs(1)).map_or(Duration::ZERO, |rate| {
+            let bytes: usize = group.iter().map(bytes_of).sum();
+            Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64)
+        });
+        // A large state has a file of its own.
+        when_busy.max(paced.min(WAITING_WHEN_PACED))
     }
 
     /// Counts a request that waits from now on.
@@ -131,13 +166,26 @@ impl Committing {
         });
         let Some(committer) = committer else { return Vec::new() };
         let fates = committer.commit(group);
-        self.states_wanted.store(committer.store_mut().states_wanted(), Relaxed);
+        let store = committer.store_mut();
+        self.states_wanted.store(store.states_wanted(), Relaxed);
+        self.rate.store(store.rate().unwrap_or(0), Relaxed);
         self.look_for_failure(committer);
         let answer = |fate| match fate {
-            Fate::Kept(answer) => answer,
-            Fate::Lost(reason) => Answer::Lost(reason),
+            Fate::Kept(answer) => Some(answer),
+            Fate::Lost(reason) => Some(Answer::Lost(reason)),
+            Fate::Refused(Answer::Unsaved(room), reason) => {
+                // Its shard may have ended.
+                lock(&self.unsaved).push((room, reason));
+                None
+            }
+            Fate::Refused(answer, _) => Some(answer),
         };
-        fates.into_iter().map(|(who, fate)| (who, answer(fate))).collect()
+        fates.into_iter().filter_map(|(who, fate)| Some((who, answer(fate)?))).collect()
+    }
+
+    /// Takes the rooms that are not saved though the server ends, with the reasons.
+    pub(super) fn take_unsaved(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        std::mem::take(&mut lock(&self.unsaved))
     }
 
     /// Has it known if nothing can be kept any more.
@@ -166,11 +214,11 @@ impl Committing {
     }
 }
 
-/// What waits, as far as one commit takes it.
-fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
+/// What waits, as far as one commit of `most` bytes takes it.
+fn next_group(waiting: &mut VecDeque<Request>, most: usize) -> Vec<Request> {
     let mut bytes = 0;
     let fits = |request: &&Request| {
-        let has_room = bytes < BYTES_PER_COMMIT;
+        let has_room = bytes < most.max(1);
         bytes += bytes_of(request);
         has_room
     };

@@ -9,7 +9,7 @@
 //! the thread's.
 
 use super::{
-    committing::{Committing, Listener},
+    committing::{Committing, Listener, WAITING_WHEN_PACED},
     requests::{Answer, Answers, Request, is_of_events, is_small_state},
 };
 use crate::{health::ThreadGuard, lock::lock, names::Address};
@@ -18,7 +18,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::Ordering::Relaxed,
+        atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -43,6 +43,8 @@ pub(crate) struct Keeper {
     /// Requests, or the word that there are no more.
     requests: Sender<Option<Vec<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Set before what is gathered is passed on for the last time, and looked at by who has that locked.
+    is_closed: AtomicBool,
     shared: Arc<Committing>,
 }
 
@@ -64,16 +66,27 @@ impl Keeper {
         })?;
         let gathered = (0..shards).map(|_| Mutex::default()).collect();
         let thread = Mutex::new(Some(thread));
-        Ok(Keeper { gathered, at_once, requests, thread, shared })
+        Ok(Keeper {
+            gathered,
+            at_once,
+            requests,
+            thread,
+            is_closed: AtomicBool::new(false),
+            shared,
+        })
     }
 
     /// Has something of a room kept, when the room's shard next calls [`Keeper::pass_on`]. To be called in
-    /// a turn of the room.
-    pub(crate) fn gather(&self, shard: usize, request: Request) {
-        if let Some(gathered) = self.gathered.get(shard) {
-            self.shared.wait_for(&request);
-            lock(gathered).push(request);
+    /// a turn of the room. `false` if nothing is kept any more, since the server has ended.
+    pub(crate) fn gather(&self, shard: usize, request: Request) -> bool {
+        let Some(gathered) = self.gathered.get(shard) else { return false };
+        let mut gathered = lock(gathered);
+        if self.is_closed.load(Relaxed) {
+            return false;
         }
+        self.shared.wait_for(&request);
+        gathered.push(request);
+        true
     }
 
     /// Has kept what the rooms of a shard have submitted. Gives back the answers that there are already.
@@ -93,8 +106,11 @@ impl Keeper {
     /// Has something of a room kept after all that the room has submitted, from any thread.
     pub(crate) fn request_after(&self, shard: usize, request: Request) {
         let Some(gathered) = self.gathered.get(shard) else { return };
-        self.shared.wait_for(&request);
         let mut gathered = lock(gathered);
+        if self.is_closed.load(Relaxed) {
+            return;
+        }
+        self.shared.wait_for(&request);
         // What was gathered is passed on when the shard's round ends, and this with it.
         match gathered.is_empty() {
             true => self.send(vec![request]),
@@ -124,7 +140,8 @@ impl Keeper {
     fn take(&self, gathered: &mut Vec<Request>) -> Answers {
         let mut group = std::mem::take(gathered);
         let mut answers = Answers::new();
-        if self.at_once && !group.is_empty() {
+        let is_paced = self.shared.in_time(WAITING_WHEN_PACED).is_some();
+        if self.at_once && !is_paced && !group.is_empty() {
             // Whoever has the committer now may be at it for long.
             if let Ok(mut committer) = self.shared.committer.try_lock() {
                 // A state may follow from what is left to the thread, now or before.
@@ -166,7 +183,18 @@ impl Keeper {
     /// Whether so much waits to be kept that rooms should not hear more.
     pub(crate) fn is_behind(&self) -> bool {
         let held = self.shared.held.load(Relaxed);
-        self.shared.waiting.load(Relaxed).saturating_add(held) >= MOST_WAITING_BYTES
+        let most = self.shared.in_time(WAITING_WHEN_PACED).unwrap_or(MOST_WAITING_BYTES);
+        self.shared.waiting.load(Relaxed).saturating_add(held) >= most.min(MOST_WAITING_BYTES)
+    }
+
+    /// Says that the server ends: what rooms have kept now is the last.
+    pub(crate) fn end_soon(&self) {
+        self.shared.ends.store(true, Relaxed);
+    }
+
+    /// Whether so much waits to be committed that no room should be saved for good before.
+    pub(crate) fn has_much_to_commit(&self) -> bool {
+        self.shared.waiting.load(Relaxed) >= MOST_WAITING_BYTES
     }
 
     /// Notes how many bytes a room holds that it has yet to submit, or to send, and how many it held before.
@@ -175,8 +203,10 @@ impl Keeper {
         self.shared.held.fetch_add(now.wrapping_sub(before), Relaxed);
     }
 
-    /// Takes no more requests, waits until all there were are done, and closes the store.
-    pub(crate) fn finish(&self) {
+    /// Takes no more requests, waits until all there were are done, and closes the store. Gives the rooms whose
+    /// last state was refused, and why.
+    pub(crate) fn finish(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.is_closed.store(true, Relaxed);
         // Nobody is there any more to be told.
         (0..self.gathered.len()).for_each(|shard| drop(self.pass_on(shard)));
         let _ = self.requests.send(None);
@@ -185,6 +215,7 @@ impl Keeper {
         {
             tracing::error!("the server has a bug: the thread that keeps its rooms panicked");
         }
+        self.shared.take_unsaved()
     }
 }
 

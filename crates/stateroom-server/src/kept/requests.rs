@@ -21,6 +21,8 @@ pub(crate) enum Answer {
     },
     /// Its state could not be saved now, which harms nobody.
     StateNotKept,
+    /// The state of this room could not be saved, and the server ends: for whoever tells of that.
+    Unsaved(Arc<str>),
     /// What it wanted to be kept is not, and it must end.
     Lost(Arc<str>),
 }

@@ -33,7 +33,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 kept.room.state_has(bytes);
                 kept.room.state_kept(at);
             }
-            Answer::StateNotKept => {
+            Answer::StateNotKept | Answer::Unsaved(_) => {
                 kept.room.state_not_kept();
                 kept.asleep_since = kept.asleep_since.map(|_| now);
                 self.empty_since = now;

@@ -130,7 +130,9 @@ impl<F: RoomFactory> Kept<F> {
                 }
             }
             let then = Some((self.address, Answer::Kept));
-            self.archive.keeper.gather(self.address.shard, Request { writes, then });
+            self.archive
+                .keeper
+                .gather(self.address.shard, Request { writes, then, otherwise: None });
         }
         if self.room.state_is_due() {
             self.save(id, shared);
@@ -185,8 +187,12 @@ impl<F: RoomFactory> Kept<F> {
         let state = self.room.take_last_state().ok_or("it has no state that can be saved now")?;
         let write = snapshot(id, state, &self.code, vitals(&self.room))
             .map_err(|error| error.to_string())?;
-        self.archive.keeper.gather(self.address.shard, Request { writes: vec![write], then: None });
-        Ok(())
+        // By then it is over, and hears of nothing.
+        let then = Some((self.address, Answer::Kept));
+        let otherwise = Some(Answer::Unsaved(id.clone()));
+        let request = Request { writes: vec![write], then, otherwise };
+        let is_taken = self.archive.keeper.gather(self.address.shard, request);
+        is_taken.then_some(()).ok_or_else(|| "the server has ended".to_owned())
     }
 }
 
@@ -249,7 +255,8 @@ fn keep_state<F>(
     let at = state.at;
     match snapshot(id, state, code, vitals) {
         Ok(write) => {
-            let mut request = Request { writes: vec![write], then: None };
+            let otherwise = Some(Answer::StateNotKept);
+            let mut request = Request { writes: vec![write], then: None, otherwise };
             let bytes = bytes_of(&request);
             request.then = Some((from, Answer::StateKept { at, bytes }));
             keeper.request_after(from.shard, request);

@@ -16,6 +16,13 @@ pub enum RunError {
         /// What the store said.
         reason: String,
     },
+    /// It was stopped, and there was no time to save every room. They are kept by their states alone, so some are
+    /// lost, or are as they were when they were last saved.
+    #[error(
+        "the server was stopped before every room was saved; the log says which are lost (a longer \
+         `--shutdown-timeout` gives it more time, and `--survives crash` needs none)"
+    )]
+    RoomsLost,
     /// One of its threads is gone.
     #[error(
         "the thread {thread} {}; this is a bug of the server: report it, and start the server anew",

@@ -84,8 +84,9 @@ impl<F: RoomFactory> RunningServer<F> {
         }
         // What is still on its way when this ends, such as a file that cannot be opened, is waited for by
         // nobody.
-        runtime.block_on(serve(&shared, signals, http_clients, &mut ended, handle));
-        shared.health.failure().map_or(Ok(()), |failure| Err(failure.clone().into()))
+        let outcome = runtime.block_on(serve(&shared, signals, http_clients, &mut ended, handle));
+        let failure = shared.health.failure().map(|failure| Err(failure.clone().into()));
+        failure.or(outcome).unwrap_or(Ok(()))
     }
 }
 
@@ -96,7 +97,7 @@ async fn serve<F: RoomFactory>(
     http_clients: UnboundedReceiver<HttpClient>,
     ended: &mut UnboundedReceiver<()>,
     handle: ServerHandle<F>,
-) {
+) -> Result<(), RunError> {
     let ServerHandle { shards, stopping, archive, .. } = handle;
     let tasks = TaskTracker::new();
     let routes = http::routes(shared.clone(), &stopping);
@@ -117,21 +118,28 @@ async fn serve<F: RoomFactory>(
     stopping.cancel();
     shared.health.stop();
     shared.occupancy.stop();
+    if let Some(archive) = &archive {
+        archive.keeper.end_soon();
+    }
     for mailbox in shards.iter() {
         mailbox.send(ShardMessage::ShutDown);
     }
     // The shards keep to the timeout themselves, unless a room computes beyond it.
     let deadline = Instant::now() + shared.config.shutdown_timeout + LAST_WORDS;
+    let mut shards_have_ended = false;
     let all_ended = async {
         while ended.recv().await.is_some() {}
+        shards_have_ended = true;
         tasks.wait().await;
     };
     if tokio::time::timeout_at(deadline.into(), all_ended).await.is_err() {
         tracing::warn!("the server ends before all that it did has");
     }
-    let Some(archive) = archive else { return };
+    let Some(archive) = archive else { return Ok(()) };
     if shared.health.failure().is_none() {
-        return archive.close();
+        archive.close();
+        let are_lost = !shards_have_ended && !archive.records_events() || archive.has_lost_rooms();
+        return if are_lost { Err(RunError::RoomsLost) } else { Ok(()) };
     }
     // A disk that has failed may never answer.
     let (tell, closed) = tokio::sync::oneshot::channel();
@@ -143,6 +151,7 @@ async fn serve<F: RoomFactory>(
         let patience = deadline.max(Instant::now() + CLOSE_AFTER_FAILURE);
         let _ = tokio::time::timeout_at(patience.into(), closed).await;
     }
+    Ok(())
 }
 
 /// Tells the log where the rooms are, for ever.

@@ -15,10 +15,9 @@ impl HttpRuntime {
         Ok(HttpRuntime(Some(runtime::Builder::new_current_thread().enable_all().build()?)))
     }
 
-    pub(super) fn block_on(&self, future: impl Future<Output = ()>) {
-        if let Some(runtime) = &self.0 {
-            runtime.block_on(future);
-        }
+    /// What the future gives; `None` only while the runtime is being dropped.
+    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.0.as_ref().map(|runtime| runtime.block_on(future))
     }
 
     /// Hears from now on whether the process is asked to end.

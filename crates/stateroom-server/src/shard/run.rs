@@ -16,12 +16,16 @@ use crate::{
 use std::{
     io::{self, ErrorKind},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
 /// How many rooms that are not in memory are brought back at once because their time has come: after
 /// a server's start there may be thousands, and clients must not wait for all of them.
 const TIMERS_AT_ONCE: usize = 16;
+
+/// How soon it is looked at again whether what the last rooms have saved is written.
+const WAITS_FOR_COMMITS: Duration = Duration::from_millis(1);
 
 impl<F: RoomFactory> Shard<F> {
     /// Runs the shard to its end, or until another thread goes on with it.
@@ -41,6 +45,9 @@ impl<F: RoomFactory> Shard<F> {
             }
             // Each room that has something to hear gets one turn before the shard looks for events again.
             for _ in 0..self.rooms.queued() {
+                if self.has_no_more_time() {
+                    break;
+                }
                 match self.give_turn() {
                     Some(shard) => self = shard,
                     None => return,
@@ -185,6 +192,19 @@ impl<F: RoomFactory> Shard<F> {
             .collect();
         handshaking.into_iter().for_each(|socket| self.free(socket));
         self.rooms.order_all(|| Order::ShutDown);
+    }
+
+    /// Whether the server ends, and no room is to have its turn any more. Each is saved then, but not faster
+    /// than that is written: the states of all would fill the memory.
+    fn has_no_more_time(&self) -> bool {
+        let Some(ends_at) = self.ends_at else { return false };
+        while let Some((archive, _)) = &self.kept
+            && archive.keeper.has_much_to_commit()
+            && Instant::now() < ends_at
+        {
+            thread::sleep(WAITS_FOR_COMMITS);
+        }
+        Instant::now() >= ends_at
     }
 
     fn has_ended(&self, now: Instant) -> bool {

@@ -15,7 +15,17 @@ use crate::{
     room::{End, Opener, Order, Turn},
     websocket::CloseCode,
 };
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// After this time a room is brought to memory again that ended since what it did could not be kept, as on a
+/// full disk; one whose timer is due fails in the same way as long as that lasts.
+const LOOK_AGAIN_SOON: Duration = Duration::from_secs(2);
+
+/// And after this one a room that could not be brought back.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How many rooms are looked at, where one has to sleep, for one that is quiet.
 const QUIET_ROOMS_SOUGHT: usize = 16;
@@ -125,12 +135,20 @@ impl<F: RoomFactory> Shard<F> {
                 let id = self.rooms.take_away(key, &mut orders);
                 self.shared.occupancy.room_goes();
                 tracing::debug!(room = &*id, "the room has ended");
+                match end {
+                    End::NotKept(_) => self.look_again(&id, LOOK_AGAIN_SOON, now),
+                    End::Failed(_) => self.look_again(&id, LOOK_AGAIN, now),
+                    End::ShutDown | End::Forgotten => {}
+                }
                 self.join_anew(&id, key, orders, &end);
             }
             Outcome::NotStarted => {
                 let mut orders = std::mem::take(&mut turn.orders);
-                self.rooms.take_away(key, &mut orders);
+                let id = self.rooms.take_away(key, &mut orders);
                 self.shared.occupancy.room_goes();
+                if orders.iter().any(|order| matches!(order, Order::BeInMemory)) {
+                    self.look_again(&id, LOOK_AGAIN, now);
+                }
                 let reason = "room failed: it could not start";
                 self.refuse(key, orders, CloseCode::ROOM_FAILED, reason);
             }
@@ -140,6 +158,14 @@ impl<F: RoomFactory> Shard<F> {
             }
         }
         turn
+    }
+
+    /// Has a room that is kept, and was given up, in memory again after a while: a timer of it may be due, or
+    /// somebody in it be given up.
+    fn look_again(&mut self, id: &Arc<str>, after: Duration, now: Instant) {
+        if self.kept.is_some() {
+            self.timers.add(now + after, id.clone());
+        }
     }
 
     /// Forgets a room that panicked outside its events, with its sockets.

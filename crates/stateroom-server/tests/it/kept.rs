@@ -14,7 +14,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
         mpsc::{Receiver, Sender, channel},
     },
     time::{Duration, Instant},
@@ -28,7 +28,7 @@ pub(crate) struct Echo {
     heard: Arc<AtomicUsize>,
 }
 
-/// Of echoes; counts the messages that they hear.
+/// Of echoes; counts the messages and timers that they hear.
 #[derive(Clone, Default)]
 pub(crate) struct Echoes {
     heard: Arc<AtomicUsize>,
@@ -47,10 +47,17 @@ impl StateroomService for Echo {
             stateroom_server::lend_thread();
             std::thread::yield_now();
         }
+        if let Some(milliseconds) = message.strip_prefix("timer ") {
+            self.context.set_timer(milliseconds.parse().unwrap());
+        }
         if message.starts_with("flood") {
             self.context.send_binary(MessageRecipient::Broadcast, &vec![0; 2 << 20]);
         }
         self.context.send_message(client, message);
+    }
+
+    fn timer(&mut self) {
+        self.heard.fetch_add(1, SeqCst);
     }
 
     fn save(&mut self) -> Option<SavedState> {
@@ -96,10 +103,19 @@ struct Held {
     go_on: Receiver<()>,
     /// How many bytes of events the largest record had.
     largest: Arc<AtomicUsize>,
+    /// Whether its disk is full.
+    is_full: Arc<AtomicBool>,
+    refused: Option<(Ticket, Outcome)>,
 }
 
 impl Store for Held {
     fn append(&mut self, record: &[Write]) -> Ticket {
+        if self.is_full.load(SeqCst) {
+            let full = StoreError::Full { path: "disk".into() };
+            let ticket = Ticket(u64::MAX);
+            self.refused = Some((ticket, Outcome::Refused(full)));
+            return ticket;
+        }
         let bytes = record.iter().map(|write| match write {
             Write::Append { records, .. } => records.len(),
             _ => 0,
@@ -111,7 +127,7 @@ impl Store for Held {
     }
 
     fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
-        self.store.settle()
+        self.refused.take().into_iter().chain(self.store.settle()).collect()
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {
@@ -134,6 +150,7 @@ struct KeptServer {
     heard: Arc<AtomicUsize>,
     copies: Arc<()>,
     largest: Arc<AtomicUsize>,
+    is_full: Arc<AtomicBool>,
     begun: Receiver<()>,
     go_on: Option<Sender<()>>,
     store: MemoryStore,
@@ -157,8 +174,15 @@ impl KeptServer {
         server.config.max_unfinished_bytes = 1 << 30;
         let store = MemoryStore::new();
         let largest = Arc::new(AtomicUsize::new(0));
-        let held =
-            Held { store: store.clone(), begun: begin, go_on: going_on, largest: largest.clone() };
+        let is_full = Arc::new(AtomicBool::new(false));
+        let held = Held {
+            store: store.clone(),
+            begun: begin,
+            go_on: going_on,
+            largest: largest.clone(),
+            is_full: is_full.clone(),
+            refused: None,
+        };
         let keeping = Keeping {
             store: Box::new(held),
             // So that rooms wait for the store.
@@ -177,6 +201,7 @@ impl KeptServer {
             heard,
             copies,
             largest,
+            is_full,
             begun,
             go_on: Some(go_on),
             store,
@@ -319,6 +344,30 @@ async fn who_breaks_the_protocol_right_after_a_message_has_the_answer_first() {
     server.let_all_through();
     hears(&mut client, "last words").await;
     assert_eq!(client.closed().await.0, 1002);
+}
+
+#[tokio::test]
+async fn a_timer_that_was_due_while_the_disk_was_full_fires_when_it_is_not_though_nobody_comes() {
+    let mut server = KeptServer::start();
+    server.let_all_through();
+    let address = format!("ws://{}/ws/lobby", server.address);
+    let mut client = Client(connect_async(address).await.unwrap().0);
+    client.send("timer 200").await;
+    hears(&mut client, "timer 200").await;
+    let mut reader = server.store.reader().unwrap();
+    let events = reader.summary("lobby").unwrap().unwrap().events;
+    server.is_full.store(true, SeqCst);
+    // It fires, but that can't be kept.
+    server.until_heard(2).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(reader.summary("lobby").unwrap().unwrap().events, events);
+    server.is_full.store(false, SeqCst);
+    within(async {
+        while reader.summary("lobby").unwrap().unwrap().events == events {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

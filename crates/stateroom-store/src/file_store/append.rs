@@ -98,7 +98,7 @@ impl FileStore {
 
     /// Waits a little while the checkpoint lags. An error says that it cannot go on, and that the log is as
     /// long as it may become.
-    fn wait_for_the_checkpoint(&self, bytes: u64) -> Result<(), StoreError> {
+    fn wait_for_the_checkpoint(&mut self, bytes: u64) -> Result<(), StoreError> {
         let segment = self.shared.options.segment_bytes;
         let behind = run::behind(&self.shared);
         if behind > pace::MOST_FILES * segment
@@ -109,6 +109,7 @@ impl FileStore {
         if !self.shared.options.thread {
             return Ok(());
         }
+        self.rate = pace::rate(behind, segment).map(|rate| rate as u64);
         let delay = pace::delay(behind, segment, bytes);
         if !delay.is_zero() {
             self.shared.wake.notify_all();

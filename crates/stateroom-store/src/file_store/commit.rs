@@ -27,6 +27,10 @@ impl Store for FileStore {
         self.writer.states_wanted
     }
 
+    fn rate(&self) -> Option<u64> {
+        self.rate
+    }
+
     fn settle(&mut self) -> Vec<(Ticket, Outcome)> {
         if self.waiting.is_empty() {
             return Vec::new();

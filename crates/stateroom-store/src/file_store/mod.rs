@@ -62,6 +62,8 @@ pub struct FileStore {
     waiting: Vec<(Ticket, Option<Outcome>)>,
     lost: u64,
     is_finished: bool,
+    /// See [`Store::rate`](crate::Store::rate).
+    rate: Option<u64>,
     /// Whether the last record was not written.
     has_refused: bool,
     #[cfg(feature = "faults")]
@@ -115,6 +117,7 @@ impl FileStore {
             waiting: Vec::new(),
             lost,
             is_finished: false,
+            rate: None,
             has_refused: false,
             #[cfg(feature = "faults")]
             end_before: 0,
