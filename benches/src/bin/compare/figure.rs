@@ -57,7 +57,7 @@ impl Figure {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Figure::DeliveriesPerSecond => "deliveries/s",
-            Figure::CpuPerDelivery => "CPU µs/delivery",
+            Figure::CpuPerDelivery => "CPU/delivery",
             Figure::P50 => "p50",
             Figure::P99 => "p99",
             Figure::GeneratorBusy => "generator busy",
@@ -74,47 +74,56 @@ impl Figure {
             Figure::WriteAmplificationQuiet => "at 50 messages/s",
             Figure::FolderPeak => "folder at most",
             Figure::FolderAfter => "folder after",
-            Figure::Wrong => "wrong",
+            Figure::Wrong => "wrong or lost",
         }
     }
 
-    /// Writes a value of this kind.
+    /// Writes a value of this kind, with its unit and three digits.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
-            Figure::DeliveriesPerSecond | Figure::ConnectionsPerSecond => count(value),
-            Figure::CpuPerDelivery if value >= 10.0 => format!("{value:.0}"),
-            Figure::CpuPerDelivery => format!("{value:.2}"),
+            Figure::DeliveriesPerSecond | Figure::ConnectionsPerSecond => {
+                scaled(value, &[("M", 1e6), ("k", 1e3), ("", 1.0)])
+            }
+            Figure::CpuPerDelivery => format!("{} µs", digits(value)),
             Figure::P50 | Figure::P99 | Figure::WakeP50 | Figure::WakeP99 | Figure::FirstServed => {
-                time(value)
+                scaled(value, &[("s", 1e6), ("ms", 1e3), ("µs", 1.0)])
             }
             Figure::GeneratorBusy => format!("{:.0} %", value * 100.0),
-            Figure::BytesPerConnection => format!("{:.1} KB", value / 1000.0),
-            Figure::CpuPerConnection => format!("{value:.2} µs/s"),
-            Figure::BytesPerRoom | Figure::BytesPerRoomAfterRestart => format!("{value:.0} B"),
-            Figure::WriteAmplification | Figure::WriteAmplificationQuiet => format!("{value:.1}"),
-            Figure::ResidentBytes | Figure::FolderPeak | Figure::FolderAfter => {
-                format!("{:.0} MB", value / 1e6)
-            }
+            Figure::CpuPerConnection => format!("{} µs/s", digits(value)),
+            Figure::WriteAmplification | Figure::WriteAmplificationQuiet => digits(value),
+            Figure::BytesPerConnection
+            | Figure::BytesPerRoom
+            | Figure::BytesPerRoomAfterRestart
+            | Figure::ResidentBytes
+            | Figure::FolderPeak
+            | Figure::FolderAfter => scaled(value, &[("MB", 1e6), ("KB", 1e3), ("B", 1.0)]),
             Figure::Wrong => format!("{value:.0}"),
         }
     }
-}
 
-fn count(value: f64) -> String {
-    match value {
-        1e6.. => format!("{:.2} M", value / 1e6),
-        1e4.. => format!("{:.0} k", value / 1e3),
-        1e3.. => format!("{:.1} k", value / 1e3),
-        _ => format!("{value:.0}"),
+    /// How many times as good `ours` is as `theirs`.
+    pub(crate) fn times_as_good(self, ours: f64, theirs: f64) -> f64 {
+        match self {
+            Figure::DeliveriesPerSecond | Figure::ConnectionsPerSecond => ours / theirs,
+            _ => theirs / ours,
+        }
     }
 }
 
-fn time(microseconds: f64) -> String {
-    match microseconds {
-        1e6.. => format!("{:.1} s", microseconds / 1e6),
-        1e4.. => format!("{:.0} ms", microseconds / 1e3),
-        1e3.. => format!("{:.1} ms", microseconds / 1e3),
-        _ => format!("{microseconds:.0} µs"),
+/// The value in the first of `units`, from the largest, of which there is one or more.
+fn scaled(value: f64, units: &[(&str, f64)]) -> String {
+    let fits = units.iter().find(|(_, size)| value >= *size).or(units.last());
+    let (unit, size) = fits.copied().unwrap_or(("", 1.0));
+    format!("{} {unit}", digits(value / size)).trim_end().to_owned()
+}
+
+/// The value with the three digits that count.
+pub(crate) fn digits(value: f64) -> String {
+    match value {
+        99.95.. => format!("{value:.0}"),
+        9.995.. => format!("{value:.1}"),
+        0.9995.. => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 
@@ -151,10 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn values_are_written_short() {
+    fn values_are_written_with_three_digits() {
         assert_eq!(Figure::DeliveriesPerSecond.show(2_481_000.0), "2.48 M");
         assert_eq!(Figure::P99.show(226.4), "226 µs");
-        assert_eq!(Figure::P99.show(19_400.0), "19 ms");
-        assert_eq!(Figure::BytesPerConnection.show(2840.0), "2.8 KB");
+        assert_eq!(Figure::P99.show(19_400.0), "19.4 ms");
+        assert_eq!(Figure::CpuPerDelivery.show(0.1788), "0.179 µs");
+        assert_eq!(Figure::BytesPerConnection.show(2840.0), "2.84 KB");
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Lengths {
 /// Does to `server` what `scenario` says.
 pub(crate) fn measure(
     scenario: &Scenario,
-    peer: Peer,
+    peer: &Peer,
     server: &mut Running,
     lengths: Lengths,
 ) -> anyhow::Result<Figures> {
@@ -104,7 +104,7 @@ struct Observed {
     end: Usage,
 }
 
-fn plan(peer: Peer, server: &Running, mode: Mode) -> anyhow::Result<Plan> {
+fn plan(peer: &Peer, server: &Running, mode: Mode) -> anyhow::Result<Plan> {
     // Our own module does what the room's name says; the others were told when they started.
     let url = format!("ws://{}/ws/{}-{{room}}", server.address, mode.name());
     let mut plan = Plan::new(url.parse()?);
@@ -113,7 +113,7 @@ fn plan(peer: Peer, server: &Running, mode: Mode) -> anyhow::Result<Plan> {
         Mode::Broadcast => Expect::Broadcast,
     };
     plan.binary = peer.is_binary();
-    if peer == Peer::WorkerdStored {
+    if peer.is_slow {
         // What waits at one time takes it a quarter of a minute, and is not lost.
         plan.patience = SLOW_SERVER;
     }
@@ -122,7 +122,7 @@ fn plan(peer: Peer, server: &Running, mode: Mode) -> anyhow::Result<Plan> {
 
 /// Lets some clients come, talk and go, so that what a server does once does not count as memory
 /// of a connection.
-fn meet_strangers(peer: Peer, server: &Running) -> anyhow::Result<()> {
+fn meet_strangers(peer: &Peer, server: &Running) -> anyhow::Result<()> {
     let mut plan = plan(peer, server, Mode::Echo)?;
     plan.target = format!("ws://{}/ws/echo-stranger-{{room}}", server.address).parse()?;
     plan.rooms = STRANGERS;
@@ -133,7 +133,7 @@ fn meet_strangers(peer: Peer, server: &Running) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn observe(plan: &Plan, peer: Peer, server: &Running) -> anyhow::Result<Observed> {
+fn observe(plan: &Plan, peer: &Peer, server: &Running) -> anyhow::Result<Observed> {
     let (mut begin, mut end) = (None, None);
     let report = run(plan, peer.dialect(), |progress| match progress.phase {
         Phase::Measuring if begin.is_none() => begin = Some(server.usage()),

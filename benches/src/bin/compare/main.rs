@@ -1,5 +1,5 @@
 //! Compares Stateroom with other servers on this machine, one core for the server and another for
-//! the load, and writes what came of it: `benches/results.json`, tables, plots.
+//! the load, and writes what came of it: `benches/results.json`, tables, a plot.
 //!
 //! `cargo build --profile dist -p stateroom-cli && cargo run --profile dist -p stateroom-benches --bin compare`
 //!
@@ -10,24 +10,28 @@ mod compared;
 mod day;
 mod disk;
 mod figure;
-mod goal;
 mod hibernate;
-mod install;
 mod kill;
 mod load;
+mod paired;
 mod peer;
 mod plot;
 mod process;
 mod results;
+mod row;
 mod scenario;
-mod start;
 mod status;
 mod table;
 mod visit;
 
 use crate::{
-    compared::Compared, figure::Figures, load::Lengths, peer::Peer, process::Running,
-    results::Results, scenario::Scenario, start::Start,
+    compared::Compared,
+    figure::Figures,
+    load::Lengths,
+    peer::{Peer, Start},
+    process::Running,
+    results::Results,
+    scenario::Scenario,
 };
 use anyhow::{Context as _, ensure};
 use clap::Parser;
@@ -62,12 +66,16 @@ struct Options {
     /// For trials: this share of the connections and rooms
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// Write tables and plots also where not everything was measured; else they are only printed
+    /// Write tables and the plot also where not everything was measured; else they are only printed
     #[arg(long)]
     write: bool,
-    /// Measure nothing; write tables and plots anew from benches/results.json
+    /// An earlier build of our command: only our servers are measured, with both in turn in each round,
+    /// and compared; nothing is written
+    #[arg(long, value_name = "COMMAND", conflicts_with = "write")]
+    before: Option<PathBuf>,
+    /// Measure nothing; write tables and the plot anew from benches/results.json
     #[arg(long, exclusive = true)]
-    render: bool,
+    tables: bool,
     /// Measure nothing; tell what there is
     #[arg(long, exclusive = true)]
     list: bool,
@@ -81,24 +89,30 @@ fn main() -> anyhow::Result<()> {
         list(&compared);
         return Ok(());
     }
-    if options.render {
+    if options.tables {
         return write(&compared, &Results::read(&file)?);
     }
     let names: Vec<&str> = compared.scenarios.iter().map(|scenario| &*scenario.name).collect();
     let wanted = chosen(&options.scenario, &names)?;
     let scenarios: Vec<&Scenario> =
         compared.scenarios.iter().filter(|scenario| wanted.contains(&&*scenario.name)).collect();
-    let wanted = chosen(&options.only, &Peer::ALL.map(Peer::name))?;
-    let takes_part = |peer: &Peer| scenarios.iter().any(|scenario| scenario.peers.contains(peer));
-    let peers: Vec<Peer> = Peer::ALL
-        .into_iter()
-        .filter(|peer| wanted.contains(&peer.name()) && takes_part(peer))
-        .collect();
+    let names: Vec<&str> = compared.peers.iter().map(|peer| &*peer.name).collect();
+    let wanted = chosen(&options.only, &names)?;
+    let takes_part = |peer: &&Peer| {
+        wanted.contains(&&*peer.name)
+            && (options.before.is_none() || peer.is_ours())
+            && scenarios.iter().any(|scenario| scenario.peers.contains(&peer.name))
+    };
+    let peers: Vec<&Peer> = compared.peers.iter().filter(takes_part).collect();
     let results = compare(&options, &scenarios, &peers)?;
+    if options.before.is_some() {
+        println!("{}", paired::table(&compared, &scenarios, &results));
+        return Ok(());
+    }
     println!(
         "{}\n\n{}\n{}",
         table::conditions(&results),
-        table::goals(&compared, &results),
+        table::aims(&compared, &results),
         table::scenarios(&compared, &results)
     );
     let everything = options.only.is_empty() && options.scenario.is_empty() && options.scale == 1.0;
@@ -124,14 +138,14 @@ fn chosen<'a>(names: &[String], all: &[&'a str]) -> anyhow::Result<Vec<&'a str>>
 }
 
 /// Installs what is not, then measures it all, the servers in turn in each round.
-fn compare(options: &Options, scenarios: &[&Scenario], peers: &[Peer]) -> anyhow::Result<Results> {
+fn compare(options: &Options, scenarios: &[&Scenario], peers: &[&Peer]) -> anyhow::Result<Results> {
     let module = stateroom_benches::build_guest()?;
     let mut missing = HashMap::new();
-    for &peer in peers {
-        eprintln!("installing {}", peer.name());
+    for peer in peers {
+        eprintln!("installing {}", peer.name);
         if let Err(error) = peer.install() {
             eprintln!("  it is left out: {error:#}");
-            missing.insert(peer.name(), format!("{error:#}"));
+            missing.insert(&peer.name, format!("{error:#}"));
         }
     }
     process::pin_this_process()?;
@@ -140,16 +154,27 @@ fn compare(options: &Options, scenarios: &[&Scenario], peers: &[Peer]) -> anyhow
         measured: Duration::from_secs(options.seconds),
         scale: options.scale,
     };
-    let mut results = Results::new(options.rounds);
+    let mut commands = vec![(stateroom_benches::stateroom_command()?, false)];
+    if let Some(command) = &options.before {
+        let command = fs::canonicalize(command);
+        commands.push((command.with_context(|| format!("--before {:?}", options.before))?, true));
+    }
+    let mut results = Results::new(options.rounds, peers);
     for scenario in scenarios {
         for round in 1..=options.rounds {
-            for &peer in scenario.peers.iter().filter(|peer| peers.contains(peer)) {
-                let measured = match missing.get(peer.name()) {
-                    Some(reason) => Err(anyhow::anyhow!("{reason}")),
-                    None => measure(scenario, peer, &module, lengths),
-                };
-                tell(scenario, round, peer, &measured);
-                results.add(&scenario.name, peer, measured);
+            // Which of two goes first changes.
+            commands.reverse();
+            for peer in peers.iter().filter(|peer| scenario.peers.contains(&peer.name)) {
+                for (command, is_before) in &commands {
+                    let name =
+                        if *is_before { paired::before(&peer.name) } else { peer.name.clone() };
+                    let measured = match missing.get(&peer.name) {
+                        Some(reason) => Err(anyhow::anyhow!("{reason}")),
+                        None => measure(scenario, peer, command, &module, lengths),
+                    };
+                    tell(scenario, round, &name, &measured);
+                    results.add(&scenario.name, &name, measured);
+                }
             }
         }
     }
@@ -159,17 +184,17 @@ fn compare(options: &Options, scenarios: &[&Scenario], peers: &[Peer]) -> anyhow
 /// Starts a server, does to it what the scenario says, and ends it.
 fn measure(
     scenario: &Scenario,
-    peer: Peer,
+    peer: &Peer,
+    stateroom: &Path,
     module: &Path,
     lengths: Lengths,
 ) -> anyhow::Result<Figures> {
     let scratch = Scratch::new()?;
-    if peer == Peer::Disk {
+    if peer.is_disk() {
         return disk::flush(&scratch.0, lengths.measured);
     }
-    let (mode, work) = (scenario.mode, scenario.work);
     let port = process::free_port()?;
-    let command = peer.command(&Start { mode, port, module, scratch: &scratch.0, work })?;
+    let command = peer.start(scenario, &Start { stateroom, module, port, scratch: &scratch.0 })?;
     let log = scratch.0.with_extension("log");
     let mut server = Running::start(&command, port, &log)?;
     let measured = load::measure(scenario, peer, &mut server, lengths);
@@ -177,10 +202,10 @@ fn measure(
     let said = fs::read_to_string(&log).unwrap_or_default();
     let _ = fs::remove_file(&log);
     let last: Vec<&str> = said.lines().rev().take(3).collect();
-    measured.with_context(|| format!("{} {}", peer.name(), last.join("; ")).trim_end().to_owned())
+    measured.with_context(|| format!("{} {}", peer.name, last.join("; ")).trim_end().to_owned())
 }
 
-fn tell(scenario: &Scenario, round: u32, peer: Peer, measured: &anyhow::Result<Figures>) {
+fn tell(scenario: &Scenario, round: u32, name: &str, measured: &anyhow::Result<Figures>) {
     let text = match measured {
         Ok(figures) => {
             let shown = figures
@@ -190,31 +215,29 @@ fn tell(scenario: &Scenario, round: u32, peer: Peer, measured: &anyhow::Result<F
         }
         Err(error) => format!("{error:#}"),
     };
-    eprintln!("{} {round} {:<16} {text}", scenario.name, peer.name());
+    eprintln!("{} {round} {name:<16} {text}", scenario.name);
 }
 
-/// Writes the page and the plots, and the README's part of them.
+/// Writes the page and the plot, and the README's part of them.
 fn write(compared: &Compared, results: &Results) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = root.join("docs/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("table.md"), table::page(compared, results))?;
     let mut readme =
-        format!("{}\n\n{}", table::conditions(results), table::goals(compared, results));
-    for plot in &compared.plots {
-        if let Some(svg) = plot.draw(&compared.scenarios, results) {
-            let name = &plot.file;
-            fs::write(folder.join(format!("{name}.svg")), svg)?;
-            readme.push_str(&format!("\n![{}](docs/bench/{name}.svg)\n", plot.title));
-        }
+        format!("{}\n\n{}", table::conditions(results), table::shown(compared, results));
+    if let Some(svg) = compared.plot.draw(&compared.peers, results) {
+        let (file, title) = (&compared.plot.file, &compared.plot.title);
+        fs::write(folder.join(format!("{file}.svg")), svg)?;
+        readme.push_str(&format!("\n![{title}](docs/bench/{file}.svg)\n"));
     }
     table::insert(&root.join("README.md"), &readme)
 }
 
 fn list(compared: &Compared) {
     println!("Servers:");
-    for peer in Peer::ALL {
-        println!("  {:<18} {}", peer.name(), peer.title());
+    for peer in &compared.peers {
+        println!("  {:<18} {}", peer.name, peer.title);
     }
     println!("Scenarios:");
     for scenario in &compared.scenarios {

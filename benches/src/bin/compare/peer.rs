@@ -1,154 +1,163 @@
-//! The servers that are compared, and what they are called.
+//! The servers that are compared, as `benches/compare.toml` has them: where each is from, how it is
+//! installed and started, what it is called.
 
-use crate::colyseus;
+use crate::{colyseus::Colyseus, scenario::Scenario};
+use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use stateroom_load::{Dialect, Plain};
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-/// A server that is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Peer {
-    /// Ours, with rooms that are not kept, like those of all others.
-    Stateroom,
-    /// Ours, with a flush window.
-    StateroomFlush,
-    /// Ours, with rooms that sleep soon.
-    StateroomSleep,
-    /// Ours, with rooms that survive a planned stop.
-    StateroomNothing,
-    /// Ours, with rooms that survive the end of the process.
-    StateroomCrash,
-    /// Ours, with rooms that survive power loss, as it comes.
-    StateroomPowerLoss,
-    /// Bun's own server, with its topics.
-    Bun,
-    /// uWebSockets, in C++, with its topics.
-    #[serde(rename = "uwebsockets")]
-    UWebSockets,
-    /// axum, as people write rooms by hand: a channel for each room, a task for each client.
-    Axum,
-    /// Colyseus on Node, with its WebSocket transport.
+/// A server that is compared. Without `serve` and `command` it is no server but the disk alone: what it
+/// takes to have a page flushed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Peer {
+    /// What it is called on the command line and in `results.json`.
+    pub(crate) name: String,
+    /// What it is called in tables and plots.
+    pub(crate) title: String,
+    /// Its folder in `benches/peers`.
+    #[serde(default)]
+    pub(crate) folder: String,
+    /// Ours: with these arguments of `stateroom serve`.
+    serve: Option<Vec<String>>,
+    /// The command that starts another one.
+    #[serde(default)]
+    command: Vec<String>,
+    /// The command that installs it into its folder.
+    #[serde(default)]
+    install: Vec<String>,
+    /// What the installation makes, and of what: nothing is to be done where it is newer.
+    made: Option<(String, String)>,
+    /// Its version: the text that is before it in a lockfile, and what it is the version of.
+    version: Option<Version>,
+    /// How it is spoken to.
+    #[serde(default)]
+    speaks: Speaks,
+    /// Answers take it long, and are waited for.
+    #[serde(default)]
+    pub(crate) is_slow: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Version {
+    lockfile: String,
+    after: String,
+    #[serde(default)]
+    of: String,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Speaks {
+    #[default]
+    Plain,
     Colyseus,
-    /// workerd, with a Durable Object for each room and the hibernation API.
-    Workerd,
-    /// The same, with each message stored before it is answered.
-    WorkerdStored,
-    /// The disk alone, which is no server: what it takes to have a page flushed.
-    Disk,
+}
+
+/// What is put into a command that starts a server.
+pub(crate) struct Start<'a> {
+    /// Our command.
+    pub(crate) stateroom: &'a Path,
+    /// The module of the rooms that are measured.
+    pub(crate) module: &'a Path,
+    /// Where it is to listen.
+    pub(crate) port: u16,
+    /// An empty folder for its files.
+    pub(crate) scratch: &'a Path,
 }
 
 impl Peer {
-    /// All of them.
-    pub(crate) const ALL: [Peer; 13] = [
-        Peer::Stateroom,
-        Peer::StateroomFlush,
-        Peer::StateroomSleep,
-        Peer::StateroomNothing,
-        Peer::StateroomCrash,
-        Peer::StateroomPowerLoss,
-        Peer::Bun,
-        Peer::UWebSockets,
-        Peer::Axum,
-        Peer::Colyseus,
-        Peer::Workerd,
-        Peer::WorkerdStored,
-        Peer::Disk,
-    ];
-
-    /// What it is called on the command line, and the start of its folder's name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Peer::Stateroom => "stateroom",
-            Peer::StateroomFlush => "stateroom-flush",
-            Peer::StateroomSleep => "stateroom-sleep",
-            Peer::StateroomNothing => "stateroom-nothing",
-            Peer::StateroomCrash => "stateroom-crash",
-            Peer::StateroomPowerLoss => "stateroom-power-loss",
-            Peer::Bun => "bun",
-            Peer::UWebSockets => "uwebsockets",
-            Peer::Axum => "axum",
-            Peer::Colyseus => "colyseus",
-            Peer::Workerd => "workerd",
-            Peer::WorkerdStored => "workerd-stored",
-            Peer::Disk => "disk",
-        }
-    }
-
-    /// What it is called in tables and plots.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Peer::Stateroom => "Stateroom",
-            Peer::StateroomFlush => "Stateroom, flush window 10 ms",
-            Peer::StateroomSleep => "Stateroom, rooms sleep after 1 s",
-            Peer::StateroomNothing => "Stateroom, survives nothing",
-            Peer::StateroomCrash => "Stateroom, survives crash",
-            Peer::StateroomPowerLoss => "Stateroom, survives power loss",
-            Peer::Bun => "Bun",
-            Peer::UWebSockets => "uWebSockets (C++)",
-            Peer::Axum => "axum by hand",
-            Peer::Colyseus => "Colyseus",
-            Peer::Workerd => "workerd (Durable Objects)",
-            Peer::WorkerdStored => "workerd, each message stored",
-            Peer::Disk => "the disk alone: 4 KiB, fdatasync",
-        }
-    }
-
     /// Whether it is ours, in whatever setting.
-    pub(crate) fn is_ours(self) -> bool {
-        self.program() == Peer::Stateroom
+    pub(crate) fn is_ours(&self) -> bool {
+        self.serve.is_some()
     }
 
-    /// The server that this is a setting of, or itself.
-    pub(crate) fn program(self) -> Peer {
-        match self {
-            Peer::StateroomFlush
-            | Peer::StateroomSleep
-            | Peer::StateroomNothing
-            | Peer::StateroomCrash
-            | Peer::StateroomPowerLoss => Peer::Stateroom,
-            Peer::WorkerdStored => Peer::Workerd,
-            itself => itself,
-        }
+    /// Whether it is the disk alone.
+    pub(crate) fn is_disk(&self) -> bool {
+        self.serve.is_none() && self.command.is_empty()
     }
 
     /// How it is spoken to.
-    pub(crate) fn dialect(self) -> &'static dyn Dialect {
-        if self == Peer::Colyseus { &colyseus::Colyseus } else { &Plain }
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
+        if self.speaks == Speaks::Colyseus { &Colyseus } else { &Plain }
     }
 
     /// Whether its messages are binary ones, whatever is in them.
-    pub(crate) fn is_binary(self) -> bool {
-        self == Peer::Colyseus
+    pub(crate) fn is_binary(&self) -> bool {
+        self.speaks == Speaks::Colyseus
     }
 
     /// The version that is installed, where it is one that a lockfile names.
-    pub(crate) fn version(self) -> Option<String> {
-        let (lock, package) = match self.program() {
-            Peer::Bun => ("package-lock.json", "\"node_modules/bun\""),
-            Peer::Colyseus => ("package-lock.json", "\"node_modules/@colyseus/core\""),
-            Peer::Workerd => ("package-lock.json", "\"node_modules/workerd\""),
-            Peer::UWebSockets => ("Cargo.lock", "name = \"libuwebsockets-sys\""),
-            Peer::Axum => ("Cargo.lock", "name = \"axum\""),
-            Peer::Stateroom => return Some(env!("CARGO_PKG_VERSION").to_owned()),
-            _ => return None,
-        };
-        let lock = fs::read_to_string(self.folder().join(lock)).ok()?;
-        let (_, after) = lock.split_once(package)?;
-        let (_, after) = after.split_once("version")?;
-        let digits = after.trim_start_matches(['"', ':', ' ', '=']);
-        let version = digits.split('"').next()?;
-        Some(match self {
-            Peer::UWebSockets => format!("of libuwebsockets-sys {version}"),
-            _ => version.to_owned(),
-        })
+    pub(crate) fn version(&self) -> Option<String> {
+        if self.is_ours() {
+            return Some(env!("CARGO_PKG_VERSION").to_owned());
+        }
+        let Version { lockfile, after, of } = self.version.as_ref()?;
+        let lock = fs::read_to_string(self.folder().join(lockfile)).ok()?;
+        let (_, found) = lock.split_once(after)?.1.split_once("version")?;
+        let found = found.trim_start_matches(['"', ':', ' ', '=']).split('"').next()?;
+        Some(format!("{of} {found}").trim().to_owned())
     }
 
-    /// The folder that it is in.
-    pub(crate) fn folder(self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(self.program().name())
+    /// Installs it into its folder, where it is not yet.
+    pub(crate) fn install(&self) -> anyhow::Result<()> {
+        let folder = self.folder();
+        let modified = |name| fs::metadata(folder.join(name)).and_then(|it| it.modified()).ok();
+        let is_made = self.made.as_ref().is_some_and(|(made, from)| {
+            modified(made).is_some_and(|made| modified(from).is_some_and(|from| made >= from))
+        });
+        let Some((program, arguments)) = self.install.split_first().filter(|_| !is_made) else {
+            return Ok(());
+        };
+        let mut command = Command::new(program);
+        let output = command.args(arguments).current_dir(&folder).output();
+        let output = output.with_context(|| format!("running {program}"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{program} failed: {}", said.trim());
+        Ok(())
     }
+
+    /// The command that starts it for `scenario`.
+    pub(crate) fn start(&self, scenario: &Scenario, start: &Start<'_>) -> anyhow::Result<Command> {
+        let mut words = self.command.clone();
+        if let Some(settings) = &self.serve {
+            let own = ["{stateroom}", "serve", "{module}", "--host", "127.0.0.1"];
+            words.extend(own.map(str::to_owned));
+            words.extend(["--port", "{port}", "--log", "off"].map(str::to_owned));
+            words.extend(settings.iter().chain(&scenario.serve).cloned());
+        }
+        let folder = self.folder();
+        let mut words = words.into_iter().map(|word| {
+            word.replace("{stateroom}", &start.stateroom.to_string_lossy())
+                .replace("{module}", &start.module.to_string_lossy())
+                .replace("{port}", &start.port.to_string())
+                .replace("{scratch}", &start.scratch.to_string_lossy())
+                .replace("{folder}", &folder.to_string_lossy())
+        });
+        let program = words.next().context("it is no server")?;
+        let mut command = Command::new(only_match(&program)?);
+        command.args(words).current_dir(start.scratch);
+        command.env("MODE", scenario.mode.name()).env("PORT", start.port.to_string());
+        command.env("NODE_ENV", "production");
+        Ok(command)
+    }
+
+    fn folder(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(&self.folder)
+    }
+}
+
+/// The program that `path` means, in which one folder may be `*`: npm brings packages that are named
+/// after the kind of machine, and the commands that it makes of them start Node first.
+fn only_match(path: &str) -> anyhow::Result<PathBuf> {
+    let Some((packages, rest)) = path.split_once("/*/") else { return Ok(path.into()) };
+    let folders = fs::read_dir(packages).context("it is not installed")?.flatten();
+    let mut found = folders.map(|folder| folder.path().join(rest)).filter(|it| it.is_file());
+    found.next().with_context(|| format!("there is no {path} for this machine"))
 }

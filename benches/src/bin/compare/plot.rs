@@ -1,6 +1,6 @@
 //! The plots: bars, as small SVG that can be read on light and on dark pages.
 
-use crate::{figure::Figure, peer::Peer, results::Results, scenario::Scenario};
+use crate::{figure::Figure, peer::Peer, results::Results};
 use serde::Deserialize;
 use std::fmt::Write as _;
 
@@ -12,7 +12,8 @@ pub(crate) struct Plot {
     pub(crate) file: String,
     /// What is above it.
     pub(crate) title: String,
-    scenario: String,
+    /// Where it is measured.
+    pub(crate) scenario: String,
     figure: Figure,
 }
 
@@ -28,11 +29,10 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#57606a}\
 
 impl Plot {
     /// Draws it, where something was measured.
-    pub(crate) fn draw(&self, scenarios: &[Scenario], results: &Results) -> Option<String> {
-        let scenario = scenarios.iter().find(|scenario| scenario.name == self.scenario)?;
-        let value = |peer| results.median(&self.scenario, peer, self.figure);
-        let bars: Vec<(Peer, f64)> =
-            scenario.peers.iter().filter_map(|&peer| Some((peer, value(peer)?))).collect();
+    pub(crate) fn draw(&self, peers: &[Peer], results: &Results) -> Option<String> {
+        let value = |peer: &Peer| results.median(&self.scenario, &peer.name, self.figure);
+        let bars: Vec<(&Peer, f64)> =
+            peers.iter().filter_map(|peer| Some((peer, value(peer)?))).collect();
         let most = bars.iter().map(|(_, value)| *value).reduce(f64::max)?;
         let height = TOP + ROW * bars.len() as f64 + 8.0;
         let mut svg = format!(
@@ -52,7 +52,7 @@ impl Plot {
                  rx=\"2\"/><text x=\"{:.1}\" y=\"{:.0}\">{}</text>",
                 LABELS - 8.0,
                 y + 14.0,
-                peer.title(),
+                peer.title,
                 y,
                 length.max(1.0),
                 LABELS + length + 6.0,
@@ -68,29 +68,23 @@ impl Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        figure::Figures,
-        scenario::{Mode, Work},
-    };
+    use crate::figure::Figures;
 
     #[test]
     fn a_plot_has_a_bar_for_each_server_that_was_measured() {
-        let scenarios = [Scenario {
-            name: "echo".into(),
-            title: "echo".into(),
-            mode: Mode::Echo,
-            work: Work::Visit { rooms: 1 },
-            peers: vec![Peer::Stateroom, Peer::Axum, Peer::Bun],
-            figures: Vec::new(),
-        }];
-        let (file, title, scenario) = ("echo".into(), "echo".into(), "echo".into());
-        let plot = Plot { file, title, scenario, figure: Figure::DeliveriesPerSecond };
+        let plot: Plot = toml::from_str(
+            "file = 'echo'\ntitle = 'echo'\nscenario = 'echo'\nfigure = 'cpu_per_delivery'",
+        )
+        .unwrap();
+        let peers = ["stateroom", "axum", "bun"].map(|name| {
+            toml::from_str::<Peer>(&format!("name = '{name}'\ntitle = '{name}'")).unwrap()
+        });
         let mut results = Results::default();
-        assert!(plot.draw(&scenarios, &results).is_none());
-        for (peer, value) in [(Peer::Stateroom, 4e6), (Peer::Bun, 2e6)] {
+        assert!(plot.draw(&peers, &results).is_none());
+        for (peer, value) in [("stateroom", 4e6), ("bun", 2e6)] {
             results.add("echo", peer, Ok(Figures::from([(plot.figure, value)])));
         }
-        let svg = plot.draw(&scenarios, &results).unwrap();
+        let svg = plot.draw(&peers, &results).unwrap();
         assert_eq!(svg.matches("<rect").count(), 2);
         assert!(svg.contains("width=\"430.0\"") && svg.contains("width=\"215.0\""), "{svg}");
     }

@@ -32,13 +32,18 @@ pub(crate) struct Outcome {
     pub(crate) failure: Option<String>,
 }
 
+impl Outcome {
+    /// The median of the rounds.
+    pub(crate) fn median(&self, figure: Figure) -> Option<f64> {
+        median(self.rounds.iter().filter_map(|figures| figures.get(&figure).copied()).collect())
+    }
+}
+
 impl Results {
     /// Nothing yet, on this machine.
-    pub(crate) fn new(rounds: u32) -> Self {
-        let versions = Peer::ALL
-            .iter()
-            .filter_map(|peer| Some((peer.name().to_owned(), peer.version()?)))
-            .collect();
+    pub(crate) fn new(rounds: u32, peers: &[&Peer]) -> Self {
+        let versions =
+            peers.iter().filter_map(|peer| Some((peer.name.clone(), peer.version()?))).collect();
         Results { machine: machine(), rounds, versions, outcomes: BTreeMap::new() }
     }
 
@@ -57,16 +62,20 @@ impl Results {
 
     /// Adds what an earlier run kept of the scenarios that are not in this one.
     pub(crate) fn over(mut self, earlier: Option<Self>) -> Self {
-        for (scenario, outcomes) in earlier.into_iter().flat_map(|earlier| earlier.outcomes) {
+        let Some(earlier) = earlier else { return self };
+        for (scenario, outcomes) in earlier.outcomes {
             self.outcomes.entry(scenario).or_insert(outcomes);
+        }
+        for (peer, version) in earlier.versions {
+            self.versions.entry(peer).or_insert(version);
         }
         self
     }
 
     /// Adds what one round came to.
-    pub(crate) fn add(&mut self, scenario: &str, peer: Peer, measured: anyhow::Result<Figures>) {
+    pub(crate) fn add(&mut self, scenario: &str, peer: &str, measured: anyhow::Result<Figures>) {
         let outcomes = self.outcomes.entry(scenario.to_owned()).or_default();
-        let outcome = outcomes.entry(peer.name().to_owned()).or_default();
+        let outcome = outcomes.entry(peer.to_owned()).or_default();
         match measured {
             Ok(figures) => outcome.rounds.push(figures),
             Err(error) => outcome.failure = Some(format!("{error:#}")),
@@ -74,14 +83,13 @@ impl Results {
     }
 
     /// What `peer` came to in the scenario called `scenario`.
-    pub(crate) fn outcome(&self, scenario: &str, peer: Peer) -> Option<&Outcome> {
-        self.outcomes.get(scenario)?.get(peer.name())
+    pub(crate) fn outcome(&self, scenario: &str, peer: &str) -> Option<&Outcome> {
+        self.outcomes.get(scenario)?.get(peer)
     }
 
     /// The median of what `peer` came to.
-    pub(crate) fn median(&self, scenario: &str, peer: Peer, figure: Figure) -> Option<f64> {
-        let rounds = &self.outcome(scenario, peer)?.rounds;
-        median(rounds.iter().filter_map(|figures| figures.get(&figure).copied()).collect())
+    pub(crate) fn median(&self, scenario: &str, peer: &str, figure: Figure) -> Option<f64> {
+        self.outcome(scenario, peer)?.median(figure)
     }
 
     /// The median, over the rounds in which both were measured, of how many times as much `peer`
@@ -90,8 +98,8 @@ impl Results {
         &self,
         scenario: &str,
         figure: Figure,
-        peer: Peer,
-        other: Peer,
+        peer: &str,
+        other: &str,
     ) -> Option<f64> {
         let rounds = &self.outcome(scenario, peer)?.rounds;
         let others = &self.outcome(scenario, other)?.rounds;
@@ -125,15 +133,15 @@ mod tests {
         let scenario = "echo";
         for (ours, theirs) in [(10.0, 5.0), (30.0, 10.0), (40.0, 40.0)] {
             let figures = |value| Ok(Figures::from([(Figure::DeliveriesPerSecond, value)]));
-            results.add(scenario, Peer::Stateroom, figures(ours));
-            results.add(scenario, Peer::Bun, figures(theirs));
+            results.add(scenario, "stateroom", figures(ours));
+            results.add(scenario, "bun", figures(theirs));
         }
-        results.add(scenario, Peer::Axum, Err(anyhow::anyhow!("not installed")));
+        results.add(scenario, "axum", Err(anyhow::anyhow!("not installed")));
         let ratio =
-            |other| results.ratio(scenario, Figure::DeliveriesPerSecond, Peer::Stateroom, other);
-        assert_eq!(ratio(Peer::Bun), Some(2.0));
-        assert_eq!(ratio(Peer::Axum), None);
-        let median = results.median(scenario, Peer::Stateroom, Figure::DeliveriesPerSecond);
+            |other| results.ratio(scenario, Figure::DeliveriesPerSecond, "stateroom", other);
+        assert_eq!(ratio("bun"), Some(2.0));
+        assert_eq!(ratio("axum"), None);
+        let median = results.median(scenario, "stateroom", Figure::DeliveriesPerSecond);
         assert_eq!(median, Some(30.0));
     }
 }

@@ -1,6 +1,6 @@
 //! What is done to the servers.
 
-use crate::{figure::Figure, peer::Peer};
+use crate::figure::Figure;
 use serde::Deserialize;
 
 /// What a room does with a message.
@@ -67,7 +67,10 @@ pub(crate) struct Scenario {
     #[serde(flatten)]
     pub(crate) work: Work,
     /// Who takes part.
-    pub(crate) peers: Vec<Peer>,
+    pub(crate) peers: Vec<String>,
+    /// What our server is told besides, for this.
+    #[serde(default)]
+    pub(crate) serve: Vec<String>,
     /// What is shown of it, the most important first.
     pub(crate) figures: Vec<Figure>,
 }
