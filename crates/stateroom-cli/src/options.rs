@@ -216,8 +216,9 @@ const LOAD_HELP: &str = r#"Each message carries a stamp, and every one that come
 order, doubled or in the wrong room, or a connection that fails, makes the command end with 6.
 
 A service that does not answer every text with the same text needs a script: a file whose lines are sent in
-turn. {stamp} in a line is what its answer is known by; lines without it are sent, and not verified. For a
-chat whose clients say who they are and then speak:
+turn. {stamp} in a line is what its answer is known by; lines without it are sent, and not verified; \x0a is a
+byte, for --binary. Projects of `stateroom new` have such a load.txt. For a chat whose clients say who they are and
+then speak:
   {"type":"join","name":"Load {client}"}
   {"type":"say","text":"{stamp}"}
 
@@ -229,6 +230,6 @@ it. With --window, it counts from when the message was sent.
 Examples:
   stateroom load ws://localhost:8080 --rooms 100 --clients 10 --expect broadcast --rate 1000
   stateroom load ws://localhost:8080 --clients 1000 --senders 1 --expect broadcast --window 32
-  stateroom load ws://localhost:8080 --script chat.txt --expect broadcast --rooms 10 --clients 10
+  stateroom load ws://localhost:8080 --script load.txt --expect broadcast --rooms 10 --clients 10
   stateroom load ws://localhost:8080 --connect-only --connections 10000
   stateroom load ws://localhost:8080 --rooms 10000 --hold --duration 1m"#;

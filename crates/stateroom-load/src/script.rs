@@ -14,7 +14,7 @@ struct Line(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    Text(String),
+    Bytes(Vec<u8>),
     Client,
     Room,
     Number,
@@ -31,7 +31,8 @@ const PLACES: [(&str, Part); 4] = [
 impl Script {
     /// Reads a script: a message a line, and empty lines are none. `{client}`, `{room}` and
     /// `{number}` become the sender's number, its room's name and how many messages it has sent;
-    /// `{stamp}` becomes what the message is verified by. Other braces stay as they are.
+    /// `{stamp}` becomes what the message is verified by. Other braces stay as they are. `\x0a` is a byte,
+    /// for binary messages.
     ///
     /// # Errors
     /// When there is no message in it.
@@ -75,7 +76,7 @@ impl Script {
         for part in self.line(number).map(|line| &*line.0).unwrap_or_default() {
             // Writing to a Vec does not fail.
             let _ = match part {
-                Part::Text(text) => output.write_all(text.as_bytes()),
+                Part::Bytes(bytes) => output.write_all(bytes),
                 Part::Client => write!(output, "{}", who.client),
                 Part::Room => output.write_all(who.room.as_bytes()),
                 Part::Number => write!(output, "{number}"),
@@ -103,16 +104,36 @@ impl Line {
         while let Some((place, length, part)) = first(rest) {
             let (before, after) = rest.split_at(place);
             if !before.is_empty() {
-                parts.push(Part::Text(before.to_owned()));
+                parts.push(Part::Bytes(bytes(before)));
             }
             parts.push(part);
             rest = after.get(length..).unwrap_or_default();
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
+            parts.push(Part::Bytes(bytes(rest)));
         }
         Line(parts)
     }
+}
+
+/// The bytes that `text` means, in which `\x0a` is one.
+fn bytes(text: &str) -> Vec<u8> {
+    let mut pieces = text.split("\\x");
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let digits = piece.get(..2).filter(|it| it.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(piece.get(2..).unwrap_or_default().as_bytes());
+            }
+            None => {
+                bytes.extend_from_slice(b"\\x");
+                bytes.extend_from_slice(piece.as_bytes());
+            }
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -133,6 +154,15 @@ mod tests {
         assert_eq!(line(1), format!("hello load-1: {}{{x}}", "s".repeat(STAMP_BYTES)));
         assert_eq!(line(2), "{\"c\":7,\"n\":2}");
         assert_eq!((script.is_stamped(0), script.is_stamped(1)), (false, true));
+    }
+
+    #[test]
+    fn bytes_may_be_written_by_their_digits() {
+        let script = Script::parse(r"\x01\xFf{client}\x2{number}\\xg!\x0a").unwrap();
+        let mut output = Vec::new();
+        let who = Who { client: 7, room: "load-1" };
+        script.write(who, 0, &[b's'; STAMP_BYTES], &mut output);
+        assert_eq!(output, b"\x01\xff7\\x20\\\\xg!\n");
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn files(name: &str, template: Template) -> anyhow::Result<Vec<(PathBuf, String)
         ("Cargo.toml".into(), manifest(name, template)),
         (FILE_NAME.into(), CONFIG.to_owned()),
         (".gitignore".into(), "/target\n/dist\n/.stateroom\n".to_owned()),
-        ("README.md".into(), readme(name)),
+        ("README.md".into(), readme(name, template)),
     ];
     files.extend(template.files().map(|(file, text)| (file.into(), text.to_owned())));
     let vendored = vendor::files().context("the crates for vendor/")?;
@@ -134,14 +134,15 @@ crate-type = ["cdylib", "rlib"]
     )
 }
 
-fn readme(name: &str) -> String {
+fn readme(name: &str, template: Template) -> String {
     let vendored = match vendor::is_needed() {
         true => {
             "- `vendor/` has the crates that `src/lib.rs` uses, so that the project builds anywhere.\n"
         }
         false => "",
     };
-    README.replace("{name}", name).replace("{vendored}", vendored)
+    let readme = README.replace("{name}", name).replace("{vendored}", vendored);
+    readme.replace("{load}", template.load())
 }
 
 const CONFIG: &str = r#"# The files of this folder are served at http://localhost:8080/.
@@ -163,6 +164,7 @@ A realtime room, made with [Stateroom](https://docs.rs/stateroom-wasm).
 
 - `src/lib.rs` is the room: it hears of clients and messages and answers them.
 - `static/index.html` is the page that talks to it, through `static/room.js`.
+- `load.txt` has the messages that `stateroom load` tries it with.
 {vendored}
 | command | what it does |
 | --- | --- |
@@ -170,4 +172,5 @@ A realtime room, made with [Stateroom](https://docs.rs/stateroom-wasm).
 | `cargo test` | tests the room without any server |
 | `stateroom build` | makes `dist/`, ready for production |
 | `stateroom serve dist` | serves it |
+| `stateroom load ws://localhost:8080 --script load.txt {load} --rooms 10 --clients 10 --rate 1000` | tells how much a room that is served bears, and whether anything is lost |
 ";

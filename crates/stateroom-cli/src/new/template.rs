@@ -17,6 +17,7 @@ macro_rules! files {
         [
             ("static/room.js", include_str!("../../templates/room.js")),
             ("static/room.css", include_str!("../../templates/room.css")),
+            ("load.txt", include_str!(concat!("../../templates/", $template, "/load.txt"))),
             ("src/lib.rs", include_str!(concat!("../../templates/", $template, "/lib.rs"))),
             (
                 "static/index.html",
@@ -27,8 +28,8 @@ macro_rules! files {
 }
 
 impl Template {
-    /// Its code and its page, and where they go in a project.
-    pub(super) fn files(self) -> [(&'static str, &'static str); 4] {
+    /// Its code, its page and its script for `stateroom load`, and where they go in a project.
+    pub(super) fn files(self) -> [(&'static str, &'static str); 5] {
         match self {
             Template::Counter => files!("counter"),
             Template::Chat => files!("chat"),
@@ -45,6 +46,14 @@ impl Template {
             Template::Chat => {
                 "serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n"
             }
+        }
+    }
+
+    /// What `stateroom load` is told besides the script.
+    pub(super) fn load(self) -> &'static str {
+        match self {
+            Template::Counter | Template::Chat => "--expect broadcast",
+            Template::Whiteboard => "--expect broadcast --binary",
         }
     }
 }

@@ -71,24 +71,54 @@ fn a_service_without_an_echo_is_told_what_to_do() {
 }
 
 #[test]
-fn the_script_that_the_help_shows_verifies_the_chat_template() {
+fn the_script_that_the_help_shows_is_that_of_the_chat_template() {
     let help = told(&mut stateroom(["load", "--help"]));
     let lines = help.lines().map(str::trim).filter(|line| line.starts_with("{\""));
-    let script = lines.collect::<Vec<_>>().join("\n");
-    let project = Project::new("chat-under-load", "chat");
-    project.write("chat.txt", &script);
+    assert_eq!(lines.collect::<Vec<_>>().join("\n") + "\n", CHAT_SCRIPT);
+}
+
+const CHAT_SCRIPT: &str = include_str!("../../templates/chat/load.txt");
+
+/// Runs the command that the README of a new project shows, on the project, and shorter; its report.
+fn load_on_template(template: &str) -> serde_json::Value {
+    let project = Project::new(&format!("{template}-under-load"), template);
     let mut command = stateroom(["dev", "--port", "0"]);
     let mut dev = Running::start(command.current_dir(&project.path));
     let url = format!("ws://{}", dev.address());
-    let mut command =
-        stateroom(["load", &url, "--json", "--expect", "broadcast", "--clients", "3"]);
-    command.args(["--duration", "300ms", "--warmup", "0", "--script", "chat.txt"]);
-    let report = told(command.current_dir(&project.path));
-    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    let verified = |report: &serde_json::Value| {
-        report["total_delivered"].as_u64().unwrap() - report["unstamped"].as_u64().unwrap()
-    };
-    assert!(verified(&report) > 0, "{report}");
+    let readme = project.read("README.md");
+    let shown = readme.lines().find_map(|line| line.strip_prefix("| `stateroom load "));
+    let arguments = shown.and_then(|line| line.split_once('`')).unwrap().0;
+    let arguments = arguments.replace("ws://localhost:8080", &url);
+    let mut command = stateroom(["load", "--json", "--duration", "400ms", "--warmup", "0"]);
+    let report = told(command.args(arguments.split(' ')).current_dir(&project.path));
+    serde_json::from_str(&report).unwrap()
+}
+
+/// 400 ms at the rate of the README: four from each of a hundred clients in rooms of ten.
+const SENT: u64 = 400;
+
+#[test]
+fn a_chat_is_verified_with_the_script_that_comes_with_it() {
+    let report = load_on_template("chat");
+    assert_eq!(report["total_sent"], SENT, "{report}");
+    // Each says who it is, and then speaks.
+    assert_eq!(report["latency"]["count"], SENT / 2 * 10, "{report}");
+}
+
+#[test]
+fn a_whiteboard_is_verified_with_the_script_that_comes_with_it() {
+    let report = load_on_template("whiteboard");
+    assert_eq!(report["total_sent"], SENT, "{report}");
+    // Each draws, and then undoes it.
+    assert_eq!(report["latency"]["count"], SENT / 2 * 10, "{report}");
+}
+
+#[test]
+fn a_counter_is_counted_with_the_script_that_comes_with_it() {
+    let report = load_on_template("counter");
+    assert_eq!(report["total_sent"], SENT, "{report}");
+    // A number says nothing of who changed it, so that it is counted, not verified.
+    assert!(report["unstamped"].as_u64() > Some(SENT * 9), "{report}");
 }
 
 #[test]

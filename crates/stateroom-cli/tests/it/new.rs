@@ -138,7 +138,7 @@ fn the_templates_are_the_examples() {
         let project = Project::new(&format!("as-{template}"), template);
         let example = checkout().join("examples").join(template);
         let of_both = ["src", "static"].map(|folder| files(&example.join(folder)));
-        for file in of_both.concat() {
+        for file in of_both.concat().into_iter().chain([example.join("load.txt")]) {
             let name = file.strip_prefix(&example).unwrap().to_str().unwrap();
             assert!(
                 project.read(name) == fs::read_to_string(&file).unwrap(),
