@@ -33,11 +33,11 @@ pub(crate) fn load(options: &LoadOptions) -> anyhow::Result<()> {
         return Err(anyhow!("{hint}").context(Failure::Load));
     }
     let faults = [
-        (report.lost, "lost"),
-        (report.out_of_order, "out of order"),
-        (report.duplicated, "duplicated"),
-        (report.stray, "stray"),
-        (report.unsent, "unsent"),
+        (report.counts.lost, "lost"),
+        (report.counts.out_of_order, "out of order"),
+        (report.counts.duplicated, "duplicated"),
+        (report.counts.stray, "stray"),
+        (report.counts.unsent, "unsent"),
         (report.errors.values().sum(), "connections failed"),
     ];
     let told: Vec<String> = faults
@@ -52,9 +52,9 @@ pub(crate) fn load(options: &LoadOptions) -> anyhow::Result<()> {
 fn hint(plan: &Plan, report: &Report) -> Option<String> {
     let is_all_lost = plan.activity == Activity::Messages
         && report.errors.is_empty()
-        && report.total_delivered == report.unstamped
-        && report.lost > 0;
-    let (problem, fix) = match (report.unstamped, &plan.script) {
+        && report.counts.total_delivered == report.counts.unstamped
+        && report.counts.lost > 0;
+    let (problem, fix) = match (report.counts.unstamped, &plan.script) {
         _ if !is_all_lost => return None,
         (0, None) => (
             "this service does not send messages back",
@@ -133,24 +133,27 @@ impl Watcher {
         if was_connecting && now.phase != Phase::Connecting {
             self.clear();
             let seconds = now.elapsed.as_secs_f64();
-            terminal::say("Connected", format!("{} clients in {seconds:.2} s", now.connected));
+            terminal::say(
+                "Connected",
+                format!("{} clients in {seconds:.2} s", now.counts.connected),
+            );
         }
         if self.terminal {
             self.clear();
             let before = self.last.map_or((0, 0, 0.0), |last| {
-                (last.sent, last.delivered, last.elapsed.as_secs_f64())
+                (last.counts.total_sent, last.counts.total_delivered, last.elapsed.as_secs_f64())
             });
             let seconds = (now.elapsed.as_secs_f64() - before.2).max(1e-9);
             let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
             let text = match (now.phase, plan.activity) {
-                (Phase::Connecting, _) => format!("{} connected", now.connected),
+                (Phase::Connecting, _) => format!("{} connected", now.counts.connected),
                 (_, Activity::Messages) => format!(
                     "{:.0} messages and {:.0} deliveries a second, {} open",
-                    rate(now.sent, before.0),
-                    rate(now.delivered, before.1),
-                    now.open
+                    rate(now.counts.total_sent, before.0),
+                    rate(now.counts.total_delivered, before.1),
+                    now.counts.open
                 ),
-                _ => format!("{} open", now.open),
+                _ => format!("{} open", now.counts.open),
             };
             let phase = match now.phase {
                 Phase::Connecting => "Connecting",
@@ -158,7 +161,7 @@ impl Watcher {
                 Phase::Measuring => "Measuring",
                 Phase::Finishing => "Finishing",
             };
-            terminal::write(&format!("{phase:>12} {text}, {} failed", now.failed));
+            terminal::write(&format!("{phase:>12} {text}, {} failed", now.counts.failed));
             self.line = true;
         }
         self.last = Some(*now);

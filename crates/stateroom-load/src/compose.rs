@@ -22,11 +22,11 @@ pub(crate) struct Composer<'a> {
 }
 
 enum Content<'a> {
-    /// A whole masked frame, where in it the digits of its stamp are, and where in its payload.
+    /// A whole masked frame, where in it the digits of its stamp are, and what they are masked with.
     Alike {
         frame: Vec<u8>,
         digits: usize,
-        offset: usize,
+        key: u64,
     },
     Script(&'a Script),
 }
@@ -51,7 +51,7 @@ impl<'a> Composer<'a> {
                 let mut frame = Vec::new();
                 let header = append_frame(kind, &payload, mask, &mut frame);
                 let offset = start + marker.length();
-                Content::Alike { frame, digits: header + offset, offset }
+                Content::Alike { frame, digits: header + offset, key: mask.of_word(offset) }
             }
         };
         Composer { kind, mask, marker, dialect, content, scratch: Vec::new() }
@@ -69,7 +69,7 @@ impl<'a> Composer<'a> {
     #[inline]
     pub(crate) fn append(&mut self, who: Who<'_>, sent: u64, stamp: Stamp, output: &mut Vec<u8>) {
         match &self.content {
-            Content::Alike { frame, digits, offset } => {
+            Content::Alike { frame, digits, key } => {
                 let start = output.len();
                 output.extend_from_slice(frame);
                 let place =
@@ -77,9 +77,8 @@ impl<'a> Composer<'a> {
                 // A message too short for a stamp has none.
                 let Some(place) = place else { return };
                 for (bytes, word) in place.as_chunks_mut().0.iter_mut().zip(stamp.digits()) {
-                    *bytes = word;
+                    *bytes = (u64::from_ne_bytes(word) ^ key).to_ne_bytes();
                 }
-                self.mask.apply(place, *offset);
             }
             Content::Script(script) => {
                 self.scratch.clear();
@@ -98,49 +97,5 @@ impl<'a> Composer<'a> {
     /// Appends a frame that is no message of the plan.
     pub(crate) fn append_other(&self, kind: Kind, payload: &[u8], output: &mut Vec<u8>) {
         append_frame(kind, payload, self.mask, output);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stamp::Finder;
-
-    struct Wrapped;
-
-    impl Dialect for Wrapped {
-        fn prefix(&self, length: usize) -> Vec<u8> {
-            format!("<{length}>").into_bytes()
-        }
-
-        fn suffix(&self, _: usize) -> Vec<u8> {
-            b"</>".to_vec()
-        }
-    }
-
-    #[test]
-    fn a_message_is_what_its_dialect_makes_of_it_and_carries_its_stamp() {
-        let mut plan = Plan::new("ws://localhost".parse().unwrap());
-        let (marker, mask) = (Marker::random(), Mask::random());
-        let who = Who { client: 77, room: "load-1" };
-        for bytes in [32, 33, 100, 118, 119, 200, 70_000] {
-            plan.bytes = bytes;
-            let mut composer = Composer::new(&plan, &Wrapped, marker, mask);
-            for number in 0..3 {
-                let stamp = Stamp { client: 77, number, due: 123_456_789_012 };
-                let mut frame = Vec::new();
-                composer.append(who, number.into(), stamp, &mut frame);
-                let around = Wrapped.prefix(bytes).len() + Wrapped.suffix(bytes).len();
-                let start = frame.len() - bytes - around;
-                let payload = frame.get_mut(start..).unwrap();
-                mask.apply(payload, 0);
-                let text = str::from_utf8(payload).unwrap();
-                assert!(
-                    text.starts_with(&format!("<{bytes}>@~")) && text.ends_with("</>"),
-                    "{text}"
-                );
-                assert_eq!(Finder::new(marker).find(payload), Some(stamp));
-            }
-        }
     }
 }

@@ -37,4 +37,5 @@ pub use report::{Generator, Report};
 pub use run::run;
 pub use script::Script;
 pub use stamp::STAMP_BYTES;
+pub use tally::Counts;
 pub use target::Target;

@@ -29,31 +29,23 @@ impl Pacing {
         Pacing { begin, end, period: 1e9 / rate, senders, turns, sender: 0, round: 0 }
     }
 
-    /// When the message `number` of the thread's sender `sender` is due.
-    pub(crate) fn due(&self, sender: usize, number: u64) -> u64 {
-        let turn = self.turns.get(sender).copied().unwrap_or(0);
-        let before = number * self.senders + turn;
-        self.begin + (before as f64 * self.period) as u64
-    }
-
     /// When the next message is due; `None` when there is none any more.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        let due = self.due(self.sender, self.round);
-        (due < self.end && !self.turns.is_empty()).then_some(due)
+        let turn = self.turns.get(self.sender)?;
+        let before = self.round * self.senders + turn;
+        let due = self.begin + (before as f64 * self.period) as u64;
+        (due < self.end).then_some(due)
     }
 
-    /// The sender that has a message to send by `now`. Each call tells of another message.
-    pub(crate) fn take(&mut self, now: u64) -> Option<usize> {
-        let sender = self.sender;
-        if self.next_due()? > now {
-            return None;
-        }
+    /// A message that is due by `now`: whose, and since when. Each call tells of another one.
+    pub(crate) fn take(&mut self, now: u64) -> Option<(usize, u64)> {
+        let (sender, due) = (self.sender, self.next_due().filter(|due| *due <= now)?);
         self.sender += 1;
         if self.sender == self.turns.len() {
             self.sender = 0;
             self.round += 1;
         }
-        Some(sender)
+        Some((sender, due))
     }
 }
 
@@ -67,20 +59,20 @@ mod tests {
         let mut pacing = Pacing::new(1000.0, 4, vec![1, 3], 5_000_000, 15_000_000);
         assert_eq!(pacing.next_due(), Some(6_000_000));
         assert_eq!(pacing.take(5_999_999), None);
-        assert_eq!(pacing.take(6_000_000), Some(0));
+        assert_eq!(pacing.take(6_000_000), Some((0, 6_000_000)));
         assert_eq!(pacing.take(6_000_000), None);
         // However late it is, each message keeps the time it was due.
-        assert_eq!(pacing.due(1, 0), 8_000_000);
-        assert_eq!(pacing.due(0, 1), 10_000_000);
         let late: Vec<_> = std::iter::from_fn(|| pacing.take(1_000_000_000)).collect();
-        assert_eq!(late, [1, 0, 1, 0]);
+        let due = [8_000_000, 10_000_000, 12_000_000, 14_000_000];
+        assert_eq!(late, [(1, due[0]), (0, due[1]), (1, due[2]), (0, due[3])]);
         assert_eq!(pacing.next_due(), None);
     }
 
     #[test]
     fn the_rate_does_not_drift() {
-        let pacing = Pacing::new(3.0, 1, vec![0], 0, u64::MAX);
-        assert_eq!(pacing.due(0, 3_000_000), 1_000_000 * 1_000_000_000);
+        let mut pacing = Pacing::new(3.0, 1, vec![0], 0, u64::MAX);
+        pacing.round = 3_000_000;
+        assert_eq!(pacing.next_due(), Some(1_000_000 * 1_000_000_000));
     }
 
     #[test]

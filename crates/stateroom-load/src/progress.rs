@@ -1,12 +1,9 @@
 //! How far a run has come, and what its threads have in common, by which that is known.
 
-use crate::{Plan, clock::Clock, stamp::Marker};
+use crate::{Plan, clock::Clock, stamp::Marker, tally::Counts};
 use std::{
     net::SocketAddr,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Mutex, OnceLock, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -17,16 +14,8 @@ pub struct Progress {
     pub phase: Phase,
     /// How long it has been running.
     pub elapsed: Duration,
-    /// Connections opened so far.
-    pub connected: u64,
-    /// Connections that are open.
-    pub open: u64,
-    /// Messages sent so far.
-    pub sent: u64,
-    /// Messages that have come so far.
-    pub delivered: u64,
-    /// Connections that have failed.
-    pub failed: u64,
+    /// What has been counted so far.
+    pub counts: Counts,
 }
 
 /// What a run is doing.
@@ -52,26 +41,19 @@ pub(crate) struct Common {
     pub(crate) ready: AtomicU32,
     /// When sending begins; not set while connections are being opened.
     pub(crate) begin: OnceLock<u64>,
-    pub(crate) connected: AtomicU64,
-    pub(crate) open: AtomicU64,
-    pub(crate) sent: AtomicU64,
-    pub(crate) delivered: AtomicU64,
-    pub(crate) failed: AtomicU64,
+    /// What each thread has counted, as of a moment ago.
+    pub(crate) counts: Vec<Mutex<Counts>>,
 }
 
 impl Common {
-    pub(crate) fn new(address: SocketAddr) -> Common {
+    pub(crate) fn new(address: SocketAddr, threads: usize) -> Common {
         Common {
             address,
             clock: Clock::start(),
             marker: Marker::random(),
             ready: AtomicU32::new(0),
             begin: OnceLock::new(),
-            connected: AtomicU64::new(0),
-            open: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
-            delivered: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+            counts: (0..threads).map(|_| Mutex::default()).collect(),
         }
     }
 
@@ -86,14 +68,10 @@ impl Common {
             Some(since) if since < plan.warmup + plan.duration => Phase::Measuring,
             Some(_) => Phase::Finishing,
         };
-        Progress {
-            phase,
-            elapsed,
-            connected: self.connected.load(Relaxed),
-            open: self.open.load(Relaxed),
-            sent: self.sent.load(Relaxed),
-            delivered: self.delivered.load(Relaxed),
-            failed: self.failed.load(Relaxed),
+        let mut counts = Counts::default();
+        for thread in &self.counts {
+            counts += *thread.lock().unwrap_or_else(PoisonError::into_inner);
         }
+        Progress { phase, elapsed, counts }
     }
 }

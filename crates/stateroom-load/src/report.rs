@@ -1,49 +1,30 @@
 //! What came of a run.
 
-use crate::{Bucket, Latency, Plan, tally::Tally};
+use crate::{
+    Bucket, Latency, Plan,
+    tally::{Counts, Tally},
+};
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
-/// What came of a run. `lost`, `out_of_order`, `duplicated` and `stray` are of the whole run;
-/// `sent`, `delivered` and `latency` of the time that was measured.
+/// What came of a run. `latency` is of the time that was measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// What was asked for.
     pub settings: Plan,
-    /// How many connections were opened.
-    pub connected: u64,
-    /// How long that took.
+    /// What was counted.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// How long it took to open all connections.
     pub connect_seconds: f64,
     /// How many that is in a second.
     pub connections_per_second: f64,
     /// How long each took to open, in microseconds.
     pub connect_latency: Latency,
-    /// How many were open at the end.
-    pub open_at_end: u64,
     /// How long it was measured.
     pub measured_seconds: f64,
-    /// Messages that were sent.
-    pub sent: u64,
-    /// Messages that came.
-    pub delivered: u64,
-    /// How many came in a second.
+    /// How many messages came in a second.
     pub deliveries_per_second: f64,
-    /// Messages sent, from the start of the warm-up on.
-    pub total_sent: u64,
-    /// Messages that came, with those without a stamp, until all had come or none came any more.
-    pub total_delivered: u64,
-    /// Messages that were sent and did not come.
-    pub lost: u64,
-    /// Messages that came after one that was sent after them.
-    pub out_of_order: u64,
-    /// Messages that came again.
-    pub duplicated: u64,
-    /// Messages that came to someone who must not hear them.
-    pub stray: u64,
-    /// Messages without a stamp, which are the server's own or those of a script.
-    pub unstamped: u64,
-    /// Messages that were due, and could not be sent because the server did not read.
-    pub unsent: u64,
     /// From when a message was due to when it came, in microseconds.
     pub latency: Latency,
     /// The same, by how long it took.
@@ -75,23 +56,12 @@ impl Report {
         let threads = u64::from(plan.threads).min(plan.connections());
         Report {
             settings: plan.clone(),
-            connected: tally.connected,
+            counts: tally.counts,
             connect_seconds,
-            connections_per_second: per_second(tally.connected, connect_seconds),
+            connections_per_second: per_second(tally.counts.connected, connect_seconds),
             connect_latency: tally.opening.latency(),
-            open_at_end: tally.open,
             measured_seconds,
-            sent: tally.sent,
-            delivered: tally.delivered,
-            deliveries_per_second: per_second(tally.delivered, measured_seconds),
-            total_sent: tally.total_sent,
-            total_delivered: tally.total_delivered,
-            lost: tally.lost,
-            out_of_order: tally.out_of_order,
-            duplicated: tally.duplicated,
-            stray: tally.stray,
-            unstamped: tally.unstamped,
-            unsent: tally.unsent,
+            deliveries_per_second: per_second(tally.counts.delivered, measured_seconds),
             latency: tally.latency.latency(),
             histogram: tally.latency.buckets(),
             errors: tally.errors.0.clone(),
@@ -107,7 +77,9 @@ impl Report {
     /// must hear it, once, in order, and to nobody else.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let faults = self.lost + self.out_of_order + self.duplicated + self.stray + self.unsent;
-        faults == 0 && self.errors.is_empty() && self.connected == self.settings.connections()
+        let Counts { lost, out_of_order, duplicated, stray, unsent, .. } = self.counts;
+        lost + out_of_order + duplicated + stray + unsent == 0
+            && self.errors.is_empty()
+            && self.counts.connected == self.settings.connections()
     }
 }

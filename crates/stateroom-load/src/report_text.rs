@@ -11,11 +11,11 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "connections  {} of {} opened in {:.2} s, {:.0} a second, {} open at the end",
-            self.connected,
+            self.counts.connected,
             self.settings.connections(),
             self.connect_seconds,
             self.connections_per_second,
-            self.open_at_end,
+            self.counts.open,
         )?;
         row(f, "opening", &self.connect_latency)?;
         if self.settings.activity == Activity::Messages {
@@ -33,18 +33,29 @@ impl Report {
         writeln!(
             f,
             "messages     {} sent, {} delivered in {:.1} s: {:.0} deliveries a second",
-            self.sent, self.delivered, self.measured_seconds, self.deliveries_per_second,
+            self.counts.sent,
+            self.counts.delivered,
+            self.measured_seconds,
+            self.deliveries_per_second,
         )?;
         writeln!(
             f,
             "verified     {} lost, {} out of order, {} duplicated, {} stray, of {} in all",
-            self.lost, self.out_of_order, self.duplicated, self.stray, self.total_delivered,
+            self.counts.lost,
+            self.counts.out_of_order,
+            self.counts.duplicated,
+            self.counts.stray,
+            self.counts.total_delivered,
         )?;
-        if self.unsent > 0 {
-            writeln!(f, "unsent       {} were due, but the server did not read", self.unsent)?;
+        if self.counts.unsent > 0 {
+            writeln!(
+                f,
+                "unsent       {} were due, but the server did not read",
+                self.counts.unsent
+            )?;
         }
-        if self.unstamped > 0 {
-            writeln!(f, "unverified   {} came without a stamp", self.unstamped)?;
+        if self.counts.unstamped > 0 {
+            writeln!(f, "unverified   {} came without a stamp", self.counts.unstamped)?;
         }
         row(f, "latency", &self.latency)?;
         let most = self.histogram.iter().map(|bucket| bucket.count).max().unwrap_or(0).max(1);
@@ -96,7 +107,10 @@ fn time(micros: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Plan, tally::Tally};
+    use crate::{
+        Plan,
+        tally::{Counts, Tally},
+    };
     use std::time::Duration;
 
     #[test]
@@ -107,7 +121,8 @@ mod tests {
 
     #[test]
     fn what_went_wrong_is_told() {
-        let mut tally = Tally { lost: 3, ..Tally::default() };
+        let mut tally =
+            Tally { counts: Counts { lost: 3, ..Counts::default() }, ..Tally::default() };
         tally.latency.note(5_000);
         tally.errors.note(&crate::errors_by_kind::Ending::EndOfStream);
         let plan = Plan::new("ws://localhost".parse().unwrap());

@@ -26,8 +26,8 @@ pub fn run(
 ) -> Result<Report, LoadError> {
     plan.check()?;
     open_files::allow(files(plan))?;
-    let common = Common::new(plan.target.resolve()?);
     let shares = Share::all(plan);
+    let common = Common::new(plan.target.resolve()?, shares.len());
     let count = shares.len() as u32;
     let workers: Result<Vec<Worker<'_>>, LoadError> =
         shares.into_iter().map(|share| Ok(Worker::new(plan, dialect, &common, share)?)).collect();

@@ -53,7 +53,8 @@ pub(crate) fn day(
     }
     // What was to be saved and tidied up afterwards counts.
     let written = server.written_bytes()? - day.written_before;
-    let said = |report: &Report| (report.total_sent.max(1) * report.settings.bytes as u64) as f64;
+    let said =
+        |report: &Report| (report.counts.total_sent.max(1) * report.settings.bytes as u64) as f64;
     Ok(Figures::from([
         (Figure::WriteAmplification, written / said(&day.report)),
         (Figure::WriteAmplificationQuiet, quiet.written / said_while(&quiet.report)),
@@ -66,7 +67,7 @@ pub(crate) fn day(
 
 /// How many bytes were said while it was measured.
 fn said_while(report: &Report) -> f64 {
-    (report.sent.max(1) * report.settings.bytes as u64) as f64
+    (report.counts.sent.max(1) * report.settings.bytes as u64) as f64
 }
 
 struct Observed {

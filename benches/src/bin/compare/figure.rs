@@ -129,8 +129,11 @@ pub(crate) fn digits(value: f64) -> String {
 
 /// How much went wrong: each message and each connection that did.
 pub(crate) fn wrong(report: &Report) -> f64 {
-    let messages =
-        report.lost + report.out_of_order + report.duplicated + report.stray + report.unsent;
+    let messages = report.counts.lost
+        + report.counts.out_of_order
+        + report.counts.duplicated
+        + report.counts.stray
+        + report.counts.unsent;
     (messages + report.errors.values().sum::<u64>()) as f64
 }
 

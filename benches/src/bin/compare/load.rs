@@ -55,7 +55,7 @@ pub(crate) fn measure(
             };
             let observed = observe(&plan, peer, server)?;
             let report = &observed.report;
-            ensure!(report.delivered > 0, "no message came: {:?}", report.errors);
+            ensure!(report.counts.delivered > 0, "no message came: {:?}", report.errors);
             Ok(observed.of_messages())
         }
         Work::Connect { connections } => {
@@ -140,14 +140,14 @@ fn observe(plan: &Plan, peer: &Peer, server: &Running) -> anyhow::Result<Observe
         Phase::Finishing if end.is_none() => end = Some(server.usage()),
         _ => {}
     })?;
-    let errors = || format!("after {} connections: {:?}", report.connected, report.errors);
+    let errors = || format!("after {} connections: {:?}", report.counts.connected, report.errors);
     let begin = begin.with_context(errors)??;
     let end = match end {
         Some(usage) => usage,
         // Nothing was left to wait for.
         None => server.usage(),
     }?;
-    ensure!(report.connected == plan.connections(), errors());
+    ensure!(report.counts.connected == plan.connections(), errors());
     Ok(Observed { report, begin, end })
 }
 
@@ -167,7 +167,7 @@ impl Observed {
     }
 
     fn of_idle(&self, before: Usage) -> Figures {
-        let count = self.report.connected.max(1) as f64;
+        let count = self.report.counts.connected.max(1) as f64;
         let seconds = (self.end.at - self.begin.at).as_secs_f64();
         let cpu = self.end.cpu_since(self.begin) * 1e6;
         Figures::from([

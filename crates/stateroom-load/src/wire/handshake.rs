@@ -128,11 +128,4 @@ mod tests {
         assert_eq!(end_of_upgrade(refused, &key), Err(HandshakeError::Status(503)));
         assert_eq!(end_of_upgrade(b"SSH-2.0-x\r\n\r\n", &key), Err(HandshakeError::NotHttp));
     }
-
-    #[test]
-    fn a_body_is_whole_or_not_there_yet() {
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody";
-        assert_eq!(body_of_answer(answer), Ok(Some(&b"body"[..])));
-        assert_eq!(body_of_answer(&answer[..answer.len() - 1]), Ok(None));
-    }
 }

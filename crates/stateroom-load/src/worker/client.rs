@@ -3,7 +3,7 @@
 use crate::{
     arrivals::Arrivals,
     errors_by_kind::Ending,
-    wire::{Assembler, Key},
+    wire::{Frames, Key},
 };
 use mio::net::TcpStream;
 use std::{
@@ -52,22 +52,18 @@ pub(super) struct Client {
     stream: Option<TcpStream>,
     /// The start of a frame or answer whose end has not come.
     pub(super) carry: Vec<u8>,
-    pub(super) assembler: Assembler,
+    pub(super) frames: Frames,
     pub(super) arrivals: Arrivals,
     /// What the socket did not take yet.
     unwritten: Vec<u8>,
     /// Whether it is one that sends.
     pub(super) sends: bool,
-    /// How many messages it was to send by now, in an open loop.
-    pub(super) due: u64,
-    /// How many it has sent.
+    /// How many messages it has sent.
     pub(super) sent: u64,
     /// How many of these have a stamp.
     pub(super) stamped: u32,
     /// How many of the others may still be answered.
     pub(super) unstamped_in_flight: u64,
-    /// Whether it is on the list of those that have something to send.
-    pub(super) listed: bool,
 }
 
 impl Client {
@@ -81,15 +77,13 @@ impl Client {
             was_open: false,
             stream: None,
             carry: Vec::new(),
-            assembler: Assembler::default(),
+            frames: Frames::default(),
             arrivals: Arrivals::new(senders),
             unwritten: Vec::new(),
             sends,
-            due: 0,
             sent: 0,
             stamped: 0,
             unstamped_in_flight: 0,
-            listed: false,
         }
     }
 
@@ -194,6 +188,6 @@ impl Client {
         self.stream = None;
         self.carry = Vec::new();
         self.unwritten = Vec::new();
-        self.assembler = Assembler::default();
+        self.frames = Frames::default();
     }
 }

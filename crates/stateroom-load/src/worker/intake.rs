@@ -6,7 +6,7 @@ use crate::{
     errors_by_kind::Ending,
     stamp::Finder,
     tally::Tally,
-    wire::{Incoming, Kind, next_frame},
+    wire::{Incoming, Kind},
 };
 
 /// Verifies what comes.
@@ -33,14 +33,13 @@ impl Intake {
         let mut messages = 0;
         let mut unstamped = 0;
         let result = loop {
-            let (frame, after) = match next_frame(rest) {
+            let (incoming, length) = match client.frames.next(rest) {
                 Ok(Some(next)) => next,
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),
             };
-            rest = after;
-            match client.assembler.take(frame) {
-                Ok(Incoming::Message(message)) => {
+            match incoming {
+                Incoming::Message(message) => {
                     messages += 1;
                     if self.verifies {
                         match self.finder.find(message) {
@@ -52,17 +51,17 @@ impl Intake {
                         }
                     }
                 }
-                Ok(Incoming::Ping(payload)) => composer.append_other(Kind::Pong, payload, replies),
-                Ok(Incoming::Close { code, reason }) => {
+                Incoming::Ping(payload) => composer.append_other(Kind::Pong, payload, replies),
+                Incoming::Close { code, reason } => {
                     let reason = String::from_utf8_lossy(reason).into_owned();
                     break Err(Ending::Closed { code, reason });
                 }
-                Ok(Incoming::Nothing) => {}
-                Err(error) => break Err(error.into()),
+                Incoming::Nothing => {}
             }
+            rest = rest.get(length..).unwrap_or_default();
         };
         tally.delivered(messages, now);
-        tally.unstamped += unstamped;
+        tally.counts.unstamped += unstamped;
         client.unstamped_in_flight = client.unstamped_in_flight.saturating_sub(unstamped);
         result.map(|()| (rest, messages))
     }

@@ -25,7 +25,7 @@ use crate::{
 use client::Stage;
 use intake::Intake;
 use mio::{Events, Poll, Token};
-use std::{collections::VecDeque, io, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{collections::VecDeque, io, sync::PoisonError, time::Duration};
 
 /// The token of the timer; the others are the clients' indices.
 const TIMER: Token = Token(usize::MAX);
@@ -60,15 +60,8 @@ pub(crate) struct Worker<'a> {
     /// The schedule of an open loop.
     pacing: Option<Pacing>,
     next_due: u64,
-    /// Clients, with their places among the senders, that have messages due.
-    listed: Vec<(usize, usize)>,
-    /// How many messages are due that could not be sent.
-    behind: u64,
     /// The window of a closed loop, while it sends.
     window: Option<u64>,
-    /// What has been made known of the tally: connected, open, sent, delivered, failed.
-    published: [u64; 5],
-    failed: u64,
     publish_at: u64,
 }
 
@@ -103,11 +96,7 @@ impl<'a> Worker<'a> {
             closing: VecDeque::new(),
             pacing: None,
             next_due: u64::MAX,
-            listed: Vec::new(),
-            behind: 0,
             window: None,
-            published: [0; 5],
-            failed: 0,
             publish_at: 0,
         })
     }
@@ -179,7 +168,7 @@ impl<'a> Worker<'a> {
             | Stage::FirstMessage
             | Stage::FirstEcho => self.opening = self.opening.saturating_sub(1),
             Stage::Open => {
-                self.tally.open = self.tally.open.saturating_sub(1);
+                self.tally.counts.open = self.tally.counts.open.saturating_sub(1);
                 if let Some(room) = self.share.rooms.get_mut(client.room as usize) {
                     room.open = room.open.saturating_sub(1);
                 }
@@ -188,7 +177,7 @@ impl<'a> Worker<'a> {
         }
         if let Some(ending) = ending {
             self.tally.errors.note(ending);
-            self.failed += 1;
+            self.tally.counts.failed += 1;
             if let Ending::Closed { .. } = ending {
                 let mut frame = Vec::new();
                 self.composer.append_other(Kind::Close, &1000_u16.to_be_bytes(), &mut frame);
@@ -196,9 +185,6 @@ impl<'a> Worker<'a> {
                 let _ = client.write(&frame);
             }
         }
-        self.behind = self.behind.saturating_sub(client.due.saturating_sub(client.sent));
-        self.tally.unsent += client.due.saturating_sub(client.sent);
-        client.due = client.sent;
         client.end();
     }
 
@@ -211,16 +197,8 @@ impl<'a> Worker<'a> {
 
     fn publish_now(&mut self, now: u64) {
         self.publish_at = now + PUBLISH;
-        let tally = &self.tally;
-        let current =
-            [tally.connected, tally.open, tally.total_sent, tally.total_delivered, self.failed];
-        let common = self.common;
-        let places =
-            [&common.connected, &common.open, &common.sent, &common.delivered, &common.failed];
-        for ((place, now), before) in places.into_iter().zip(current).zip(self.published) {
-            // Wrapping, as open connections also become fewer.
-            place.fetch_add(now.wrapping_sub(before), Relaxed);
+        if let Some(place) = self.common.counts.get(self.share.thread as usize) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = self.tally.counts;
         }
-        self.published = current;
     }
 }

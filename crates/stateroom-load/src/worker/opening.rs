@@ -152,7 +152,6 @@ impl Worker<'_> {
         if let Some(client) = self.share.clients.get_mut(index) {
             client.stage = Stage::FirstEcho;
         }
-        self.outgoing.clear();
         self.compose(index, now, now);
         self.write_outgoing(index);
     }
@@ -166,12 +165,12 @@ impl Worker<'_> {
             room.open += 1;
         }
         self.opening -= 1;
-        self.tally.connected += 1;
-        self.tally.open += 1;
+        self.tally.counts.connected += 1;
+        self.tally.counts.open += 1;
         self.tally.connected_at = now;
         self.tally.opening.note(now.saturating_sub(client.started));
         if matches!(self.plan.activity, Activity::ConnectOnly { .. }) {
-            self.tally.open -= 1;
+            self.tally.counts.open -= 1;
             self.close(index);
             self.closing.push_back(index);
             if self.closing.len() > MAX_CLOSING

@@ -19,8 +19,8 @@ impl Worker<'_> {
         self.publish_now(self.common.clock.now());
         if matches!(self.plan.activity, Activity::ConnectOnly { .. }) {
             // Clients may have heard each other, which nobody said they must not.
-            self.tally.stray = 0;
-        } else if self.tally.connected > 0 {
+            self.tally.counts.stray = 0;
+        } else if self.tally.counts.connected > 0 {
             self.common.ready.fetch_add(1, Relaxed);
             let begin = self.begin()?;
             self.measure(begin)?;
@@ -69,7 +69,6 @@ impl Worker<'_> {
             }
             self.send_due(now);
             self.pump(self.next_due.min(boundary).min(now + LOOK))?;
-            self.retry();
         }
         self.tally.cpu_time = thread_cpu_time().saturating_sub(cpu_time);
         Ok(())
@@ -100,30 +99,27 @@ impl Worker<'_> {
         self.window = None;
         self.send_due(self.tally.measured.end);
         let patience = nanos(self.plan.patience);
-        let mut heard = (self.tally.fresh, self.tally.total_sent);
+        let mut heard = (self.tally.fresh, self.tally.counts.total_sent);
         let mut heard_at = self.common.clock.now();
         loop {
-            let all_sent = self.behind == 0
-                && (self.plan.expect != Expect::None
-                    || self.share.clients.iter().all(Client::is_flushed));
-            if all_sent && self.tally.fresh >= self.tally.expected {
+            if self.tally.fresh >= self.tally.expected
+                && self.share.clients.iter().all(Client::is_flushed)
+            {
                 return Ok(());
             }
             let now = self.common.clock.now();
-            if heard != (self.tally.fresh, self.tally.total_sent) {
-                heard = (self.tally.fresh, self.tally.total_sent);
+            if heard != (self.tally.fresh, self.tally.counts.total_sent) {
+                heard = (self.tally.fresh, self.tally.counts.total_sent);
                 heard_at = now;
             } else if now >= heard_at + patience {
                 return Ok(());
             }
             self.pump(now + LOOK)?;
-            self.retry();
         }
     }
 
-    /// Counts what has not come, and what could not be sent.
+    /// Counts what has not come.
     fn count(&mut self) {
-        self.tally.unsent += self.behind;
         if self.plan.expect == Expect::None {
             return;
         }
@@ -131,7 +127,8 @@ impl Worker<'_> {
         for client in &share.clients {
             // One that never was open is an error of another kind.
             if client.was_open {
-                self.tally.lost += client.arrivals.missing(|number| share.stamped_by(number));
+                self.tally.counts.lost +=
+                    client.arrivals.missing(|number| share.stamped_by(number));
             }
         }
     }

@@ -81,13 +81,12 @@ impl Worker<'_> {
     #[inline]
     fn frames(&mut self, index: usize, bytes: &[u8], now: u64) -> Result<usize, Ending> {
         let Some(client) = self.share.clients.get_mut(index) else { return Ok(0) };
-        self.outgoing.clear();
         let (composer, replies) = (&self.composer, &mut self.outgoing);
         let tally = &mut self.tally;
-        let (rest, messages) = self.intake.take(client, bytes, now, tally, composer, replies)?;
-        if !self.outgoing.is_empty() {
-            client.write(&self.outgoing).map_err(Ending::Io)?;
-        }
+        let taken = self.intake.take(client, bytes, now, tally, composer, replies);
+        self.write_outgoing(index);
+        let (rest, messages) = taken?;
+        let Some(client) = self.share.clients.get_mut(index) else { return Ok(0) };
         match client.stage {
             Stage::FirstMessage if messages > 0 => self.first_message(index, now),
             Stage::FirstEcho if client.arrivals.next_of(client.number) > 0 => {

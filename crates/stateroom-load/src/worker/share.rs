@@ -20,6 +20,8 @@ pub(crate) struct Share {
     pub(super) senders: Vec<usize>,
     /// Their turns among all senders of the run.
     pub(super) turns: Vec<u64>,
+    /// Which thread has it, from 0.
+    pub(super) thread: u32,
     /// How many threads there are.
     threads: u32,
     clients_per_room: u32,
@@ -70,7 +72,7 @@ impl Share {
         senders.sort_unstable();
         let (turns, senders) = senders.into_iter().unzip();
         let clients_per_room = plan.clients;
-        Share { rooms, clients, senders, turns, threads, clients_per_room }
+        Share { rooms, clients, senders, turns, thread, threads, clients_per_room }
     }
 
     /// How many stamped messages the client `number` of the run, one of this thread's, has sent.
@@ -78,36 +80,5 @@ impl Share {
         let room = number / self.clients_per_room / self.threads;
         let index = room * self.clients_per_room + number % self.clients_per_room;
         self.clients.get(index as usize).map_or(0, |client| client.stamped)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_have_every_client_once_and_find_their_own() {
-        let mut plan = Plan::new("ws://localhost".parse().unwrap());
-        (plan.rooms, plan.clients, plan.senders, plan.threads) = (7, 3, Some(2), 3);
-        plan.expect = Expect::Broadcast;
-        let mut shares = Share::all(&plan);
-        let mut numbers = Vec::new();
-        let mut turns = Vec::new();
-        for share in &mut shares {
-            turns.extend(share.turns.clone());
-            for index in 0..share.clients.len() {
-                share.clients[index].stamped = share.clients[index].number + 100;
-                let number = share.clients[index].number;
-                assert_eq!(share.stamped_by(number), number + 100);
-                numbers.push(number);
-            }
-            for sender in &share.senders {
-                assert!(share.clients[*sender].sends);
-            }
-        }
-        numbers.sort_unstable();
-        turns.sort_unstable();
-        assert_eq!(numbers, (0..21).collect::<Vec<_>>());
-        assert_eq!(turns, (0..14).collect::<Vec<_>>());
     }
 }

@@ -16,25 +16,37 @@ const RATE: Pace = Pace::Rate(1000.0);
 #[test]
 fn dropped_messages_are_lost() {
     let report = tried(Fault::Drops, RATE);
-    assert_eq!((report.lost, report.out_of_order, report.duplicated), (6, 0, 0));
+    assert_eq!(
+        (report.counts.lost, report.counts.out_of_order, report.counts.duplicated),
+        (6, 0, 0)
+    );
     assert!(!report.is_clean());
     // The closed loop goes on, too.
     let report = tried(Fault::Drops, Pace::Window(4));
-    assert!(report.lost >= 1 && report.lost == report.total_sent - report.total_delivered);
+    assert!(
+        report.counts.lost >= 1
+            && report.counts.lost == report.counts.total_sent - report.counts.total_delivered
+    );
 }
 
 #[test]
 fn reordered_messages_are_out_of_order_and_not_lost() {
     let report = tried(Fault::Reorders, RATE);
-    assert_eq!((report.lost, report.out_of_order, report.duplicated), (0, 6, 0));
+    assert_eq!(
+        (report.counts.lost, report.counts.out_of_order, report.counts.duplicated),
+        (0, 6, 0)
+    );
     assert!(!report.is_clean());
 }
 
 #[test]
 fn duplicated_messages_are_counted_once() {
     let report = tried(Fault::Duplicates, RATE);
-    assert_eq!((report.lost, report.out_of_order, report.duplicated), (0, 0, 6));
-    assert_eq!(report.total_delivered, report.total_sent + 6);
+    assert_eq!(
+        (report.counts.lost, report.counts.out_of_order, report.counts.duplicated),
+        (0, 0, 6)
+    );
+    assert_eq!(report.counts.total_delivered, report.counts.total_sent + 6);
     assert!(!report.is_clean());
 }
 
@@ -55,10 +67,21 @@ fn a_stall_is_counted_for_every_message_that_was_due_in_it() {
 }
 
 #[test]
+fn what_a_server_does_not_read_is_not_sent_without_end_and_counted() {
+    let server = serve_with(Fault::ReadsNoMore);
+    let mut plan = server.plan();
+    (plan.pace, plan.bytes) = (RATE, 100_000);
+    let report = try_out(&plan);
+    assert!(report.counts.unsent > 0 && !report.is_clean());
+    // Each message that was due is one or the other.
+    assert_eq!(report.counts.total_sent + report.counts.unsent, 600);
+}
+
+#[test]
 fn a_close_is_told_with_its_code_and_reason() {
     let report = tried(Fault::Closes, RATE);
     assert_eq!(report.errors.get("closed by the server: 1013 too slow"), Some(&1));
-    assert_eq!(report.open_at_end, 0);
+    assert_eq!(report.counts.open, 0);
     assert!(!report.is_clean());
 }
 
@@ -73,5 +96,5 @@ fn a_server_that_hangs_up_is_told_of() {
 fn fragments_are_joined_and_pings_answered() {
     let report = tried(Fault::Fragments, RATE);
     assert!(report.is_clean());
-    assert_eq!(report.total_delivered, 600);
+    assert_eq!(report.counts.total_delivered, 600);
 }

@@ -123,6 +123,8 @@ pub(crate) enum Fault {
     Closes,
     /// It hangs up at the hundredth message.
     HangsUp,
+    /// It reads no more after the fiftieth message.
+    ReadsNoMore,
     /// It sends each message in three fragments with pings between, and wants them answered.
     Fragments,
 }
@@ -171,6 +173,7 @@ async fn echo_badly(
             }
             Fault::Duplicates if special => socket.feed(message.clone()).await?,
             Fault::Stalls if number == 50 => tokio::time::sleep(Duration::from_millis(200)).await,
+            Fault::ReadsNoMore if number == 50 => std::future::pending().await,
             Fault::Closes if special => {
                 let code = CloseCode::Again;
                 let reason = "too slow".into();

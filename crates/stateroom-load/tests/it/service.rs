@@ -13,10 +13,10 @@ fn an_echo_is_verified_in_a_closed_loop() {
     (plan.rooms, plan.clients, plan.pace) = (5, 3, Pace::Window(4));
     let report = try_out(&plan);
     assert!(report.is_clean());
-    assert_eq!((report.connected, report.open_at_end), (15, 15));
-    assert_eq!(report.total_sent, report.total_delivered - report.unstamped);
-    assert_eq!(report.unstamped, 15, "the greetings");
-    assert!(report.delivered > 0 && report.latency.count > 0);
+    assert_eq!((report.counts.connected, report.counts.open), (15, 15));
+    assert_eq!(report.counts.total_sent, report.counts.total_delivered - report.counts.unstamped);
+    assert_eq!(report.counts.unstamped, 15, "the greetings");
+    assert!(report.counts.delivered > 0 && report.latency.count > 0);
     assert!(report.latency.p50 <= report.latency.p99 && report.latency.p99 <= report.latency.max);
 }
 
@@ -33,7 +33,7 @@ fn a_broadcast_is_verified_at_everyone_though_the_server_puts_a_prefix_before_it
         (plan.senders, plan.threads, plan.pace) = (senders, threads, pace);
         let report = try_out(&plan);
         assert!(report.is_clean());
-        assert_eq!(report.total_sent * 8, report.total_delivered);
+        assert_eq!(report.counts.total_sent * 8, report.counts.total_delivered);
     }
 }
 
@@ -44,7 +44,7 @@ fn a_rate_is_kept_and_its_messages_are_counted_exactly() {
     (plan.rooms, plan.clients, plan.pace) = (2, 5, Pace::Rate(2000.0));
     let report = try_out(&plan);
     assert!(report.is_clean());
-    assert_eq!((report.sent, report.total_sent), (1000, 1200));
+    assert_eq!((report.counts.sent, report.counts.total_sent), (1000, 1200));
     assert_eq!(report.latency.count, 1000);
 }
 
@@ -55,7 +55,7 @@ fn messages_may_be_binary_large_or_of_the_least_size() {
         let mut plan = server.plan();
         (plan.bytes, plan.binary, plan.clients, plan.pace) = (bytes, binary, 2, Pace::Window(2));
         let report = try_out(&plan);
-        assert!(report.is_clean() && report.delivered > 0);
+        assert!(report.is_clean() && report.counts.delivered > 0);
     }
 }
 
@@ -66,7 +66,7 @@ fn where_nothing_is_expected_nothing_is_missing() {
     (plan.expect, plan.pace, plan.bytes) = (Expect::None, Pace::Rate(1000.0), 5);
     let report = try_out(&plan);
     assert!(report.is_clean());
-    assert_eq!(report.total_sent, 600);
+    assert_eq!(report.counts.total_sent, 600);
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn a_script_is_verified_where_it_has_a_stamp() {
         plan.pace = pace;
         let report = try_out(&plan);
         assert!(report.is_clean());
-        assert_eq!(report.total_sent, report.total_delivered - 2);
-        let verified = report.total_delivered - report.unstamped;
-        assert!(verified.abs_diff(report.total_sent / 2) <= 2);
+        assert_eq!(report.counts.total_sent, report.counts.total_delivered - 2);
+        let verified = report.counts.total_delivered - report.counts.unstamped;
+        assert!(verified.abs_diff(report.counts.total_sent / 2) <= 2);
     }
 }
 
@@ -96,8 +96,8 @@ fn connections_are_opened_and_closed_in_any_number() {
         (plan.rooms, plan.threads, plan.source_addresses) = (10, 2, 3);
         let report = try_out(&plan);
         assert!(report.is_clean());
-        assert_eq!((report.connected, report.connect_latency.count), (2000, 2000));
-        assert_eq!(report.open_at_end, 0);
+        assert_eq!((report.counts.connected, report.connect_latency.count), (2000, 2000));
+        assert_eq!(report.counts.open, 0);
     }
 }
 
@@ -108,7 +108,7 @@ fn connections_are_held_and_opened_at_the_rate_that_is_asked_for() {
     (plan.rooms, plan.activity, plan.ramp) = (100, Activity::Hold, Some(500.0));
     let report = try_out(&plan);
     assert!(report.is_clean());
-    assert_eq!(report.open_at_end, 100);
+    assert_eq!(report.counts.open, 100);
     assert!(report.connect_seconds >= 0.19, "{}", report.connect_seconds);
 }
 
@@ -145,8 +145,8 @@ fn another_dialect_may_ask_first_and_wrap_its_messages() {
     plan.clients = 3;
     let report = run(&plan, &Roundabout, |_| {}).unwrap();
     assert!(report.is_clean(), "{report}");
-    assert!(report.delivered > 0);
-    assert_eq!(report.unstamped, 6, "a greeting and a thank-you each");
+    assert!(report.counts.delivered > 0);
+    assert_eq!(report.counts.unstamped, 6, "a greeting and a thank-you each");
 }
 
 #[test]
@@ -176,5 +176,5 @@ fn a_server_that_is_not_there_is_an_error_of_every_connection() {
     (plan.rooms, plan.threads, plan.duration) = (10, 3, Duration::from_secs(60));
     let report = try_out(&plan);
     assert!(!report.is_clean());
-    assert_eq!((report.connected, report.errors.values().sum::<u64>()), (0, 10));
+    assert_eq!((report.counts.connected, report.errors.values().sum::<u64>()), (0, 10));
 }
