@@ -1,9 +1,11 @@
 //! Measures Stateroom from outside: a real server process, real sockets, a real module.
 
 mod client;
-mod latency;
-mod server;
+mod process;
+mod spin;
 
 pub use client::Client;
-pub use latency::{Latency, echo_latency};
-pub use server::{Server, build_guest, stateroom_command};
+pub use process::{
+    Running, SERVER_CORE, Usage, build_guest, free_port, pin_this_process, stateroom_command,
+};
+pub use spin::spin;

@@ -3,9 +3,9 @@
 use crate::{
     disk,
     figure::{Figure, Figures, wrong},
-    process::Running,
     status::wait_until_no_room_is_in_memory,
 };
+use stateroom_benches::Running;
 use stateroom_load::{Expect, Pace, Phase, Plain, Plan, Report, run};
 use std::{
     thread::sleep,

@@ -1,11 +1,8 @@
 //! Kills a server whose rooms have heard much since they were last saved, and is its next client.
 
-use crate::{
-    figure::{Figure, Figures},
-    process::Running,
-};
+use crate::figure::{Figure, Figures};
 use anyhow::ensure;
-use stateroom_benches::Client;
+use stateroom_benches::{Client, Running};
 use std::{sync::Arc, time::Instant};
 use tokio::{sync::Semaphore, task::JoinSet};
 

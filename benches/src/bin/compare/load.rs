@@ -3,14 +3,13 @@
 use crate::{
     day::day,
     figure::{Figure, Figures, wrong},
-    hibernate::hibernate,
     kill::kill,
     peer::Peer,
-    process::{Running, Usage},
     scenario::{Mode, Pace, Scenario, Work},
     visit,
 };
 use anyhow::{Context as _, ensure};
+use stateroom_benches::{Running, Usage, spin};
 use stateroom_load::{Activity, Expect, OpenedWhen, Phase, Plan, Report, run};
 use std::time::Duration;
 
@@ -45,7 +44,7 @@ pub(crate) fn measure(
     plan.warmup = lengths.warmup;
     plan.duration = lengths.measured;
     match scenario.work {
-        Work::Messages { rooms, clients, pace } => {
+        Work::Messages { rooms, clients, pace, spinning } => {
             plan.rooms = if clients == 1 { scaled(rooms) } else { rooms };
             plan.clients = clients;
             plan.senders = Some(1);
@@ -53,6 +52,7 @@ pub(crate) fn measure(
                 Pace::Rate(rate) => stateroom_load::Pace::Rate(rate.into()),
                 Pace::Window(window) => stateroom_load::Pace::Window(window),
             };
+            let _spinning = spin(server.address, spinning)?;
             let observed = observe(&plan, peer, server)?;
             let report = &observed.report;
             ensure!(report.counts.delivered > 0, "no message came: {:?}", report.errors);
@@ -71,10 +71,13 @@ pub(crate) fn measure(
                 (Figure::Wrong, wrong(&report)),
             ]))
         }
-        Work::Idle { connections, seconds } => {
+        Work::Idle { connections, seconds, one_room } => {
             meet_strangers(peer, server)?;
             let before = server.usage()?;
-            plan.rooms = scaled(connections);
+            (plan.rooms, plan.clients) = (scaled(connections), 1);
+            if one_room {
+                (plan.rooms, plan.clients) = (1, scaled(connections));
+            }
             plan.activity = Activity::Hold;
             plan.duration = Duration::from_secs(seconds.into());
             let observed = observe(&plan, peer, server)?;
@@ -89,7 +92,7 @@ pub(crate) fn measure(
             let started = server.usage()?.resident;
             meet_strangers(peer, server)?;
             let empty = server.usage()?.resident;
-            hibernate(server, scaled(rooms), (started, empty))
+            visit::hibernate(server, scaled(rooms), (started, empty))
         }
         Work::Day { rooms, clients, messages } => {
             day(server, scaled(rooms), clients, scaled(messages))

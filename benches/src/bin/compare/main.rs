@@ -10,13 +10,11 @@ mod compared;
 mod day;
 mod disk;
 mod figure;
-mod hibernate;
 mod kill;
 mod load;
 mod paired;
 mod peer;
 mod plot;
-mod process;
 mod results;
 mod row;
 mod scenario;
@@ -29,12 +27,14 @@ use crate::{
     figure::Figures,
     load::Lengths,
     peer::{Peer, Start},
-    process::Running,
     results::Results,
     scenario::Scenario,
 };
 use anyhow::{Context as _, ensure};
 use clap::Parser;
+use stateroom_benches::{
+    Running, SERVER_CORE, build_guest, free_port, pin_this_process, stateroom_command,
+};
 use std::{
     collections::HashMap,
     env, fs,
@@ -139,7 +139,7 @@ fn chosen<'a>(names: &[String], all: &[&'a str]) -> anyhow::Result<Vec<&'a str>>
 
 /// Installs what is not, then measures it all, the servers in turn in each round.
 fn compare(options: &Options, scenarios: &[&Scenario], peers: &[&Peer]) -> anyhow::Result<Results> {
-    let module = stateroom_benches::build_guest()?;
+    let module = build_guest()?;
     let mut missing = HashMap::new();
     for peer in peers {
         eprintln!("installing {}", peer.name);
@@ -148,13 +148,13 @@ fn compare(options: &Options, scenarios: &[&Scenario], peers: &[&Peer]) -> anyho
             missing.insert(&peer.name, format!("{error:#}"));
         }
     }
-    process::pin_this_process()?;
+    pin_this_process()?;
     let lengths = Lengths {
         warmup: Duration::from_secs(2).min(Duration::from_secs(options.seconds)),
         measured: Duration::from_secs(options.seconds),
         scale: options.scale,
     };
-    let mut commands = vec![(stateroom_benches::stateroom_command()?, false)];
+    let mut commands = vec![(stateroom_command()?, false)];
     if let Some(command) = &options.before {
         let command = fs::canonicalize(command);
         commands.push((command.with_context(|| format!("--before {:?}", options.before))?, true));
@@ -193,10 +193,10 @@ fn measure(
     if peer.is_disk() {
         return disk::flush(&scratch.0, lengths.measured);
     }
-    let port = process::free_port()?;
+    let port = free_port()?;
     let command = peer.start(scenario, &Start { stateroom, module, port, scratch: &scratch.0 })?;
     let log = scratch.0.with_extension("log");
-    let mut server = Running::start(&command, port, &log)?;
+    let mut server = Running::start(&command, Some(SERVER_CORE), port, &log)?;
     let measured = load::measure(scenario, peer, &mut server, lengths);
     drop(server);
     let said = fs::read_to_string(&log).unwrap_or_default();

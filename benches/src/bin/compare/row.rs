@@ -57,7 +57,9 @@ impl Row {
             let title = peer.map_or("", |peer| &peer.title);
             others.push(format!("{title} {}: {} ×", figure.show(theirs), digits(times)));
         }
-        reached &= self.times.is_none() || !others.is_empty();
+        if self.times.is_some() && others.is_empty() {
+            return None;
+        }
         reached &= self.within.is_none_or(|bound| ours <= bound);
         let aim = match (self.times, self.within) {
             (Some(times), _) => format!("≥ {times} ×"),

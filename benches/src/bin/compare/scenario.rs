@@ -37,13 +37,24 @@ pub(crate) enum Pace {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Work {
-    /// Clients in rooms, one of which sends.
-    Messages { rooms: u32, clients: u32, pace: Pace },
+    /// Clients in rooms, one of which sends, beside rooms that compute without end.
+    Messages {
+        rooms: u32,
+        clients: u32,
+        pace: Pace,
+        #[serde(default)]
+        spinning: u32,
+    },
     /// Connections, one after the other opened, each into a room of its own that answers, and closed.
     Connect { connections: u32 },
-    /// Connections that do nothing, each in a room of its own, for so long: a minute has two rounds of
-    /// our heartbeats.
-    Idle { connections: u32, seconds: u32 },
+    /// Connections that do nothing, each in a room of its own or all in one, for so long: a minute has two
+    /// rounds of our heartbeats.
+    Idle {
+        connections: u32,
+        seconds: u32,
+        #[serde(default)]
+        one_room: bool,
+    },
     /// Rooms visited one after the other, each left with something to remember.
     Visit { rooms: u32 },
     /// Rooms with a client each, which says so many messages; then the server is killed.

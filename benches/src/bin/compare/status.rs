@@ -1,7 +1,7 @@
 //! Asks our server how many rooms it has in memory.
 
-use crate::process::Running;
 use anyhow::Context as _;
+use stateroom_benches::Running;
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,

@@ -1,67 +1,109 @@
-//! Visits many rooms, one after the other, leaves something in each to remember, and looks later
-//! whether some still do.
+//! Visits many rooms, leaves something in each to remember, and looks later whether some still do: when
+//! they sleep in memory, or when they are on disk alone.
 
 use crate::{
+    disk,
     figure::{Figure, Figures, quantile},
-    process::Running,
+    status::wait_until_no_room_is_in_memory,
 };
-use stateroom_benches::Client;
+use stateroom_benches::{Client, Running};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    thread::sleep,
     time::{Duration, Instant},
 };
+use tokio::{runtime, task::JoinSet};
 
 /// How many rooms are visited again.
 const AGAIN: u32 = 10_000;
 /// How long nothing happens before that, so that all rooms sleep.
 const QUIET: Duration = Duration::from_secs(5);
+/// How many rooms are visited at the same time, where only what becomes of them is measured.
+const AT_A_TIME: u32 = 64;
 
-/// Visits `rooms` rooms of `server`.
+/// Visits `rooms` rooms of `server` one after the other, and some again from its memory.
 pub(crate) fn visit(server: &Running, rooms: u32) -> anyhow::Result<Figures> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(visit_all(server, rooms))
+    let unheard = fill(server.address, rooms, 1)?;
+    let resident = server.usage()?.resident;
+    sleep(QUIET);
+    let most = resident.max(server.usage()?.resident);
+    let mut figures = again(server.address, rooms, unheard)?;
+    figures.insert(Figure::ResidentBytes, most);
+    Ok(figures)
 }
 
-async fn visit_all(server: &Running, rooms: u32) -> anyhow::Result<Figures> {
-    let (mut most, mut unheard) = (0.0_f64, 0);
-    for room in 0..rooms {
-        let said = visit_one(server.address, room, &secret(room)).await;
-        unheard += u32::from(said.is_err());
-        if room % 1000 == 0 {
-            most = most.max(server.usage()?.resident);
-        }
-        // A server that takes no more visitors is not asked a hundred thousand times.
-        if unheard > 100 {
-            anyhow::bail!("{} of the first {} rooms were visited: {said:?}", room - unheard, room);
-        }
-    }
-    tokio::time::sleep(QUIET).await;
-    most = most.max(server.usage()?.resident);
+/// Visits `rooms` rooms of `server`, and some again when all are on disk alone. Its memory was `started`
+/// when it had just started, and `empty` when there had been some rooms, and were none.
+pub(crate) fn hibernate(
+    server: &mut Running,
+    rooms: u32,
+    (started, empty): (f64, f64),
+) -> anyhow::Result<Figures> {
+    let unheard = fill(server.address, rooms, AT_A_TIME)?;
+    wait_until_no_room_is_in_memory(server)?;
+    let hibernated = server.usage()?.resident - empty;
+    // What follows finds a server that has just started, and nothing in the memory of the system: not
+    // even what is read and written as a server comes back from being killed.
+    server.start_again()?;
+    server.kill();
+    disk::forget(&server.folder)?;
+    server.start_again()?;
+    let restarted = server.usage()?.resident - started;
+    let mut figures = again(server.address, rooms, unheard)?;
+    figures.insert(Figure::BytesPerRoom, hibernated / f64::from(rooms));
+    figures.insert(Figure::BytesPerRoomAfterRestart, restarted / f64::from(rooms));
+    Ok(figures)
+}
 
-    let (mut forgotten, mut times) = (0, Vec::new());
-    let again = AGAIN.min(rooms);
-    for number in 0..again {
+/// Visits all rooms once, `at_a_time` at the same time, and tells how many did not answer.
+fn fill(server: SocketAddr, rooms: u32, at_a_time: u32) -> anyhow::Result<u32> {
+    runtime()?.block_on(async {
+        let mut visitors = JoinSet::new();
+        for visitor in 0..at_a_time {
+            visitors.spawn(async move {
+                let mut unheard = 0;
+                for room in (visitor..rooms).step_by(at_a_time as usize) {
+                    let said = visit_one(server, room, &secret(room)).await;
+                    unheard += u32::from(said.is_err());
+                    // A server that takes no more visitors is not asked a hundred thousand times.
+                    anyhow::ensure!(unheard < 10, "room {room} was not visited: {said:?}");
+                }
+                Ok(unheard)
+            });
+        }
+        let mut unheard = 0;
+        while let Some(count) = visitors.join_next().await {
+            unheard += count??;
+        }
+        Ok(unheard)
+    })
+}
+
+/// Visits some rooms again: how long each took to answer, and how many know nothing any more, besides
+/// those that never answered.
+fn again(server: SocketAddr, rooms: u32, unheard: u32) -> anyhow::Result<Figures> {
+    let (mut wrong, mut times, runtime) = (unheard, Vec::new(), runtime()?);
+    for number in 0..AGAIN.min(rooms) {
         // All over the rooms, in no order that they were first visited in.
         let room = (u64::from(number) * 7919 % u64::from(rooms)) as u32;
         let start = Instant::now();
-        let said = visit_one(server.address, room, "recall").await;
+        let said = runtime.block_on(visit_one(server, room, "recall"));
         times.push(start.elapsed().as_secs_f64() * 1e6);
-        forgotten += u32::from(said.ok() != Some(secret(room)));
+        wrong += u32::from(said.ok() != Some(secret(room)));
     }
     Ok(Figures::from([
-        (Figure::ResidentBytes, most),
         (Figure::WakeP50, quantile(&mut times, 0.5).unwrap_or_default()),
         (Figure::WakeP99, quantile(&mut times, 0.99).unwrap_or_default()),
-        (Figure::Wrong, f64::from(forgotten + unheard)),
+        (Figure::Wrong, f64::from(wrong)),
     ]))
 }
 
+fn runtime() -> anyhow::Result<runtime::Runtime> {
+    Ok(runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
 /// Joins a room, says something, hears the answer, and leaves.
-pub(crate) async fn visit_one(
-    server: SocketAddr,
-    room: u32,
-    message: &str,
-) -> anyhow::Result<String> {
+async fn visit_one(server: SocketAddr, room: u32, message: &str) -> anyhow::Result<String> {
     // Each address has 28,000 ports, and each is free again after a minute.
     let source = IpAddr::from(Ipv4Addr::new(127, 0, 0, 1 + (room % 64) as u8));
     let mut client = Client::join_from(source, server, &format!("echo-{room}")).await?;
@@ -70,6 +112,6 @@ pub(crate) async fn visit_one(
 }
 
 /// What is left in a room.
-pub(crate) fn secret(room: u32) -> String {
+fn secret(room: u32) -> String {
     format!("{:-<100}", format!("the secret of {room} is {:x} ", room.wrapping_mul(2_654_435_761)))
 }

@@ -1,7 +1,8 @@
-//! A server under measurement: started on a core of its own, watched through `/proc`.
+//! A server under measurement: what it is, how it is started on a core of its own, and what it uses.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use std::{
+    env,
     fs::{self, File},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use std::{
 };
 
 /// The core that servers run on; the load generator has [`LOAD_CORE`].
-const SERVER_CORE: &str = "0";
+pub const SERVER_CORE: &str = "0";
 /// The core that this program runs on, once it measures.
 const LOAD_CORE: &str = "1";
 /// In which unit `/proc` tells CPU time: Linux has told all programs the same for decades.
@@ -21,20 +22,20 @@ const START: Duration = Duration::from_secs(30);
 
 /// What a process, with its children, had used at some moment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// When that was.
-    pub(crate) at: Instant,
+    pub at: Instant,
     /// CPU time so far in seconds, to 10 ms.
     cpu: f64,
     /// CPU time of the threads that there are, to the nanosecond.
     cpu_of_threads: f64,
     /// Memory that is resident, in bytes.
-    pub(crate) resident: f64,
+    pub resident: f64,
 }
 
 impl Usage {
     /// CPU time used since `earlier`, in seconds.
-    pub(crate) fn cpu_since(self, earlier: Usage) -> f64 {
+    pub fn cpu_since(self, earlier: Usage) -> f64 {
         let coarse = self.cpu - earlier.cpu;
         let fine = self.cpu_of_threads - earlier.cpu_of_threads;
         // Where a thread has ended, its time is missing in the finer figure.
@@ -43,39 +44,85 @@ impl Usage {
 }
 
 /// A server that runs; it ends when this is dropped.
-pub(crate) struct Running {
+#[derive(Debug)]
+pub struct Running {
     command: Command,
     child: Child,
     log: PathBuf,
     /// Where it listens.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     /// The folder that it keeps its files in.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
+}
+
+/// The `stateroom` command in the target folder that this program was built in.
+///
+/// # Errors
+/// When it is not there.
+pub fn stateroom_command() -> anyhow::Result<PathBuf> {
+    let program = env::current_exe()?;
+    let folders = program.ancestors().skip(1).take(2);
+    let found = folders.map(|folder| folder.join("stateroom")).find(|path| path.is_file());
+    found.context("build the command first: cargo build -p stateroom-cli, with the same profile")
+}
+
+/// Builds the service that is measured, and returns the path of its module.
+///
+/// # Errors
+/// When it does not compile.
+pub fn build_guest() -> anyhow::Result<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace")?;
+    let target = workspace.join("target/guests");
+    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(workspace)
+        .args(["build", "--quiet", "--profile", "dist", "--package", "bench-guest"])
+        .args(["--target", "wasm32-wasip1", "--target-dir"])
+        .arg(&target)
+        .status()?;
+    ensure!(status.success(), "the measured service does not compile");
+    Ok(target.join("wasm32-wasip1/dist/bench_guest.wasm"))
 }
 
 /// Binds this process to the core of the load generator. The threads that come later inherit it.
-pub(crate) fn pin_this_process() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Where there is no `taskset`, or no such core.
+pub fn pin_this_process() -> anyhow::Result<()> {
     let process = std::process::id().to_string();
     let status = Command::new("taskset")
         .args(["-cp", LOAD_CORE, &process])
         .stdout(Stdio::null())
         .status()
         .context("taskset is needed (Debian: util-linux)")?;
-    anyhow::ensure!(status.success(), "taskset could not pin this program to core {LOAD_CORE}");
+    ensure!(status.success(), "taskset could not pin this program to core {LOAD_CORE}");
     Ok(())
 }
 
 /// A port that is free.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 impl Running {
-    /// Starts `command` on the servers' core and waits until it listens on `port`. What it prints
-    /// goes to the file `log`.
-    pub(crate) fn start(command: &Command, port: u16, log: &Path) -> anyhow::Result<Self> {
-        let mut pinned = Command::new("taskset");
-        pinned.args(["-c", SERVER_CORE]).arg(command.get_program()).args(command.get_args());
+    /// Starts `command`, on `core` alone where one is named, and waits until it listens on `port`. What
+    /// it prints goes to the file `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not come to listen.
+    pub fn start(
+        command: &Command,
+        core: Option<&str>,
+        port: u16,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let mut pinned = Command::new(core.map_or(command.get_program(), |_| "taskset".as_ref()));
+        if let Some(core) = core {
+            pinned.args(["-c", core]).arg(command.get_program());
+        }
+        pinned.args(command.get_args());
         // It makes our server note a backtrace for whatever goes wrong in a room.
         pinned.env_remove("RUST_BACKTRACE");
         for (name, value) in command.get_envs() {
@@ -95,13 +142,16 @@ impl Running {
     }
 
     /// Ends it as `kill -9` does.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Starts it again on the files that it has left behind.
-    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When it does not come to listen again.
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
         self.kill();
         self.child = self.command.spawn()?;
         self.wait_until_it_listens()
@@ -123,21 +173,27 @@ impl Running {
     }
 
     /// How many bytes it has had written to disks so far, in whole pages, as the kernel counts it.
-    pub(crate) fn written_bytes(&self) -> anyhow::Result<f64> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn written_bytes(&self) -> anyhow::Result<f64> {
         let counts = fs::read_to_string(format!("/proc/{}/io", self.child.id()))?;
         let count = counts.lines().find_map(|line| line.strip_prefix("write_bytes: "));
         Ok(count.context("no write_bytes in /proc/PID/io")?.trim().parse()?)
     }
 
     /// What it has used so far, with its children.
-    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn usage(&self) -> anyhow::Result<Usage> {
         let mut usage = Usage { at: Instant::now(), cpu: 0.0, cpu_of_threads: 0.0, resident: 0.0 };
         let mut waiting = vec![self.child.id()];
         while let Some(process) = waiting.pop() {
             let folder = PathBuf::from(format!("/proc/{process}"));
             // A child may end while this looks; the server itself may not.
             let Ok(stat) = fs::read_to_string(folder.join("stat")) else {
-                anyhow::ensure!(process != self.child.id(), "the server has ended");
+                ensure!(process != self.child.id(), "the server has ended");
                 continue;
             };
             usage.cpu += cpu_seconds(&stat).context("/proc/PID/stat makes no sense")?;
