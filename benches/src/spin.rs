@@ -14,7 +14,7 @@ pub fn spin(server: SocketAddr, rooms: u32) -> io::Result<Runtime> {
     for number in 0..rooms {
         runtime.spawn(async move {
             loop {
-                if let Ok(mut client) = Client::join(server, &format!("spinning-{number}")).await
+                if let Ok(mut client) = Client::join(server, &format!("spinning-{number}"), 0).await
                     && client.send("spin").await.is_ok()
                 {
                     let _ = client.text().await;

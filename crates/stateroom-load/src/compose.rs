@@ -47,7 +47,6 @@ impl<'a> Composer<'a> {
                 payload.extend(marker.stamp(Stamp { client: 0, number: 0, due: 0 }));
                 payload.extend(FILLING.iter().cycle().take(plan.bytes));
                 payload.truncate(start + plan.bytes);
-                payload.extend(dialect.suffix(plan.bytes));
                 let mut frame = Vec::new();
                 let header = append_frame(kind, &payload, mask, &mut frame);
                 let offset = start + marker.length();
@@ -83,12 +82,7 @@ impl<'a> Composer<'a> {
             Content::Script(script) => {
                 self.scratch.clear();
                 script.write(who, sent, &self.marker.stamp(stamp), &mut self.scratch);
-                let length = self.scratch.len();
-                let prefix = self.dialect.prefix(length);
-                if !prefix.is_empty() {
-                    self.scratch.splice(..0, prefix);
-                }
-                self.scratch.extend(self.dialect.suffix(length));
+                self.scratch.splice(..0, self.dialect.prefix(self.scratch.len()));
                 append_frame(self.kind, &self.scratch, self.mask, output);
             }
         }

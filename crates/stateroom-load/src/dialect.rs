@@ -37,11 +37,6 @@ pub trait Dialect: Send + Sync {
     fn prefix(&self, _length: usize) -> Vec<u8> {
         Vec::new()
     }
-
-    /// What follows every message.
-    fn suffix(&self, _length: usize) -> Vec<u8> {
-        Vec::new()
-    }
 }
 
 /// Plain WebSocket messages, nothing around them.

@@ -3,10 +3,11 @@
 use crate::{
     disk,
     figure::{Figure, Figures, wrong},
+    observe::observe,
     status::wait_until_no_room_is_in_memory,
 };
 use stateroom_benches::Running;
-use stateroom_load::{Expect, Pace, Phase, Plain, Plan, Report, run};
+use stateroom_load::{Expect, Pace, Plain, Plan};
 use std::{
     thread::sleep,
     time::{Duration, Instant},
@@ -34,14 +35,20 @@ pub(crate) fn day(
     let mut plan = Plan::new(format!("ws://{}/ws/broadcast-{{room}}", server.address).parse()?);
     (plan.rooms, plan.clients, plan.expect) = (rooms, clients, Expect::Broadcast);
     (plan.pace, plan.duration) = (Pace::Rate(QUIET_RATE), QUIET);
-    let quiet = observe(&plan, server)?;
+    let mut peak = 0.0_f64;
+    let mut measure = |plan: &Plan| {
+        let look = || peak = peak.max(disk::taken_by(&server.folder));
+        observe(plan, &Plain, || server.written_bytes(), look)
+    };
+    let (quiet, before, after) = measure(&plan)?;
+    let written_quietly = after - before;
     let (pace, seconds) = (Pace::Rate(RATE), f64::from(messages) / RATE);
     (plan.pace, plan.warmup, plan.duration) =
         (pace, Duration::ZERO, Duration::from_secs_f64(seconds));
-    let day = observe(&plan, server)?;
+    let written_before = server.written_bytes()?;
+    let (day, ..) = measure(&plan)?;
 
     wait_until_no_room_is_in_memory(server)?;
-    let mut peak = quiet.peak.max(day.peak);
     let (mut least, mut since, start) = (f64::INFINITY, Instant::now(), Instant::now());
     while since.elapsed() < SETTLED && start.elapsed() < PATIENCE {
         let taken = disk::taken_by(&server.folder);
@@ -52,45 +59,14 @@ pub(crate) fn day(
         sleep(Duration::from_millis(200));
     }
     // What was to be saved and tidied up afterwards counts.
-    let written = server.written_bytes()? - day.written_before;
-    let said =
-        |report: &Report| (report.counts.total_sent.max(1) * report.settings.bytes as u64) as f64;
+    let written = server.written_bytes()? - written_before;
+    let said = |messages: u64| (messages.max(1) * plan.bytes as u64) as f64;
     Ok(Figures::from([
-        (Figure::WriteAmplification, written / said(&day.report)),
-        (Figure::WriteAmplificationQuiet, quiet.written / said_while(&quiet.report)),
+        (Figure::WriteAmplification, written / said(day.counts.total_sent)),
+        (Figure::WriteAmplificationQuiet, written_quietly / said(quiet.counts.sent)),
         (Figure::FolderPeak, peak),
         (Figure::FolderAfter, disk::taken_by(&server.folder)),
-        (Figure::P99, day.report.latency.p99),
-        (Figure::Wrong, wrong(&quiet.report) + wrong(&day.report)),
+        (Figure::P99, day.latency.p99),
+        (Figure::Wrong, wrong(&quiet) + wrong(&day)),
     ]))
-}
-
-/// How many bytes were said while it was measured.
-fn said_while(report: &Report) -> f64 {
-    (report.counts.sent.max(1) * report.settings.bytes as u64) as f64
-}
-
-struct Observed {
-    report: Report,
-    /// What the server had written before any of it.
-    written_before: f64,
-    /// What it wrote while it was measured.
-    written: f64,
-    /// The most that its files took.
-    peak: f64,
-}
-
-fn observe(plan: &Plan, server: &Running) -> anyhow::Result<Observed> {
-    let written_before = server.written_bytes()?;
-    let (mut begin, mut end, mut peak) = (None, None, 0.0_f64);
-    let report = run(plan, &Plain, |progress| {
-        peak = peak.max(disk::taken_by(&server.folder));
-        match progress.phase {
-            Phase::Measuring if begin.is_none() => begin = server.written_bytes().ok(),
-            Phase::Finishing if end.is_none() => end = server.written_bytes().ok(),
-            _ => {}
-        }
-    })?;
-    let end = end.map_or_else(|| server.written_bytes(), Ok)?;
-    Ok(Observed { report, written_before, written: end - begin.unwrap_or(written_before), peak })
 }

@@ -75,15 +75,14 @@ mod tests {
 
     #[test]
     fn all_files_below_a_folder_count() {
-        let folder = std::env::temp_dir().join(format!("stateroom-disk-{}", std::process::id()));
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path();
         fs::create_dir_all(folder.join("in/side")).unwrap();
         fs::write(folder.join("in/side/file"), vec![1; 3 * BYTES]).unwrap();
         fs::write(folder.join("file"), vec![1; BYTES]).unwrap();
-        let (taken, flushed) = (taken_by(&folder), flush(&folder, Duration::from_millis(1)));
-        let forgotten = forget(&folder);
-        fs::remove_dir_all(&folder).unwrap();
+        let (taken, flushed) = (taken_by(folder), flush(folder, Duration::from_millis(1)));
         assert!(taken >= 4.0 * BYTES as f64, "{taken}");
         assert!(flushed.unwrap().get(&Figure::P99).is_some_and(|time| *time > 0.0));
-        forgotten.unwrap();
+        forget(folder).unwrap();
     }
 }

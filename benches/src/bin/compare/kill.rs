@@ -25,7 +25,7 @@ pub(crate) fn kill(server: &mut Running, rooms: u32, messages: u32) -> anyhow::R
         let mut first = None;
         for number in 0..again {
             let room = (u64::from(number) * 7919 % u64::from(rooms)) as u32;
-            let mut client = Client::join(server.address, &name(room)).await?;
+            let mut client = Client::join(server.address, &name(room), 0).await?;
             client.send("recall").await?;
             wrong += u32::from(client.text().await? != text(room, messages - 1));
             first.get_or_insert_with(|| start.elapsed());
@@ -47,7 +47,7 @@ async fn fill(server: &Running, rooms: u32, messages: u32) -> anyhow::Result<Vec
         let doors = doors.clone();
         talks.spawn(async move {
             let door = doors.acquire().await?;
-            let mut client = Client::join(address, &name(room)).await?;
+            let mut client = Client::join(address, &name(room), 0).await?;
             drop(door);
             for number in 0..messages {
                 let said = text(room, number);

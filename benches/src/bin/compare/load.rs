@@ -4,13 +4,14 @@ use crate::{
     day::day,
     figure::{Figure, Figures, wrong},
     kill::kill,
+    observe::observe,
     peer::Peer,
     scenario::{Mode, Pace, Scenario, Work},
     visit,
 };
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use stateroom_benches::{Running, Usage, spin};
-use stateroom_load::{Activity, Expect, OpenedWhen, Phase, Plan, Report, run};
+use stateroom_load::{Activity, Expect, OpenedWhen, Plan, Report, run};
 use std::time::Duration;
 
 /// From how many addresses the connections of one scenario come, so that ports do not run out.
@@ -53,7 +54,7 @@ pub(crate) fn measure(
                 Pace::Window(window) => stateroom_load::Pace::Window(window),
             };
             let _spinning = spin(server.address, spinning)?;
-            let observed = observe(&plan, peer, server)?;
+            let observed = Observed::of(&plan, peer, server)?;
             let report = &observed.report;
             ensure!(report.counts.delivered > 0, "no message came: {:?}", report.errors);
             Ok(observed.of_messages())
@@ -80,7 +81,7 @@ pub(crate) fn measure(
             }
             plan.activity = Activity::Hold;
             plan.duration = Duration::from_secs(seconds.into());
-            let observed = observe(&plan, peer, server)?;
+            let observed = Observed::of(&plan, peer, server)?;
             Ok(observed.of_idle(before))
         }
         Work::Visit { rooms } => visit::visit(server, scaled(rooms)),
@@ -136,25 +137,12 @@ fn meet_strangers(peer: &Peer, server: &Running) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn observe(plan: &Plan, peer: &Peer, server: &Running) -> anyhow::Result<Observed> {
-    let (mut begin, mut end) = (None, None);
-    let report = run(plan, peer.dialect(), |progress| match progress.phase {
-        Phase::Measuring if begin.is_none() => begin = Some(server.usage()),
-        Phase::Finishing if end.is_none() => end = Some(server.usage()),
-        _ => {}
-    })?;
-    let errors = || format!("after {} connections: {:?}", report.counts.connected, report.errors);
-    let begin = begin.with_context(errors)??;
-    let end = match end {
-        Some(usage) => usage,
-        // Nothing was left to wait for.
-        None => server.usage(),
-    }?;
-    ensure!(report.counts.connected == plan.connections(), errors());
-    Ok(Observed { report, begin, end })
-}
-
 impl Observed {
+    fn of(plan: &Plan, peer: &Peer, server: &Running) -> anyhow::Result<Observed> {
+        let (report, begin, end) = observe(plan, peer.dialect(), || server.usage(), || ())?;
+        Ok(Observed { report, begin, end })
+    }
+
     fn of_messages(&self) -> Figures {
         let (report, cpu) = (&self.report, self.end.cpu_since(self.begin));
         let seconds = (self.end.at - self.begin.at).as_secs_f64();

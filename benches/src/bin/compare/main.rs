@@ -12,6 +12,7 @@ mod disk;
 mod figure;
 mod kill;
 mod load;
+mod observe;
 mod paired;
 mod peer;
 mod plot;
@@ -189,18 +190,20 @@ fn measure(
     module: &Path,
     lengths: Lengths,
 ) -> anyhow::Result<Figures> {
-    let scratch = Scratch::new()?;
+    // Beside this program, since where files are meant to be temporary is often no disk.
+    let program = env::current_exe()?;
+    let scratch = tempfile::tempdir_in(program.parent().context("this program is in no folder")?)?;
+    let (files, log) = (scratch.path().join("files"), scratch.path().join("log"));
+    fs::create_dir(&files)?;
     if peer.is_disk() {
-        return disk::flush(&scratch.0, lengths.measured);
+        return disk::flush(&files, lengths.measured);
     }
     let port = free_port()?;
-    let command = peer.start(scenario, &Start { stateroom, module, port, scratch: &scratch.0 })?;
-    let log = scratch.0.with_extension("log");
+    let command = peer.start(scenario, &Start { stateroom, module, port, scratch: &files })?;
     let mut server = Running::start(&command, Some(SERVER_CORE), port, &log)?;
     let measured = load::measure(scenario, peer, &mut server, lengths);
     drop(server);
     let said = fs::read_to_string(&log).unwrap_or_default();
-    let _ = fs::remove_file(&log);
     let last: Vec<&str> = said.lines().rev().take(3).collect();
     measured.with_context(|| format!("{} {}", peer.name, last.join("; ")).trim_end().to_owned())
 }
@@ -242,26 +245,6 @@ fn list(compared: &Compared) {
     println!("Scenarios:");
     for scenario in &compared.scenarios {
         println!("  {:<18} {}", scenario.name, scenario.title);
-    }
-}
-
-/// An empty folder that is removed when this is dropped. It is beside this program, since where files
-/// are meant to be temporary is often no disk.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> anyhow::Result<Self> {
-        let program = env::current_exe()?;
-        let folder = program.parent().context("this program is in no folder")?;
-        let path = folder.join(format!("compare-{}", std::process::id()));
-        fs::create_dir_all(&path)?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

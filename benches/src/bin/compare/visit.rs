@@ -8,7 +8,7 @@ use crate::{
 };
 use stateroom_benches::{Client, Running};
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -104,9 +104,7 @@ fn runtime() -> anyhow::Result<runtime::Runtime> {
 
 /// Joins a room, says something, hears the answer, and leaves.
 async fn visit_one(server: SocketAddr, room: u32, message: &str) -> anyhow::Result<String> {
-    // Each address has 28,000 ports, and each is free again after a minute.
-    let source = IpAddr::from(Ipv4Addr::new(127, 0, 0, 1 + (room % 64) as u8));
-    let mut client = Client::join_from(source, server, &format!("echo-{room}")).await?;
+    let mut client = Client::join(server, &format!("echo-{room}"), room as u8).await?;
     client.send(message).await?;
     client.text().await
 }

@@ -132,14 +132,10 @@ impl Dialect for Roundabout {
     fn prefix(&self, length: usize) -> Vec<u8> {
         format!("{length}:").into_bytes()
     }
-
-    fn suffix(&self, _: usize) -> Vec<u8> {
-        b";".to_vec()
-    }
 }
 
 #[test]
-fn another_dialect_may_ask_first_and_wrap_its_messages() {
+fn another_dialect_may_ask_first_and_begin_its_messages() {
     let server = serve_with_reception::<Echo>();
     let mut plan = server.plan();
     plan.clients = 3;
