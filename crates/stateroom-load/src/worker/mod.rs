@@ -1,7 +1,6 @@
 //! One thread of a run: an epoll loop around its share of the clients.
 
 mod client;
-mod intake;
 mod opening;
 mod phases;
 mod receiving;
@@ -12,7 +11,7 @@ pub(crate) use opening::{AT_ONCE, MAX_CLOSING};
 pub(crate) use share::Share;
 
 use crate::{
-    Dialect, Expect, Plan,
+    Dialect, Plan,
     compose::Composer,
     errors_by_kind::Ending,
     pacing::Pacing,
@@ -23,7 +22,6 @@ use crate::{
     wire::{Kind, Mask},
 };
 use client::Stage;
-use intake::Intake;
 use mio::{Events, Poll, Token};
 use std::{collections::VecDeque, io, sync::PoisonError, time::Duration};
 
@@ -48,7 +46,7 @@ pub(crate) struct Worker<'a> {
     /// What is written next.
     outgoing: Vec<u8>,
     composer: Composer<'a>,
-    intake: Intake,
+    finder: Finder,
     tally: Tally,
     first_reply: Option<Vec<u8>>,
     /// How many handshakes are under way.
@@ -85,10 +83,7 @@ impl<'a> Worker<'a> {
             buffer: Vec::new(),
             outgoing: Vec::new(),
             composer: Composer::new(plan, dialect, common.marker, Mask::random()),
-            intake: Intake {
-                finder: Finder::new(common.marker),
-                verifies: plan.expect != Expect::None,
-            },
+            finder: Finder::new(common.marker),
             tally: Tally::default(),
             first_reply: dialect.first_reply(),
             opening: 0,

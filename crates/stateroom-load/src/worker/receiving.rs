@@ -2,8 +2,9 @@
 
 use super::{Worker, client::Stage};
 use crate::{
+    Expect,
     errors_by_kind::Ending,
-    wire::{body_of_answer, end_of_upgrade},
+    wire::{Incoming, Kind, body_of_answer, end_of_upgrade},
 };
 
 /// How much is read at once, in bytes.
@@ -78,15 +79,48 @@ impl Worker<'_> {
         }
     }
 
+    /// Takes the whole frames that `bytes` start with, answers what is to be answered at once, and
+    /// verifies each message; how many of the bytes are left.
     #[inline]
     fn frames(&mut self, index: usize, bytes: &[u8], now: u64) -> Result<usize, Ending> {
         let Some(client) = self.share.clients.get_mut(index) else { return Ok(0) };
-        let (composer, replies) = (&self.composer, &mut self.outgoing);
-        let tally = &mut self.tally;
-        let taken = self.intake.take(client, bytes, now, tally, composer, replies);
+        let verifies = self.plan.expect != Expect::None;
+        let (mut rest, mut messages, mut unstamped) = (bytes, 0, 0);
+        let result = loop {
+            let (incoming, length) = match client.frames.next(rest) {
+                Ok(Some(next)) => next,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            };
+            match incoming {
+                Incoming::Message(message) => {
+                    messages += 1;
+                    let stamp = if verifies { self.finder.find(message) } else { None };
+                    match stamp {
+                        Some(stamp) => {
+                            let arrival = client.arrivals.note(stamp.client, stamp.number);
+                            self.tally.arrived(arrival, stamp.due, now);
+                        }
+                        None => unstamped += u64::from(verifies),
+                    }
+                }
+                Incoming::Ping(payload) => {
+                    self.composer.append_other(Kind::Pong, payload, &mut self.outgoing);
+                }
+                Incoming::Close { code, reason } => {
+                    let reason = String::from_utf8_lossy(reason).into_owned();
+                    break Err(Ending::Closed { code, reason });
+                }
+                Incoming::Nothing => {}
+            }
+            rest = rest.get(length..).unwrap_or_default();
+        };
+        self.tally.delivered(messages, now);
+        self.tally.counts.unstamped += unstamped;
+        client.unstamped_in_flight = client.unstamped_in_flight.saturating_sub(unstamped);
         self.write_outgoing(index);
-        let (rest, messages) = taken?;
-        let Some(client) = self.share.clients.get_mut(index) else { return Ok(0) };
+        result?;
+        let Some(client) = self.share.clients.get(index) else { return Ok(0) };
         match client.stage {
             Stage::FirstMessage if messages > 0 => self.first_message(index, now),
             Stage::FirstEcho if client.arrivals.next_of(client.number) > 0 => {
