@@ -12,11 +12,15 @@ pub(crate) struct Clock {
     time_of_day: Duration,
 }
 
+/// The time since 1970 by the machine's clock, which may be set: what others mean who tell a time.
+pub(crate) fn time_of_day() -> Duration {
+    // A machine whose clock stands before 1970 has no better answer than 1970.
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+}
+
 impl Clock {
     pub(crate) fn start() -> Self {
-        // A machine whose clock stands before 1970 has no better answer than 1970.
-        let time_of_day = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Clock { started: Instant::now(), time_of_day }
+        Clock { started: Instant::now(), time_of_day: time_of_day() }
     }
 
     pub(crate) fn timestamp(self, now: Instant) -> Timestamp {

@@ -1,7 +1,9 @@
 //! Every setting of a server, with its default.
 
-use crate::trusted_proxy::TrustedProxy;
-use crate::{room_path::RoomPath, room_pattern::RoomPattern};
+use crate::{
+    allowed_origin::AllowedOrigin, auth::Auth, room_path::RoomPath, room_pattern::RoomPattern,
+    trusted_proxy::TrustedProxy,
+};
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// The settings of a [`Server`](crate::Server).
@@ -18,6 +20,11 @@ pub struct ServerConfig {
     /// The proxies that are believed when they tell, with `X-Forwarded-For`, where a client comes from.
     /// Default: none.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// Whose pages may open rooms; those of others are answered 403. Default: those of the host that the
+    /// request is for.
+    pub allowed_origins: Vec<AllowedOrigin>,
+    /// Which clients may come in, and who they are. Default: `None`, which is anybody, and nobody knows who.
+    pub auth: Option<Auth>,
     /// Paths that open rooms besides `/ws/{room}`. Default: none.
     pub room_paths: Vec<RoomPath>,
     /// The subprotocols that are answered: of those that a client offers, the first that is one of these.
@@ -110,6 +117,8 @@ impl Default for ServerConfig {
             static_path: None,
             client_path: None,
             trusted_proxies: Vec::new(),
+            allowed_origins: vec![AllowedOrigin::SAME_HOST],
+            auth: None,
             room_paths: Vec::new(),
             subprotocols: None,
             live_pages: false,

@@ -1,9 +1,6 @@
 //! Where a client comes from whose connection a proxy has made for it.
 
-use crate::{
-    request::{HEADERS, header},
-    trusted_proxy::TrustedProxy,
-};
+use crate::{headers::items, request::HEADERS, trusted_proxy::TrustedProxy};
 use std::net::{IpAddr, SocketAddr};
 
 /// Each proxy adds to it whom it speaks for, so that the last one is the nearest. The header `Forwarded` of
@@ -24,7 +21,7 @@ pub(crate) fn client_address(
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     request.parse(head).ok()?;
-    let hops = header(request.headers, HEADER).flat_map(|value| value.split(|&byte| byte == b','));
+    let hops = items(request.headers, HEADER);
     let mut client = None;
     // What stands before the first that is no trusted proxy is only what that one says.
     for hop in hops.rev() {

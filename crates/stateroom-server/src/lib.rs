@@ -5,6 +5,8 @@
 //! a frame), `stateroom-room` (decides, and lets the service hear it), `sockets` (encodes the answer once,
 //! shares it), `connection` again (writes).
 
+mod allowed_origin;
+mod auth;
 mod batch;
 mod busy;
 mod by_reason;
@@ -18,6 +20,7 @@ mod counters;
 mod descriptors;
 mod factory;
 mod forwarded;
+mod headers;
 mod health;
 mod heartbeat;
 mod host;
@@ -55,6 +58,8 @@ mod websocket;
 #[doc(hidden)]
 pub mod measured;
 
+pub use allowed_origin::{AllowedOrigin, NotAnOrigin};
+pub use auth::{Auth, Keys, KeysError};
 pub use busy::lend_thread;
 pub use config::ServerConfig;
 pub use factory::RoomFactory;

@@ -1,13 +1,17 @@
-//! Reads the head of a connection's first request: does it open a WebSocket, and into which room?
+//! Reads the head of a connection's first request: does it open a WebSocket, into which room, and for whom?
 //!
-//! Decides from bytes and settings alone. What is not a WebSocket's opening handshake (RFC 6455 §4.2) is left to
+//! Decides from bytes, settings and a time alone. What is not a WebSocket's opening handshake (RFC 6455 §4.2) is left to
 //! the HTTP server.
 
-use crate::config::ServerConfig;
+use crate::{
+    auth::{self, BEARER, Identity, Refused},
+    config::ServerConfig,
+    headers::{header, items},
+};
 use base64::Engine as _;
 use percent_encoding::percent_decode_str;
 use sha1::{Digest as _, Sha1};
-use std::borrow::Cow;
+use std::time::Duration;
 
 /// The room that `/ws` opens.
 const DEFAULT_ROOM: &str = "default";
@@ -46,7 +50,10 @@ pub(crate) enum Head {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Join {
     pub(crate) room_id: String,
+    /// What the room knows the client by when it comes back.
     pub(crate) token: Option<String>,
+    /// Until when it may stay, since 1970.
+    pub(crate) until: Option<Duration>,
     /// The value of `Sec-WebSocket-Accept`.
     pub(crate) accept: String,
     /// The subprotocol that is answered.
@@ -62,8 +69,14 @@ pub(crate) enum Rejection {
     RoomId(usize),
     #[error("a token must have 1 to 128 bytes; this one has {0}")]
     Token(usize),
-    #[error("a token must be UTF-8")]
+    #[error("a token must be UTF-8, and must not begin with U+0000")]
     TokenText,
+    #[error(
+        "pages of the origin {0} may not open rooms here; `allowed_origins` in [server] says which ones may"
+    )]
+    Origin(String),
+    #[error(transparent)]
+    Refused(#[from] Refused),
     #[error("a request must have one Host header; this one has more")]
     Hosts,
     #[error("the head of a request must have at most {HEAD_BYTES} bytes and {HEADERS} headers")]
@@ -92,6 +105,9 @@ impl Rejection {
         match self {
             Rejection::RoomIdText | Rejection::RoomId(_) => "room_id",
             Rejection::Token(_) | Rejection::TokenText => "token",
+            Rejection::Origin(_) => "origin",
+            Rejection::Refused(Refused::Room(_)) => "auth_room",
+            Rejection::Refused(_) => "auth",
             Rejection::WrongVersion | Rejection::BadKey => "handshake",
             Rejection::Hosts => "hosts",
             Rejection::HeadTooLarge => "head_too_large",
@@ -106,9 +122,12 @@ impl Rejection {
 
     /// The setting that draws the bound which was met.
     pub(crate) fn setting(&self) -> Option<&'static str> {
-        use Rejection::{RoomFull, ServerFull, TooManyConnections, TooManyRooms};
-        matches!(self, ServerFull | TooManyConnections | TooManyRooms | RoomFull)
-            .then(|| self.label())
+        use Rejection::{Origin, RoomFull, ServerFull, TooManyConnections, TooManyRooms};
+        match self {
+            Origin(_) => Some("allowed_origins"),
+            ServerFull | TooManyConnections | TooManyRooms | RoomFull => Some(self.label()),
+            _ => None,
+        }
     }
 
     /// The whole HTTP answer.
@@ -120,6 +139,8 @@ impl Rejection {
             | Rejection::TokenText
             | Rejection::Hosts
             | Rejection::BadKey => ("400 Bad Request", ""),
+            Rejection::Origin(_) => ("403 Forbidden", ""),
+            Rejection::Refused(refused) => refused.status(),
             Rejection::HeadTooLarge => ("431 Request Header Fields Too Large", ""),
             Rejection::WrongVersion => ("426 Upgrade Required", "sec-websocket-version: 13\r\n"),
             Rejection::Stopping
@@ -159,8 +180,8 @@ pub(crate) fn is_about_the_server(head: &[u8]) -> bool {
         .any(|line| head.starts_with(line))
 }
 
-/// Reads the head at the start of `bytes`.
-pub(crate) fn read(bytes: &[u8], config: &ServerConfig) -> Head {
+/// Reads the head at the start of `bytes`, at a time since 1970.
+pub(crate) fn read(bytes: &[u8], config: &ServerConfig, now: Duration) -> Head {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     // What is past the limit is not looked at, so that it does not matter how much of it is there.
@@ -184,7 +205,7 @@ pub(crate) fn read(bytes: &[u8], config: &ServerConfig) -> Head {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match room_of(path, config) {
         Some(room_id) => {
-            Head::WebSocket { join: join(room_id, query, request.headers, config), length }
+            Head::WebSocket { join: join(room_id, query, request.headers, config, now), length }
         }
         None => Head::Http,
     }
@@ -204,18 +225,20 @@ fn join(
     query: &str,
     headers: &[httparse::Header],
     config: &ServerConfig,
+    now: Duration,
 ) -> Result<Join, Rejection> {
+    check_origin(headers, config)?;
     let decoded = percent_decode_str(room_id).decode_utf8();
     let room_id = decoded.map_err(|_| Rejection::RoomIdText)?.into_owned();
     if !(1..=NAME_BYTES).contains(&room_id.len()) {
         return Err(Rejection::RoomId(room_id.len()));
     }
-    let token = token(query)?;
-    if let Some(length) = token.as_ref().map(String::len)
-        && !(1..=NAME_BYTES).contains(&length)
-    {
-        return Err(Rejection::Token(length));
-    }
+    let identity = match &config.auth {
+        Some(auth) => auth.admit(auth::bearer(auth, headers, query)?, &room_id, now)?,
+        None => None,
+    };
+    let is_for_auth = config.auth.as_ref().and_then(|auth| auth.query_parameter.as_deref());
+    let token = if is_for_auth == Some("token") { None } else { token(query)? };
     if header(headers, "sec-websocket-version").next() != Some(b"13") {
         return Err(Rejection::WrongVersion);
     }
@@ -226,14 +249,39 @@ fn join(
     }
     let digest = Sha1::new().chain_update(key).chain_update(MAGIC).finalize();
     let subprotocol = subprotocol(headers, config.subprotocols.as_deref());
-    Ok(Join { room_id, token, accept: base64.encode(digest), subprotocol })
+    let until = identity.as_ref().map(|identity| identity.until);
+    let token = known_by(identity, token);
+    Ok(Join { room_id, token, until, accept: base64.encode(digest), subprotocol })
 }
 
-/// The first subprotocol that is offered and allowed.
+/// Refuses pages that may not open rooms. Clients that are no browsers have no origin.
+fn check_origin(headers: &[httparse::Header], config: &ServerConfig) -> Result<(), Rejection> {
+    let host = header(headers, "host").next().map(String::from_utf8_lossy).unwrap_or_default();
+    for origin in header(headers, "origin") {
+        let origin = String::from_utf8_lossy(origin);
+        if !config.allowed_origins.iter().any(|allowed| allowed.allows(&origin, &host)) {
+            let told = origin.chars().filter(|char| !char.is_control()).take(NAME_BYTES).collect();
+            return Err(Rejection::Origin(told));
+        }
+    }
+    Ok(())
+}
+
+/// What a room knows a client by. Somebody who has logged in is the same on all devices; with a token of its own,
+/// each device is somebody of its own, and still nobody else's. A token alone never begins with U+0000.
+fn known_by(identity: Option<Identity>, token: Option<String>) -> Option<String> {
+    match (identity, token) {
+        (None, token) => token,
+        (Some(Identity { subject, .. }), None) => Some(format!("\0{subject}")),
+        (Some(Identity { subject, .. }), Some(token)) => Some(format!("\0{subject}\0{token}")),
+    }
+}
+
+/// The first subprotocol that is offered and allowed. A token is none.
 fn subprotocol(headers: &[httparse::Header], allowed: Option<&[String]>) -> Option<String> {
-    let offers = header(headers, "sec-websocket-protocol")
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .filter_map(|offer| str::from_utf8(offer.trim_ascii()).ok());
+    let offers = items(headers, "sec-websocket-protocol")
+        .filter(|offer| !offer.starts_with(BEARER))
+        .filter_map(|offer| str::from_utf8(offer).ok());
     // What is no token (RFC 9110 §5.6.2) is no name, and is not repeated.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let mut offers = offers.filter(|offer| !offer.is_empty() && offer.bytes().all(is_token));
@@ -241,31 +289,19 @@ fn subprotocol(headers: &[httparse::Header], allowed: Option<&[String]>) -> Opti
     offers.find(is_allowed).map(str::to_owned)
 }
 
-/// The first `token` in a query (`application/x-www-form-urlencoded`).
+/// The token in a query, by which a client is known when it comes back.
 fn token(query: &str) -> Result<Option<String>, Rejection> {
-    // A parser of the whole query would put a character of its own in the place of what is no UTF-8, and
-    // different tokens would become the same.
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned)
-    };
-    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let token = pairs.find(|(name, _)| decode(name).is_ok_and(|name| name == "token"));
-    token.map(|(_, token)| decode(token).map_err(|_| Rejection::TokenText)).transpose()
-}
-
-/// The values of all headers of this name.
-pub(crate) fn header<'a>(
-    headers: &'a [httparse::Header<'a>],
-    name: &'a str,
-) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-    let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
-    named.map(|header| header.value.trim_ascii())
+    let Some(token) = auth::parameter(query, "token") else { return Ok(None) };
+    let token = token.map_err(|_| Rejection::TokenText)?;
+    match token.len() {
+        length if !(1..=NAME_BYTES).contains(&length) => Err(Rejection::Token(length)),
+        _ if token.starts_with('\0') => Err(Rejection::TokenText),
+        _ => Ok(Some(token)),
+    }
 }
 
 fn has_token(headers: &[httparse::Header], name: &str, token: &str) -> bool {
-    let mut tokens = header(headers, name).flat_map(|value| value.split(|&byte| byte == b','));
-    tokens.any(|value| value.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    items(headers, name).any(|value| value.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 #[cfg(test)]
@@ -285,11 +321,15 @@ mod tests {
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
     fn read_default(bytes: &[u8]) -> Head {
-        read(bytes, &ServerConfig::default())
+        read_with(bytes, &ServerConfig::default())
+    }
+
+    fn read_with(bytes: &[u8], config: &ServerConfig) -> Head {
+        read(bytes, config, Duration::ZERO)
     }
 
     fn joined(bytes: &[u8], config: &ServerConfig) -> Join {
-        match read(bytes, config) {
+        match read_with(bytes, config) {
             Head::WebSocket { join: Ok(join), .. } => join,
             head => panic!("{head:?}"),
         }
@@ -334,7 +374,7 @@ mod tests {
         let join = joined(&bytes, &config);
         assert_eq!((&*join.room_id, join.token.as_deref()), ("a room", Some("t")));
         assert_eq!(joined(&handshake("/ws/other", USUAL), &config).room_id, "other");
-        assert_eq!(read(&handshake("/parties/other/a", USUAL), &config), Head::Http);
+        assert_eq!(read_with(&handshake("/parties/other/a", USUAL), &config), Head::Http);
     }
 
     #[test]
@@ -343,6 +383,7 @@ mod tests {
         let join = Join {
             room_id: "a room".to_owned(),
             token: Some("s&t".to_owned()),
+            until: None,
             accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(),
             subprotocol: None,
         };
@@ -411,6 +452,7 @@ mod tests {
             (handshake("/ws?token=", USUAL), Rejection::Token(0)),
             (handshake("/ws?token", USUAL), Rejection::Token(0)),
             (handshake("/ws?a=b&%74oken=%FF", USUAL), Rejection::TokenText),
+            (handshake("/ws?token=%00ada", USUAL), Rejection::TokenText),
             (handshake("/ws", short), Rejection::BadKey),
             (handshake("/ws", "Sec-WebSocket-Version: 13\r\n"), Rejection::BadKey),
             (handshake("/ws", old), Rejection::WrongVersion),

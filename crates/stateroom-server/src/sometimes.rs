@@ -49,6 +49,8 @@ impl Sometimes {
 #[derive(Debug, Default)]
 pub(crate) struct ClientLines {
     turned_away: Sometimes,
+    refused: Sometimes,
+    expired: Sometimes,
     slow: Sometimes,
     silent: Sometimes,
     broken: Sometimes,
@@ -59,9 +61,9 @@ pub(crate) struct ClientLines {
 
 impl ClientLines {
     /// How many clients were closed, by reason.
-    pub(crate) fn closed(&self) -> [(&'static str, u64); 3] {
+    pub(crate) fn closed(&self) -> [(&'static str, u64); 4] {
         let (slow, silent, broken) = (self.slow.all(), self.silent.all(), self.broken.all());
-        [("slow", slow), ("silent", silent), ("broken", broken)]
+        [("slow", slow), ("silent", silent), ("broken", broken), ("expired", self.expired.all())]
     }
 
     /// A client does not get into the room it asked for.
@@ -69,6 +71,21 @@ impl ClientLines {
         if let Some(as_well) = self.turned_away.may_tell(Instant::now()) {
             let setting = reason.setting();
             tracing::warn!(room, %reason, setting, as_well, "a client was turned away");
+        }
+    }
+
+    /// A client is refused for its token, or for the page that it is.
+    pub(crate) fn refused(&self, reason: &Rejection) {
+        if let Some(as_well) = self.refused.may_tell(Instant::now()) {
+            let setting = reason.setting();
+            tracing::warn!(%reason, setting, as_well, "a client may not come in");
+        }
+    }
+
+    /// A client is closed because its token has expired.
+    pub(crate) fn expired(&self, room: &str, client: ClientId) {
+        if let Some(as_well) = self.expired.may_tell(Instant::now()) {
+            tracing::info!(room, %client, as_well, "the client's token has expired");
         }
     }
 

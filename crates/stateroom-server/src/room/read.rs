@@ -10,7 +10,7 @@ use crate::{
     connection::{Connection, ReadLimits, Reading},
     factory::RoomFactory,
     scratch::with_scratch,
-    websocket::{Appetite, Incoming, encode_ping, encode_pong},
+    websocket::{Appetite, CloseCode, Incoming, encode_ping, encode_pong},
 };
 use stateroom_room::{Event, MAX_UNKEPT_BYTES, RoomEnded};
 use std::time::Instant;
@@ -149,6 +149,17 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let client = connection.client;
         self.shared.client_lines.silent(&self.id, client);
         self.leaving.push((socket.connection, Leaving::Gone));
+    }
+
+    /// Lets go of a client whose token has expired, as soon as it has had the answers to what it said.
+    pub(super) fn let_go_expired(&mut self, socket: Ready, now: Instant) {
+        let Some(connection) = self.connection(socket) else { return };
+        let Some(client) = connection.client else { return };
+        if !self.last_answers.has(socket.connection) {
+            self.shared.client_lines.expired(&self.id, client);
+            let reason = "the token has expired: log in again";
+            self.leaves(socket.connection, Leaving::Closed(CloseCode::LOG_IN_AGAIN, reason), now);
+        }
     }
 
     /// Whether a connection that is ready has to be put on the list of those to look at.

@@ -165,6 +165,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             }
             Order::Ping(socket) => self.ping(socket),
             Order::LetGo(socket) => self.let_go_silent(socket),
+            Order::Expired(socket) => self.let_go_expired(socket, now),
             Order::ShutDown => return Err(End::ShutDown),
             Order::Forget => self.be_forgotten(),
             Order::Answer(_) | Order::BeInMemory => {}

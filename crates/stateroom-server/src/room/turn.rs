@@ -23,6 +23,8 @@ pub(crate) enum Order<F> {
     Ping(Ready),
     /// Let the client on this socket go: it has been silent for too long.
     LetGo(Ready),
+    /// Let the client on this socket go: its token has expired.
+    Expired(Ready),
     /// Close everybody, and end.
     ShutDown,
     /// Hear what became of what you wanted to be kept.

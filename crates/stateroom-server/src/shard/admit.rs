@@ -38,6 +38,9 @@ impl<F: RoomFactory> Shard<F> {
         }
         let arrival = Arrival { stream, socket, forwarded_for, early, token: join.token };
         self.set_state(socket, SocketState::Joining { room, readiness });
+        if let Some(until) = join.until {
+            self.expiries.add(until, socket);
+        }
         self.rooms.order(room, Order::Join(arrival));
     }
 

@@ -5,12 +5,19 @@ use super::{
     state::Shard,
 };
 use crate::{
+    clock::time_of_day,
     factory::RoomFactory,
     heartbeat::Heartbeat,
     room::{Order, Ready},
 };
 use mio::event::Event;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the clock is not looked at, which may be set, or go on while the machine rests.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(60);
+
+/// How long a client whose token ends may take to be let in before it is let go.
+const JOINING: Duration = Duration::from_secs(1);
 
 impl<F: RoomFactory> Shard<F> {
     /// Something has happened on a socket.
@@ -68,5 +75,28 @@ impl<F: RoomFactory> Shard<F> {
                 SocketState::Open | SocketState::Joining { .. } => {}
             }
         }
+    }
+    /// Has the clients let go whose token has expired.
+    pub(super) fn close_expired(&mut self) {
+        if self.expiries.next().is_none() {
+            return;
+        }
+        let now = time_of_day();
+        while let Some((_, socket)) = self.expiries.pop_due(now) {
+            match self.sockets.get(socket as usize).map(|slot| &slot.state) {
+                Some(SocketState::Member { room, connection, .. }) => {
+                    let ready = Ready { connection: *connection, socket, at_end: false };
+                    self.rooms.order(*room, Order::Expired(ready));
+                }
+                Some(SocketState::Joining { .. }) => self.expiries.add(now + JOINING, socket),
+                _ => {}
+            }
+        }
+    }
+
+    /// When to look for the next whose token has expired.
+    pub(super) fn next_expiry(&self, now: Instant) -> Option<Instant> {
+        let until = self.expiries.next()?;
+        Some(now + until.saturating_sub(time_of_day()).min(LOOK_AT_CLOCK))
     }
 }

@@ -66,6 +66,9 @@ impl<F: RoomFactory> Shard<F> {
                 let _ = self.http.send(HttpClient { stream: stream.into(), read: bytes, permit });
             }
             Head::Refused(rejection) | Head::WebSocket { join: Err(rejection), .. } => {
+                if matches!(rejection, Rejection::Origin(_) | Rejection::Refused(_)) {
+                    self.shared.client_lines.refused(&rejection);
+                }
                 self.reject(stream, &rejection, socket);
             }
             Head::WebSocket { join: Ok(join), length } => {

@@ -2,6 +2,7 @@
 //! may come out of it.
 
 use crate::{
+    clock::time_of_day,
     config::ServerConfig,
     connections::Permit,
     request::{self, Head, Join},
@@ -53,7 +54,7 @@ impl Handshaking {
                     Err(error) => return Err(error),
                 };
                 self.head.extend_from_slice(scratch.get(..length).unwrap_or_default());
-                match request::read(&self.head, config) {
+                match request::read(&self.head, config, time_of_day()) {
                     Head::Partial => {}
                     head => return Ok(Some((head, std::mem::take(&mut self.head)))),
                 }

@@ -75,12 +75,13 @@ impl<F: RoomFactory> Shard<F> {
         let timeout = if self.rooms.queued() > 0 || self.may_accept(now) {
             Some(Duration::ZERO)
         } else {
-            self.next_due().map(|due| due.saturating_duration_since(now))
+            self.next_due(now).map(|due| due.saturating_duration_since(now))
         };
         let Some(mut events) = self.events.take() else { return Ok(()) };
         let polled = self.poll.poll(&mut events, timeout);
         let now = Instant::now();
         self.check_heartbeats(now);
+        self.close_expired();
         for event in &events {
             match event.token() {
                 MAILBOX => {}
@@ -111,13 +112,14 @@ impl<F: RoomFactory> Shard<F> {
     }
 
     /// When something is to be done even if nothing happens.
-    fn next_due(&self) -> Option<Instant> {
+    fn next_due(&self, now: Instant) -> Option<Instant> {
         let rest = self.accepting.rests_until.filter(|_| self.accepting.ready);
         let due = [
             self.rooms.next_due(),
             self.timers.next(),
             self.awake.next_quiet(),
             self.heartbeats.next(),
+            self.next_expiry(now),
             rest,
             self.ends_at,
         ];

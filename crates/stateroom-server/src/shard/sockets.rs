@@ -64,6 +64,7 @@ impl<F: RoomFactory> Shard<F> {
     /// Gives a socket up, and counts its client no more.
     pub(super) fn free(&mut self, socket: u32) {
         self.heartbeats.forget(socket);
+        self.expiries.forget(socket);
         match self.sockets.try_remove(socket as usize).map(|slot| slot.state) {
             Some(SocketState::Joining { room, .. } | SocketState::Member { room, .. }) => {
                 self.client_is_gone(room)

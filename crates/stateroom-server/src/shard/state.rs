@@ -5,7 +5,7 @@ use super::{
     slots::RoomSlots,
     socket_state::SocketSlot,
     tiers::{AwakeLimits, AwakeRooms},
-    timers::RoomTimers,
+    timers::{Expiries, RoomTimers},
 };
 use crate::{
     factory::RoomFactory,
@@ -51,6 +51,8 @@ pub(crate) struct Shard<F: RoomFactory> {
     pub(super) rooms: RoomSlots<F>,
     /// When rooms that are not in memory have something to do.
     pub(super) timers: RoomTimers,
+    /// Until when the clients may stay whose token ends.
+    pub(super) expiries: Expiries,
     pub(super) awake: AwakeRooms,
     /// How many sleeping rooms are counted in the server's occupancy.
     pub(super) asleep: usize,
@@ -138,6 +140,7 @@ impl<F: RoomFactory> Shard<F> {
             sockets: Slab::new(),
             rooms: RoomSlots::new(),
             timers: RoomTimers::default(),
+            expiries: Expiries::default(),
             awake: AwakeRooms::new(limits),
             asleep: 0,
             on_disk: 0,

@@ -23,6 +23,8 @@ impl CloseCode {
     pub(crate) const SERVICE_RESTART: Self = CloseCode(1012);
     /// The client cannot be served now, and may come back.
     pub(crate) const TRY_AGAIN_LATER: Self = CloseCode(1013);
+    /// The client's token has expired: it may come back with a new one.
+    pub(crate) const LOG_IN_AGAIN: Self = CloseCode(4201);
 
     /// Reads a code that a client sent; `None` for those it must not send.
     pub(crate) fn from_wire(code: u16) -> Option<Self> {
