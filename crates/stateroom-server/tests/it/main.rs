@@ -4,6 +4,7 @@ mod admission;
 mod awake;
 mod bad_clients;
 mod health;
+mod identity;
 mod kept;
 mod limits;
 mod pages;
