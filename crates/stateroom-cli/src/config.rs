@@ -1,6 +1,8 @@
 //! `stateroom.toml`: what a project says about itself and its server.
 
-use crate::settings::{DurabilitySettings, LimitSettings, RoomSettings, ServerSettings, Settings};
+use crate::settings::{
+    AuthSettings, DurabilitySettings, LimitSettings, RoomSettings, ServerSettings, Settings,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     io,
@@ -30,6 +32,8 @@ pub struct Config {
     pub durability: DurabilitySettings,
     /// The bounds of one room.
     pub limits: LimitSettings,
+    /// Who may come in; without it, anybody.
+    pub auth: Option<AuthSettings>,
 }
 
 /// What `[service]` holds.
@@ -192,6 +196,7 @@ impl Config {
             rooms: self.rooms.clone(),
             durability: self.durability.clone(),
             limits: self.limits.clone(),
+            auth: self.auth.clone().unwrap_or_default(),
         }
     }
 }
@@ -218,6 +223,7 @@ fn section_of(key: &str) -> Option<&'static str> {
         ("rooms", has_key::<RoomSettings>(key)),
         ("durability", has_key::<DurabilitySettings>(key)),
         ("limits", has_key::<LimitSettings>(key)),
+        ("auth", has_key::<AuthSettings>(key)),
     ];
     sections.into_iter().find(|(_, has_key)| *has_key).map(|(section, _)| section)
 }

@@ -1,6 +1,7 @@
 //! `stateroom dev`: serves the project here, and has every edit of its source take over.
 
 use crate::{
+    auth,
     cargo_build::cargo_build,
     client::build_client,
     failure::{self, Failure},
@@ -13,7 +14,7 @@ use crate::{
     watch::{PageWatcher, SourceWatcher},
 };
 use anyhow::Context;
-use stateroom_server::{ServerConfig, ServerHandle};
+use stateroom_server::{AllowedOrigin, ServerConfig, ServerHandle};
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -40,15 +41,18 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         static_path,
         client_path: first.client.clone(),
         live_pages: true,
+        allowed_origins: vec![AllowedOrigin::SAME_HOST, AllowedOrigin::LOCALHOST],
         // Those of `stateroom load`.
         temporary_rooms: "load-{number}".parse().into_iter().collect(),
         ..ServerConfig::default()
     };
     let pages = defaults.static_path.clone();
     let has_page = pages.as_ref().is_some_and(|folder| folder.join("index.html").is_file());
-    let (config, bounds) = serving::settle(defaults, &project.config, &options.settings)?;
+    let (mut config, bounds) = serving::settle(defaults, &project.config, &options.settings)?;
     let weaker = (&project.config.durability, &*project.config_folder);
     let durability = Durability::settle(Whose::Dev, weaker, &options.settings.durability)?;
+    let weaker = (project.config.auth.as_ref(), &*project.config_folder);
+    config.auth = auth::load(Whose::Dev, weaker, &options.settings.auth)?;
     let engine = serving::engine(bounds, &config, durability.data_dir.is_some())?;
     let factory = first.load(&engine).context(Failure::Module)?;
 

@@ -3,6 +3,7 @@
 //! [`options`] and [`room_options`] say what can be asked for on the command line and [`config`] what
 //! a `stateroom.toml` may hold; both are made of [`settings`]. Each subcommand has a file of its own.
 
+mod auth;
 mod bring_back;
 mod build_command;
 mod cargo_build;

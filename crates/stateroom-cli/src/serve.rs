@@ -1,6 +1,7 @@
 //! `stateroom serve`: serves a module that is built already, and loads it again when told to.
 
 use crate::{
+    auth,
     config::{Config, FILE_NAME},
     failure::{self, Failure},
     keeping::{Durability, Whose},
@@ -23,13 +24,14 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
         client_path: None, // it is part of the static files
         ..ServerConfig::default()
     };
-    let (config, bounds) = serving::settle(defaults, &file, &options.settings)?;
+    let (mut config, bounds) = serving::settle(defaults, &file, &options.settings)?;
     let home = match named {
         Some(_) => config_folder,
         None => home(&options.path, &folder)?,
     };
     let weaker = (&file.durability, &*home);
     let durability = Durability::settle(Whose::Served, weaker, &options.settings.durability)?;
+    config.auth = auth::load(Whose::Served, (file.auth.as_ref(), &home), &options.settings.auth)?;
     let engine = serving::engine(bounds, &config, durability.data_dir.is_some())?;
     let factory = engine.load(&module).context(Failure::Module)?;
 

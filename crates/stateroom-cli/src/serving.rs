@@ -1,6 +1,7 @@
 //! What `dev` and `serve` share: from settings to a server that runs modules.
 
 use crate::{
+    auth,
     config::Config,
     failure::Failure,
     keeping::Durability,
@@ -94,6 +95,7 @@ pub(crate) fn bind(
         // Past what the engine can hold, clients are told to try later.
         config.max_rooms = config.max_rooms.min(held);
     }
+    auth::tell(&config);
     let address = SocketAddr::new(config.ip, config.port);
     let mut server = Server::new();
     server.config = config;

@@ -5,7 +5,7 @@
 use crate::{
     HumanDuration, HumanSize, host::Host, setting_table::settings, survives::SurvivesOption,
 };
-use stateroom_server::{RoomPath, RoomPattern, ServerConfig, TrustedProxy};
+use stateroom_server::{AllowedOrigin, RoomPath, RoomPattern, ServerConfig, TrustedProxy};
 use stateroom_wasm_host::Limits;
 use std::{path::PathBuf, time::Duration};
 
@@ -36,6 +36,10 @@ settings! {
         /// where a client comes from
         #[arg(value_delimiter = ',')]
         trusted_proxies: Vec<TrustedProxy> as "IP,..." = "" => server.trusted_proxies,
+        /// Whose pages may open rooms: origins such as https://app.example.com and https://*.example.com, or same-host,
+        /// localhost, null, *; for dev also those of localhost
+        #[arg(value_delimiter = ',')]
+        allowed_origins: Vec<AllowedOrigin> as "ORIGIN,..." = "same-host" => server.allowed_origins,
         /// Other paths that open rooms, such as /parties/main/{room}; /ws/{room} always does
         #[arg(value_delimiter = ',')]
         room_paths: Vec<RoomPath> as "PATH,PATH" = "" => server.room_paths,
@@ -136,5 +140,32 @@ settings! {
         log_line_bytes: HumanSize as "SIZE" => bounds.limits.log_line_bytes,
         /// How many lines a room may print in a second; the others are dropped
         log_lines_per_second: u32 as "N" => bounds.limits.log_lines_per_second,
+    }
+
+    /// What `[auth]` in `stateroom.toml` holds: which tokens clients come in with.
+    [auth] "Who may come in" AuthSettings {
+        /// A file with the secret that tokens are signed with (HS256); line breaks at its end do not count
+        jwt_secret_file: PathBuf as "FILE" = "",
+        /// The name of an environment variable with the secret that tokens are signed with (HS256)
+        jwt_secret_variable: String as "NAME" = "",
+        /// A file with the public key of who signs tokens, in PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)
+        jwt_public_key_file: PathBuf as "FILE" = "",
+        /// The name of an environment variable with such a public key
+        jwt_public_key_variable: String as "NAME" = "",
+        /// A file with several keys of who signs tokens: a JWKS, which is JSON
+        jwks_file: PathBuf as "FILE" = "",
+        /// What the claim iss of tokens has to be
+        jwt_issuer: String as "NAME" = "",
+        /// What the claim aud of tokens has to be, or hold; without it, tokens must have none
+        jwt_audience: String as "NAME" = "",
+        /// How far the clock of who signs tokens may be from the server's
+        jwt_leeway: HumanDuration as "TIME" = "30s",
+        /// The claim that names the rooms which may be entered, exactly or as prefix*; without it, all may
+        jwt_rooms_claim: String as "NAME" = "",
+        /// A parameter of the address that may hold the token, for clients that can send it in no other way
+        jwt_query_parameter: String as "NAME" = "",
+        /// Whether clients without a token may come in too; for dev they may, unless told otherwise
+        #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+        anonymous: bool as "BOOL" = "false",
     }
 }

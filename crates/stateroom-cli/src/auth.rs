@@ -1,0 +1,91 @@
+//! Who may come in: from the settings to keys, which files and variables hold.
+
+use crate::{failure::Failure, keeping::Whose, settings::AuthSettings};
+use anyhow::{Context, anyhow};
+use stateroom_server::{Auth, Keys, KeysError, ServerConfig};
+use std::{env, fs::File, io::Read as _, path::Path};
+
+/// Of a file no more is read than tells that it is too large.
+const READ_BYTES: u64 = 1 << 20;
+
+/// What holds: `stronger` over `weaker` over the defaults; `None` where nothing is said of it. A file that
+/// `stronger` names is relative to the current folder, others to `folder`, that of `weaker`.
+pub(crate) fn load(
+    whose: Whose,
+    (weaker, folder): (Option<&AuthSettings>, &Path),
+    stronger: &AuthSettings,
+) -> anyhow::Result<Option<Auth>> {
+    let nothing = AuthSettings::default();
+    if weaker.is_none() && *stronger == nothing {
+        return Ok(None);
+    }
+    let weaker = weaker.unwrap_or(&nothing);
+    let keys = keys((weaker, folder), stronger).context(Failure::Usage)?;
+    let mut auth = Auth::new(keys);
+    for settings in [weaker, stronger] {
+        let or = |given: &Option<String>, before: Option<String>| given.clone().or(before);
+        auth.issuer = or(&settings.jwt_issuer, auth.issuer);
+        auth.audience = or(&settings.jwt_audience, auth.audience);
+        auth.rooms_claim = or(&settings.jwt_rooms_claim, auth.rooms_claim);
+        auth.query_parameter = or(&settings.jwt_query_parameter, auth.query_parameter);
+        auth.leeway = settings.jwt_leeway.map_or(auth.leeway, |time| time.0);
+    }
+    auth.anonymous = stronger.anonymous.or(weaker.anonymous).unwrap_or(whose == Whose::Dev);
+    Ok(Some(auth))
+}
+
+/// Tells the log who may come in, and from which pages.
+pub(crate) fn tell(config: &ServerConfig) {
+    let origins: Vec<_> = config.allowed_origins.iter().map(ToString::to_string).collect();
+    let allowed_origins = origins.join(", ");
+    tracing::info!(allowed_origins, "only pages of these origins may open rooms");
+    if let Some(auth) = &config.auth {
+        tracing::info!(anonymous = auth.anonymous, "clients come in with tokens (JWT)");
+    }
+}
+
+/// Adds what has been read to the keys.
+type Add = fn(&mut Keys, &[u8]) -> Result<(), KeysError>;
+
+fn keys((weaker, folder): (&AuthSettings, &Path), stronger: &AuthSettings) -> anyhow::Result<Keys> {
+    let mut keys = Keys::default();
+    let secret: Add = |keys, bytes| keys.add_secret(bytes);
+    let secret_in_file: Add = |keys, bytes| {
+        let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let end = bytes.iter().rposition(|byte| !is_break(byte)).map_or(0, |last| last + 1);
+        keys.add_secret(bytes.get(..end).unwrap_or(bytes))
+    };
+    let public: Add = |keys, bytes| keys.add_public_key(bytes);
+    let jwks: Add = |keys, bytes| keys.add_jwks(bytes);
+    let files = [
+        (&stronger.jwt_secret_file, &weaker.jwt_secret_file, secret_in_file),
+        (&stronger.jwt_public_key_file, &weaker.jwt_public_key_file, public),
+        (&stronger.jwks_file, &weaker.jwks_file, jwks),
+    ];
+    for (stronger, weaker, add) in files {
+        let file = stronger.clone().or_else(|| Some(folder.join(weaker.as_ref()?)));
+        let Some(file) = file else { continue };
+        let name = || format!("the file {}", file.display());
+        let mut bytes = Vec::new();
+        let read = File::open(&file).and_then(|file| file.take(READ_BYTES).read_to_end(&mut bytes));
+        read.with_context(name)?;
+        add(&mut keys, &bytes).with_context(name)?;
+    }
+    let variables = [
+        (&stronger.jwt_secret_variable, &weaker.jwt_secret_variable, secret),
+        (&stronger.jwt_public_key_variable, &weaker.jwt_public_key_variable, public),
+    ];
+    for (stronger, weaker, add) in variables {
+        let Some(variable) = stronger.as_ref().or(weaker.as_ref()) else { continue };
+        let name = || format!("the environment variable {variable}");
+        let value = env::var_os(variable).ok_or_else(|| anyhow!("it is not set"));
+        add(&mut keys, value.with_context(name)?.as_encoded_bytes()).with_context(name)?;
+    }
+    if keys.is_empty() {
+        return Err(anyhow!(
+            "[auth] has no key to check tokens with: say one of jwt_secret_file, jwt_secret_variable, \
+             jwt_public_key_file, jwt_public_key_variable and jwks_file"
+        ));
+    }
+    Ok(keys)
+}
