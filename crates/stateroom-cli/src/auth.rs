@@ -65,7 +65,7 @@ fn keys((weaker, folder): (&AuthSettings, &Path), stronger: &AuthSettings) -> an
     for (stronger, weaker, add) in files {
         let file = stronger.clone().or_else(|| Some(folder.join(weaker.as_ref()?)));
         let Some(file) = file else { continue };
-        let name = || format!("the file {}", file.display());
+        let name = || format!("[auth]: the file {} cannot be used", file.display());
         let mut bytes = Vec::new();
         let read = File::open(&file).and_then(|file| file.take(READ_BYTES).read_to_end(&mut bytes));
         read.with_context(name)?;
@@ -77,7 +77,7 @@ fn keys((weaker, folder): (&AuthSettings, &Path), stronger: &AuthSettings) -> an
     ];
     for (stronger, weaker, add) in variables {
         let Some(variable) = stronger.as_ref().or(weaker.as_ref()) else { continue };
-        let name = || format!("the environment variable {variable}");
+        let name = || format!("[auth]: the environment variable {variable} cannot be used");
         let value = env::var_os(variable).ok_or_else(|| anyhow!("it is not set"));
         add(&mut keys, value.with_context(name)?.as_encoded_bytes()).with_context(name)?;
     }
@@ -88,4 +88,50 @@ fn keys((weaker, folder): (&AuthSettings, &Path), stronger: &AuthSettings) -> an
         ));
     }
     Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, path::PathBuf, time::Duration};
+
+    #[test]
+    fn nothing_said_is_nobody_asked_and_dev_lets_in_who_has_no_token_unless_told_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("secret"), format!("{}\r\n", "s".repeat(32))).unwrap();
+        let nothing = AuthSettings::default();
+        assert_eq!(load(Whose::Served, (None, folder.path()), &nothing).unwrap(), None);
+        assert!(load(Whose::Dev, (Some(&nothing), folder.path()), &nothing).is_err());
+        let only = AuthSettings { anonymous: Some(false), ..nothing.clone() };
+        assert!(load(Whose::Served, (None, folder.path()), &only).is_err());
+
+        let text = |text: &str| Some(text.to_owned());
+        let file = AuthSettings {
+            jwt_secret_file: Some(PathBuf::from("secret")),
+            jwt_issuer: text("file"),
+            jwt_audience: text("file"),
+            ..nothing.clone()
+        };
+        let stronger = AuthSettings { jwt_audience: text("flag"), ..nothing.clone() };
+        let auth =
+            |whose, stronger| load(whose, (Some(&file), folder.path()), stronger).unwrap().unwrap();
+        let served = auth(Whose::Served, &stronger);
+        assert_eq!((served.issuer, served.audience), (text("file"), text("flag")));
+        assert_eq!((served.anonymous, served.leeway), (false, Duration::from_secs(30)));
+        assert!(auth(Whose::Dev, &nothing).anonymous);
+        assert!(!auth(Whose::Dev, &only).anonymous);
+    }
+
+    #[test]
+    fn line_breaks_at_the_end_of_a_file_are_no_part_of_its_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        let settings = AuthSettings { jwt_secret_file: Some(file.clone()), ..Default::default() };
+        let load = || load(Whose::Served, (None, folder.path()), &settings);
+        fs::write(&file, format!("{}\n\r\n", "s".repeat(31))).unwrap();
+        let error = format!("{:#}", load().unwrap_err());
+        assert!(error.contains("this one has 31"), "{error}");
+        fs::write(&file, vec![b's'; 2 << 20]).unwrap();
+        assert!(format!("{:#}", load().unwrap_err()).contains("at most 65536 bytes"));
+    }
 }

@@ -21,6 +21,7 @@ mod faults;
 mod guarantees;
 #[cfg(unix)]
 mod guests;
+mod identity;
 #[cfg(unix)]
 mod kept;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,9 @@
 //! Where a handshake has its token: in a header, among the subprotocols, or in the query.
 
-use super::{Auth, Refused, TOKEN_BYTES};
+use super::{
+    refused::Refused,
+    rules::{Auth, TOKEN_BYTES},
+};
 use crate::headers::{header, items};
 use percent_encoding::percent_decode_str;
 use std::{borrow::Cow, str::Utf8Error};
@@ -53,7 +56,7 @@ pub(crate) fn parameter(query: &str, name: &str) -> Option<Result<String, Utf8Er
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Keys, *};
+    use super::{super::keys::Keys, *};
 
     fn found(headers: &[(&str, &[u8])], query: &str) -> Result<Option<String>, Refused> {
         let auth = Auth { query_parameter: Some("jwt".to_owned()), ..Auth::new(Keys::default()) };

@@ -1,6 +1,6 @@
 //! Why a token does not let its client in.
 
-use super::{SUBJECT_BYTES, TOKEN_BYTES};
+use super::rules::{SUBJECT_BYTES, TOKEN_BYTES};
 
 /// See the [module](self). What it says is for whoever wrote the client; it repeats nothing of the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,9 @@
 //! Which tokens are taken, at which time, with which keys.
 
-use super::*;
+use super::{Auth, Keys, KeysError, Refused, rules::SUBJECT_BYTES};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 macro_rules! file {
     ($name:literal) => {

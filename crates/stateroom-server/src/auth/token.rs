@@ -1,6 +1,9 @@
 //! A token (JWT, RFC 7519): is it signed with one of our keys, for us, and valid at this time?
 
-use super::{Auth, Refused, SUBJECT_BYTES};
+use super::{
+    refused::Refused,
+    rules::{Auth, SUBJECT_BYTES},
+};
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header, errors::ErrorKind};
 use serde_json::{Map, Value};
 use std::time::Duration;

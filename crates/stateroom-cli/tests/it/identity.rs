@@ -1,0 +1,206 @@
+//! What `docs/identity.md` says, tried with its own files and commands; and that no token is in the log.
+
+use crate::{
+    page::{block, program},
+    process::{Client, Running, ends_with, stateroom},
+    project::{Module, REMEMBERING_ROOM},
+};
+use futures_util::StreamExt as _;
+use std::{fs, path::Path, process::Command};
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Error, Message, client::IntoClientRequest as _},
+};
+
+/// What a command of the page prints, without the end of the line.
+fn told(command: &str, folder: &Path, secret: &str) -> String {
+    let mut shell = Command::new("sh");
+    shell.args(["-eu", "-c", command]).current_dir(folder).env("JWT_SECRET", secret);
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// A server with this configuration, on a free port.
+fn serve(folder: &Path, module: &Module, secret: &str, more: &[&str]) -> Command {
+    let mut command = stateroom(["serve", "--host", "127.0.0.1", "--port", "0", "--log", "trace"]);
+    let config = folder.join("stateroom.toml");
+    command.args(more).arg("--config").arg(config).arg(&module.path).env("JWT_SECRET", secret);
+    command.current_dir(folder);
+    command
+}
+
+/// Opens a room as a browser does, with these subprotocols and from a page of this origin. The subprotocol that was
+/// answered, or the status and the body of the refusal.
+fn open(address: &str, path: &str, protocols: &str, origin: &str) -> Result<String, (u16, String)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut request = format!("ws://{address}/ws/{path}").into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", protocols.parse().unwrap());
+    request.headers_mut().insert("origin", origin.parse().unwrap());
+    match runtime.block_on(connect_async(request)) {
+        Ok((_, answer)) => {
+            Ok(answer.headers()["sec-websocket-protocol"].to_str().unwrap().to_owned())
+        }
+        Err(Error::Http(answer)) => {
+            let body = answer.body().clone().unwrap_or_default();
+            Err((answer.status().as_u16(), String::from_utf8(body).unwrap()))
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_token_made_as_the_page_says_leads_into_its_rooms_and_into_no_log() {
+    let (Some(_), Some(_)) = (program("node"), program("openssl")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let module = Module::new(REMEMBERING_ROOM);
+    fs::write(folder.path().join("stateroom.toml"), block("identity.md", "toml", "[auth]"))
+        .unwrap();
+    fs::write(folder.path().join("token.mjs"), block("identity.md", "js", "// token.mjs")).unwrap();
+    let commands = block("identity.md", "sh", "export JWT_SECRET");
+    let (export, _) = commands.split_once("stateroom serve").unwrap();
+    let secret = told(&format!("{export}echo $JWT_SECRET"), folder.path(), "");
+    let token = told(&block("identity.md", "sh", "token.mjs"), folder.path(), &secret);
+
+    let more = ["--jwt-query-parameter", "jwt", "--log-format", "human"];
+    let mut server = Running::start(&mut serve(folder.path(), &module, &secret, &more));
+    server.hears("only pages of these origins may open rooms allowed_origins=\"same-host\"");
+    server.hears("clients come in with tokens (JWT) anonymous=false");
+    let address = server.address();
+    let page = format!("http://{address}");
+    let protocols = format!("chat, bearer.{token}");
+    for room in ["lobby", "team-7"] {
+        assert_eq!(open(&address, room, &protocols, &page).unwrap(), "chat", "{room}");
+    }
+    let (status, body) = open(&address, "other", &protocols, &page).unwrap_err();
+    assert_eq!((status, body.contains("`rooms` has to name it")), (403, true), "{body}");
+    let (status, body) = open(&address, "lobby", "chat", &page).unwrap_err();
+    assert_eq!((status, body.contains("a token is needed")), (401, true), "{body}");
+    let (status, body) = open(&address, "lobby", &protocols, "https://evil.example").unwrap_err();
+    assert_eq!((status, body.contains("may not open rooms here")), (403, true), "{body}");
+    let mut client = Client::join(&address, &format!("lobby?jwt={token}"));
+    client.says("hello");
+    client.hears();
+
+    // Whatever is wrong with it, and whatever it is asked for with.
+    let changed = format!("{}x", token);
+    for path in [
+        format!("lobby?jwt={changed}"),
+        format!("other?jwt={token}"),
+        format!("lobby?token={token}"),
+    ] {
+        open(&address, &path, "chat", &page).unwrap_err();
+    }
+    for path in [
+        format!("/ws/lobby?jwt={token}"),
+        format!("/missing?jwt={token}"),
+        format!("/?jwt={token}"),
+    ] {
+        crate::process::try_get(&address, &path);
+    }
+    drop(client);
+    server.signal("-TERM");
+    server.hears("stopped");
+    let said = server.said();
+    assert!(said.contains("a client may not come in"), "{said}");
+    for part in token.split('.') {
+        assert!(!said.contains(part), "{part} is in the log:\n{said}");
+    }
+    assert!(!said.contains(&secret), "the secret is in the log");
+}
+
+#[test]
+fn the_public_part_of_a_key_pair_is_what_the_server_takes() {
+    if program("openssl").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let module = Module::new(REMEMBERING_ROOM);
+    told(&block("identity.md", "sh", "ed25519"), folder.path(), "");
+    let config = |text: &str| fs::write(folder.path().join("stateroom.toml"), text).unwrap();
+    let start = || serve(folder.path(), &module, "too short", &[]);
+    config("[auth]\njwt_public_key_file = \"public.pem\"\nanonymous = true");
+    let mut server = Running::start(&mut start());
+    server.hears("\"anonymous\":true");
+    Client::connect(&server.address()).says("I have no token");
+
+    for (text, what, why) in [
+        ("", "[auth] has no key to check tokens with", ""),
+        ("anonymous = true", "[auth] has no key to check tokens with", ""),
+        ("jwt_public_key_file = \"private.pem\"", "private.pem cannot", "this is a private key"),
+        ("jwt_public_key_file = \"absent.pem\"", "absent.pem cannot", "No such file"),
+        ("jwt_secret_file = \"public.pem\"", "public.pem cannot", "this is no secret"),
+        ("jwks_file = \"public.pem\"", "public.pem cannot", "this is no JWKS"),
+        (
+            "jwt_secret_variable = \"JWT_SECRET\"",
+            "JWT_SECRET cannot",
+            "must have at least 32 bytes",
+        ),
+        ("jwt_secret_variable = \"NO_SUCH\"", "NO_SUCH cannot", "it is not set"),
+        ("issuer = \"me\"", "unknown key `issuer`", "did you mean `jwt_issuer`"),
+    ] {
+        config(&format!("[auth]\n{text}"));
+        let said = ends_with(2, &mut start());
+        assert!(said.contains(what) && said.contains(why), "{text}: {said}");
+    }
+}
+
+#[test]
+fn the_origins_of_the_page_are_those_that_may_open_rooms() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = Module::new(REMEMBERING_ROOM);
+    let config = block("identity.md", "toml", "allowed_origins");
+    fs::write(folder.path().join("stateroom.toml"), config).unwrap();
+    let mut server = Running::start(&mut serve(folder.path(), &module, "", &[]));
+    server.hears("same-host, https://app.example.com, https://*.example.org");
+    let address = server.address();
+    for (origin, may) in [
+        (&*format!("http://{address}"), true),
+        ("https://app.example.com", true),
+        ("https://a.b.example.org", true),
+        ("https://example.org", false),
+        ("http://app.example.com", false),
+        ("null", false),
+    ] {
+        assert_eq!(open(&address, "lobby", "chat", origin).is_ok(), may, "{origin}");
+    }
+}
+
+/// As the client of the page does it.
+#[test]
+fn whoever_is_closed_with_4201_comes_back_with_a_new_token() {
+    let client = block("identity.md", "js", "onclose");
+    assert!(client.contains("event.code === 4201 && join()"), "{client}");
+    assert!(client.contains("[\"chat\", `bearer.${token}`]"), "{client}");
+    if program("node").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let module = Module::new(REMEMBERING_ROOM);
+    let text = "[auth]\njwt_secret_variable = \"JWT_SECRET\"\njwt_leeway = \"0s\"\njwt_rooms_claim = \"rooms\"";
+    fs::write(folder.path().join("stateroom.toml"), text).unwrap();
+    let maker = block("identity.md", "js", "// token.mjs");
+    let token = |seconds: &str| {
+        let maker = maker.replace("+ 3600", seconds);
+        fs::write(folder.path().join("token.mjs"), maker).unwrap();
+        told("node token.mjs", folder.path(), &"s".repeat(32))
+    };
+    let secret = "s".repeat(32);
+    let mut server = Running::start(&mut serve(folder.path(), &module, &secret, &[]));
+    let address = server.address();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let enter = |token: String| {
+        let mut request = format!("ws://{address}/ws/lobby").into_client_request().unwrap();
+        let protocols = format!("chat, bearer.{token}").parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", protocols);
+        runtime.block_on(connect_async(request)).unwrap().0
+    };
+    let mut client = enter(token("+ 5"));
+    let end = runtime.block_on(client.next()).unwrap().unwrap();
+    let Message::Close(Some(frame)) = end else { panic!("{end:?}") };
+    assert_eq!(
+        (u16::from(frame.code), frame.reason.as_str()),
+        (4201, "the token has expired: log in again")
+    );
+    enter(token("+ 3600"));
+}
