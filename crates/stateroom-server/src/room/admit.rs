@@ -46,7 +46,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let Some(key) = self.sockets.key_of(client) else { return };
         let token = self.core.room().and_then(|room| room.token(client));
         let who = match token {
-            Some(token) => Who::Token(token.into()),
+            Some(token) => Who::of_token(token),
             None => {
                 let Some(address) = self.sockets.address(key) else { return };
                 let mut others = self.sockets.keys().into_iter().filter(|other| *other != key);
@@ -65,7 +65,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             return false;
         };
         let who = match token {
-            Some(token) => Some(Who::Token(token.into())),
+            Some(token) => Some(Who::of_token(token)),
             None => newcomer.address().map(Who::Address),
         };
         who.is_some_and(|who| offenders.away_until(&who, now).is_some())

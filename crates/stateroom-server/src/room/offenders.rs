@@ -39,6 +39,15 @@ struct Offender {
     away_until: Option<Instant>,
 }
 
+impl Who {
+    /// Whose token it is. Somebody who has logged in is the same with whatever else they add to that, see
+    /// `request`.
+    pub(super) fn of_token(token: &str) -> Who {
+        let ends = token.strip_prefix('\0').and_then(|rest| rest.find('\0')).map(|end| end + 1);
+        Who::Token(ends.and_then(|end| token.get(..end)).unwrap_or(token).into())
+    }
+}
+
 impl Offenders {
     /// Notes that a message of somebody has failed.
     pub(super) fn note(&mut self, who: Who, now: Instant) {
@@ -99,6 +108,17 @@ mod tests {
         assert_eq!(offenders.away_until(&ada, at(9)), Some(at(9 + 300)));
         offenders.note(ada.clone(), at(1000));
         assert_eq!(offenders.away_until(&ada, at(1000)), None, "a minute without one forgets them");
+    }
+
+    #[test]
+    fn who_has_logged_in_is_the_same_on_all_devices() {
+        let ada = Who::Token("\0ada".into());
+        for token in ["\0ada", "\0ada\0phone", "\0ada\0", "\0ada\0a\0b"] {
+            assert_eq!(Who::of_token(token), ada, "{token:?}");
+        }
+        for token in ["ada", "", "\0", "ada\0phone", "\0adam\0phone"] {
+            assert_ne!(Who::of_token(token), ada, "{token:?}");
+        }
     }
 
     #[test]
