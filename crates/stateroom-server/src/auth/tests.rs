@@ -1,6 +1,7 @@
 //! Which tokens are taken, at which time, with which keys.
 
 use super::{Auth, Keys, KeysError, Refused, rules::SUBJECT_BYTES};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -255,14 +256,22 @@ fn keys_that_cannot_be_used_are_told() {
 }
 
 #[test]
-fn there_are_at_most_16_keys() {
+fn there_are_at_most_16_keys_and_4_are_tried_unless_the_token_names_its_key() {
     let mut keys = Keys::default();
+    let id = |number: u8| format!("key-{number}");
     for number in 0..16 {
-        keys.add_secret(&[number; 32]).unwrap();
+        let k = URL_SAFE_NO_PAD.encode([number; 32]);
+        let jwks = json!({ "keys": [{ "kty": "oct", "kid": id(number), "k": k }] });
+        keys.add_jwks(jwks.to_string().as_bytes()).unwrap();
     }
     assert_eq!(keys.add_secret(SECRET), Err(KeysError::TooMany));
     assert_eq!(keys.add_jwks(file!("jwks.json")), Err(KeysError::TooMany));
-    // The last of them is tried as well.
-    let token = signed(Algorithm::HS256, &EncodingKey::from_secret(&[15; 32]), None, &ada());
-    assert_eq!(admit(&Auth::new(keys), &token), Ok(()));
+    let auth = Auth::new(keys);
+    for number in 0..16 {
+        let key = EncodingKey::from_secret(&[number; 32]);
+        let token = |id: Option<&str>| signed(Algorithm::HS256, &key, id, &ada());
+        assert_eq!(admit(&auth, &token(Some(&id(number)))), Ok(()));
+        let expected = if number < 4 { Ok(()) } else { Err(Refused::Signature) };
+        assert_eq!(admit(&auth, &token(None)), expected);
+    }
 }
