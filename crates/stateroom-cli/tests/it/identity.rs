@@ -2,10 +2,10 @@
 
 use crate::{
     page::{block, program},
-    process::{Client, Running, ends_with, stateroom},
+    process::{Client, Running, ends_with, stateroom, until_status},
     project::{Module, REMEMBERING_ROOM},
 };
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use std::{fs, path::Path, process::Command};
 use tokio_tungstenite::{
     connect_async,
@@ -166,9 +166,9 @@ fn the_origins_of_the_page_are_those_that_may_open_rooms() {
     }
 }
 
-/// As the client of the page does it.
+/// As the client of the page does it; meanwhile its room has gone to disk.
 #[test]
-fn whoever_is_closed_with_4201_comes_back_with_a_new_token() {
+fn whoever_is_closed_with_4201_comes_back_with_a_new_token_to_a_room_that_is_kept() {
     let client = block("identity.md", "js", "onclose");
     assert!(client.contains("event.code === 4201 && join()"), "{client}");
     assert!(client.contains("[\"chat\", `bearer.${token}`]"), "{client}");
@@ -186,7 +186,18 @@ fn whoever_is_closed_with_4201_comes_back_with_a_new_token() {
         told("node token.mjs", folder.path(), &"s".repeat(32))
     };
     let secret = "s".repeat(32);
-    let mut server = Running::start(&mut serve(folder.path(), &module, &secret, &[]));
+    let more = [
+        "--data-dir",
+        "rooms",
+        "--survives",
+        "crash",
+        "--sleep-after",
+        "100ms",
+        "--hibernate-after",
+        "100ms",
+    ];
+    let mut command = serve(folder.path(), &module, &secret, &more);
+    let mut server = Running::start(command.env_remove("STATEROOM_EPHEMERAL"));
     let address = server.address();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let enter = |token: String| {
@@ -196,11 +207,17 @@ fn whoever_is_closed_with_4201_comes_back_with_a_new_token() {
         runtime.block_on(connect_async(request)).unwrap().0
     };
     let mut client = enter(token("+ 5"));
+    runtime.block_on(client.send(Message::text("first"))).unwrap();
+    runtime.block_on(client.next()).unwrap().unwrap();
+    until_status(&address, |status| status["rooms_on_disk"] == 1);
     let end = runtime.block_on(client.next()).unwrap().unwrap();
     let Message::Close(Some(frame)) = end else { panic!("{end:?}") };
     assert_eq!(
         (u16::from(frame.code), frame.reason.as_str()),
         (4201, "the token has expired: log in again")
     );
-    enter(token("+ 3600"));
+    let mut client = enter(token("+ 3600"));
+    runtime.block_on(client.send(Message::text("second"))).unwrap();
+    let answer = runtime.block_on(client.next()).unwrap().unwrap();
+    assert_eq!(answer.into_text().unwrap(), "first");
 }

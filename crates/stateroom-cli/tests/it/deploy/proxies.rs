@@ -150,6 +150,9 @@ impl Visitor {
     async fn join(proxy: &Proxy, room: &str, from: &str, claim: Option<&str>) -> Visitor {
         let (stream, openssl) = tls::connect(proxy.port, proxy.folder.path(), from);
         let mut request = format!("wss://localhost/ws/{room}").into_client_request().unwrap();
+        // As a browser does for the page that the proxy serves.
+        let origin = format!("https://localhost:{}", proxy.port);
+        request.headers_mut().insert("origin", origin.parse().unwrap());
         if let Some(claim) = claim {
             request.headers_mut().insert("x-forwarded-for", claim.parse().unwrap());
         }
