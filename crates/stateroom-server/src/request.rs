@@ -346,6 +346,9 @@ mod tests {
             ("json, chat", Some(vec!["chat"]), Some("chat")),
             ("json, chat", Some(vec!["other"]), None),
             ("json", Some(vec![]), None),
+            ("bearer.a.b.c, json", None, Some("json")),
+            ("bearer.a.b.c", None, None),
+            ("bearer.a.b.c", Some(vec!["bearer.a.b.c"]), None),
             (" , two words,a\u{e9},json", None, Some("json")),
         ] {
             let lines = format!("{USUAL}{name}: {offers}\r\n");

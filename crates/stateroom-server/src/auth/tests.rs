@@ -124,6 +124,24 @@ fn what_is_changed_or_is_no_token_is_refused() {
 }
 
 #[test]
+fn a_token_with_any_byte_changed_removed_or_added_is_refused() {
+    let (auth, token) = (with_secret(), by_secret(&ada()));
+    let check = |changed: String| {
+        assert!(changed == token || admit(&auth, &changed).is_err(), "{changed}");
+    };
+    for place in 0..token.len() {
+        let (before, after) = token.split_at(place);
+        for byte in 0..128_u8 {
+            let other = char::from(byte);
+            check(format!("{before}{other}{}", &after[1..]));
+            check(format!("{before}{other}{after}"));
+        }
+        check(format!("{before}{}", &after[1..]));
+        check(before.to_owned());
+    }
+}
+
+#[test]
 fn a_token_is_taken_from_its_first_moment_to_its_last() {
     let auth = Auth { leeway: Duration::from_secs(10), ..with_secret() };
     let token = by_secret(&ada_with(&json!({ "nbf": 1_000_000.5 })));
