@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             program
                 .parent()?
                 .parent()?
-                .join("release/stateroom")
+                .join("demo/stateroom")
                 .with_extension(env::consts::EXE_EXTENSION),
         )
     });
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(&workspace)
-        .args(["run", "--release", "--package", "stateroom-cli", "--", "dev"])
+        .args(["run", "--profile", "demo", "--package", "stateroom-cli", "--", "dev"])
         .arg(Path::new("examples").join(example));
     run(cargo)
 }

@@ -57,6 +57,7 @@ pub(crate) struct ClientLines {
     unwatched: Sometimes,
     failed: Sometimes,
     set_aside: Sometimes,
+    old_code: Sometimes,
 }
 
 impl ClientLines {
@@ -135,6 +136,13 @@ impl ClientLines {
                 as_well,
                 "an event failed: it is set aside, and the room is as it was before"
             );
+        }
+    }
+
+    /// A room could not be taken over by the new code, as may be tried whenever somebody comes.
+    pub(crate) fn goes_on_with_old_code(&self, room: &str, reason: &dyn Display) {
+        if let Some(as_well) = self.old_code.may_tell(Instant::now()) {
+            tracing::warn!(room, %reason, as_well, "the room goes on with the code it began with");
         }
     }
 

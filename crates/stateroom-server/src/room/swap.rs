@@ -7,6 +7,7 @@ use crate::{
         archive::{OpenFailure, birth},
         code::Code,
     },
+    sometimes::ClientLines,
 };
 use stateroom_room::TakeOverFailure;
 use std::{sync::Arc, time::Instant};
@@ -22,7 +23,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             Core::Ephemeral(room) => {
                 let taken = room.take_over(&**factory, id, &birth);
                 let start = || room.start_anew(&**factory, id, &birth).map_err(|e| e.to_string());
-                go_on(id, taken, Some(start));
+                go_on(id, &self.shared.client_lines, taken, Some(start));
             }
             Core::Kept(kept) => {
                 let Ok(version) = factory.version() else { return Ok(()) };
@@ -47,7 +48,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     }
                     kept.room.start_anew(&**factory, id, &birth).map_err(|e| e.to_string())
                 };
-                if go_on(id, taken, starts_anew.then_some(start)) {
+                let lines = &self.shared.client_lines;
+                if go_on(id, lines, taken, starts_anew.then_some(start)) {
                     kept.code = Code { factory: factory.clone(), version };
                 }
             }
@@ -60,6 +62,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 /// code.
 fn go_on(
     id: &str,
+    lines: &ClientLines,
     taken: Result<(), TakeOverFailure>,
     start_anew: Option<impl FnOnce() -> Result<(), String>>,
 ) -> bool {
@@ -68,7 +71,7 @@ fn go_on(
         return true;
     };
     match start_anew.map(|start_anew| start_anew()) {
-        None => tracing::warn!(room = id, %reason, "the room goes on with the code it began with"),
+        None => lines.goes_on_with_old_code(id, &reason),
         Some(Ok(())) => {
             tracing::warn!(room = id, %reason, "the room starts anew with the new code");
             return true;
