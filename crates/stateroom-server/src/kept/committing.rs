@@ -122,7 +122,7 @@ impl Committing {
     pub(super) fn in_time(&self, time: Duration) -> Option<usize> {
         let rate = self.rate.load(Relaxed);
         let is_paced = rate > 0 && !self.ends.load(Relaxed);
-        is_paced.then(|| (rate as f64 * time.as_secs_f64()) as usize)
+        is_paced.then_some((rate as f64 * time.as_secs_f64()) as usize)
     }
 
     /// How long it is from the beginning of a commit of `group` to the next.
