@@ -64,6 +64,8 @@ settings! {
         max_unfinished_bytes: HumanSize as "SIZE" => server.max_unfinished_bytes,
         /// How much may wait for a client that reads too slowly
         max_queue_bytes: HumanSize as "SIZE" => server.max_queue_bytes,
+        /// How much memory may be taken by what waits for all clients together
+        max_queued_bytes: HumanSize as "SIZE" => server.max_queued_bytes,
         /// How long a client that something waits for may read nothing at all
         slow_reader_timeout: HumanDuration as "TIME" => server.slow_reader_timeout,
         /// How long a client may take to read what was sent before it is closed, and to close

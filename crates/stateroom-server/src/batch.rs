@@ -1,8 +1,8 @@
 //! The frames that a room has sent and that are not written yet, each of them once, and whom they are for.
 
-use bytes::Bytes;
+use crate::frame::Buffer;
 use smallvec::SmallVec;
-use std::{cell::Cell, ops::Range};
+use std::{cell::Cell, ops::Range, sync::Arc};
 
 /// Past this, in bytes, a batch that has been written gives its buffer back.
 const KEPT_CAPACITY: usize = 1024 * 1024;
@@ -25,7 +25,7 @@ pub(crate) struct Batch {
     /// How many of those have been written to.
     pub(crate) written: usize,
     /// The bytes once more, for those whose sockets are full.
-    pub(crate) shared: Option<Bytes>,
+    pub(crate) shared: Option<Arc<Buffer>>,
 }
 
 /// A range of a batch, in 8 bytes rather than 16.

@@ -57,6 +57,11 @@ pub struct ServerConfig {
     /// this by itself. One that still has more waiting when there is something new for it is closed with
     /// 1013. Default: 1 MiB.
     pub max_queue_bytes: usize,
+    /// How much memory may be taken by what waits for all clients together, in bytes; what waits for many counts
+    /// once. In the upper half of it, a client is closed with 1013 when it would take more than an equal share of
+    /// that half, or has for `slow_reader_timeout`; past it, when it would take more than 1 KiB. One that has had the
+    /// beginning of a message whose end may not wait is cut off. Default: 64 MiB.
+    pub max_queued_bytes: usize,
     /// How long a client for whom something waits may read nothing at all; then it is closed with 1013.
     /// Default: 10 s.
     pub slow_reader_timeout: Duration,
@@ -129,6 +134,7 @@ impl Default for ServerConfig {
             max_message_bytes: 1024 * 1024,
             max_unfinished_bytes: 64 * 1024 * 1024,
             max_queue_bytes: 1024 * 1024,
+            max_queued_bytes: 64 * 1024 * 1024,
             slow_reader_timeout: Duration::from_secs(10),
             closing_timeout: Duration::from_secs(5),
             http_stall_timeout: Duration::from_secs(30),

@@ -3,12 +3,12 @@
 use crate::{
     batch::Piece,
     counters,
-    queue::{PIECES_PER_WRITE, Queue},
+    frame::{Buffer, Frame},
+    queue::{PIECES_PER_WRITE, Queue, QueueLimits, wait},
     ring::Write,
     unfinished::{Held, Unfinished},
     websocket::{Appetite, Decoder, Incoming, ProtocolError},
 };
-use bytes::Bytes;
 use mio::net::TcpStream;
 use smallvec::SmallVec;
 use stateroom::ClientId;
@@ -51,6 +51,17 @@ pub(crate) struct ReadLimits {
     pub(crate) message_bytes: usize,
     /// What all of them together have the server hold.
     pub(crate) unfinished: Arc<Unfinished>,
+}
+
+/// What a flush found out about a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It cannot be written to any more.
+    Gone,
+    /// More waits for it than may.
+    TooSlow,
+    /// The same, and it has had the beginning of a frame whose end does not wait for it.
+    CutOff,
 }
 
 /// How a look at a socket ended.
@@ -163,9 +174,18 @@ impl Connection {
         self.queue.as_ref().map_or(0, |queue| queue.bytes())
     }
 
-    /// Whether more than `limit` bytes wait for this client, beside one message larger than that.
-    pub(crate) fn has_too_much_queued(&self, limit: usize) -> bool {
-        self.queue.as_ref().is_some_and(|queue| queue.is_too_long(limit))
+    /// Whether more waits for this client than may.
+    pub(crate) fn has_too_much_queued(&self, limits: &QueueLimits) -> bool {
+        self.queue.as_ref().is_some_and(|queue| {
+            queue.is_too_long(limits.bytes) || queue.takes_more_than(limits.all.share(0), 0)
+        })
+    }
+
+    /// Whether this client has for too long left less than may wait for the others.
+    pub(crate) fn holds_up_others(&self, limits: &QueueLimits, now: Instant) -> bool {
+        self.queue.as_ref().is_some_and(|queue| {
+            queue.began() + limits.stall <= now && queue.takes_more_than(limits.all.share(0), 0)
+        })
     }
 
     /// When this client will have read nothing for `time`, if something waits for it.
@@ -183,36 +203,40 @@ impl Connection {
         Some(Write::new(&self.stream, pieces.map(slice).collect()))
     }
 
-    /// Writes the pieces of `batch` that are for this client; what the socket does not take is
-    /// queued, as slices of `shared`, a copy of the batch that is made for the first who needs it.
-    /// Where its [`Connection::first_write`] has been made, this goes on from what that came to.
+    /// Writes the pieces of `batch` that are for this client, one of so many; what the socket does not
+    /// take is queued, if as much may wait for it: as ranges of `shared`, a copy of the batch that is made
+    /// for the first who needs it. Where its [`Connection::first_write`] has been made, this goes on from
+    /// what that came to.
     pub(crate) fn write_batch(
         &mut self,
         batch: &[u8],
-        shared: &mut Option<Bytes>,
+        receivers: usize,
+        shared: &mut Option<Arc<Buffer>>,
         first: Option<io::Result<usize>>,
-    ) -> io::Result<()> {
+        limits: &QueueLimits,
+    ) -> Result<(), Trouble> {
+        let mut written = 0;
         if self.queue.is_none() {
-            self.write_directly(batch, first)?;
+            written = self.write_directly(batch, first).map_err(|_| Trouble::Gone)?;
         }
         if self.batch.is_empty() {
             return Ok(());
         }
-        let shared = shared.get_or_insert_with(|| Bytes::copy_from_slice(batch));
-        let queue = self.queue.get_or_insert_with(Queue::new);
-        for piece in self.batch.drain(..) {
-            queue.push(shared.slice(piece.range()));
+        if wait(&mut self.queue, &mut self.batch, batch, receivers, shared, &limits.all) {
+            Ok(())
+        } else {
+            Err(if written > 0 { Trouble::CutOff } else { Trouble::TooSlow })
         }
-        Ok(())
     }
 
-    /// Writes as much as the socket takes, straight from the batch; what is left stays in
-    /// `self.batch`. The first write may have been made.
+    /// Writes as much as the socket takes, straight from the batch, and tells how much that was; what is
+    /// left stays in `self.batch`. The first write may have been made.
     fn write_directly(
         &mut self,
         batch: &[u8],
         mut made: Option<io::Result<usize>>,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
+        let mut all = 0;
         while let Some(first) = self.batch.first() {
             let written = if let Some(made) = made.take() {
                 made
@@ -228,13 +252,16 @@ impl Connection {
                 self.stream.write_vectored(slices.get(..count).unwrap_or_default())
             };
             match written {
-                Ok(written) => self.advance(written),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Ok(written) => {
+                    all += written;
+                    self.advance(written);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Removes the first `written` bytes from the pieces.
@@ -253,8 +280,10 @@ impl Connection {
     }
 
     /// Queues a frame for this client alone.
-    pub(crate) fn queue(&mut self, frame: Vec<u8>) {
-        self.queue.get_or_insert_with(Queue::new).push(Bytes::from(frame));
+    pub(crate) fn queue(&mut self, frame: Vec<u8>, limits: &QueueLimits) {
+        let length = frame.len();
+        let frame = Buffer::new(frame, &limits.all).frame(0..length);
+        self.queue.get_or_insert_with(|| Queue::new(&limits.all)).push(frame);
     }
 
     /// Writes what waits, as far as the socket takes it.
@@ -268,7 +297,7 @@ impl Connection {
     }
 
     /// Its stream, and the frames that still wait for the client.
-    pub(crate) fn into_parts(self) -> (TcpStream, VecDeque<Bytes>) {
+    pub(crate) fn into_parts(self) -> (TcpStream, VecDeque<Frame>) {
         let frames = |mut queue: Box<Queue>| queue.take_frames();
         (self.stream, self.queue.map(frames).unwrap_or_default())
     }

@@ -20,6 +20,7 @@ mod counters;
 mod descriptors;
 mod factory;
 mod forwarded;
+mod frame;
 mod headers;
 mod health;
 mod heartbeat;
@@ -35,6 +36,7 @@ mod occupancy;
 mod pages;
 mod priority;
 mod queue;
+mod queued;
 mod ranges;
 mod request;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]

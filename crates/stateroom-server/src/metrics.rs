@@ -49,6 +49,8 @@ impl Counted {
         to.gauges("connections", "Connections by kind", "kind", connections.map(whole))?;
         let all = shared.totals.all();
         to.gauge("queued_bytes", "Bytes that wait for clients to read", all.queued_bytes)?;
+        let memory = "Memory that they take: what waits for many counts once";
+        to.gauge("queued_memory_bytes", memory, shared.queue_limits.all.bytes() as u64)?;
         let unfinished = shared.read_limits.unfinished.bytes() as u64;
         to.gauge("unfinished_bytes", "Bytes of messages that have not come whole", unfinished)?;
         let undurable = "Bytes of events that have been heard and are not durable yet";

@@ -12,6 +12,7 @@ use crate::{
     health::{Failure, Health},
     occupancy::Occupancy,
     queue::QueueLimits,
+    queued::Queued,
     sometimes::ClientLines,
     unfinished::Unfinished,
     websocket::CloseCode,
@@ -86,8 +87,11 @@ impl Shared {
             message_bytes: config.max_message_bytes,
             unfinished: Arc::new(Unfinished::new(config.max_unfinished_bytes)),
         };
-        let queue_limits =
-            QueueLimits { bytes: config.max_queue_bytes, stall: config.slow_reader_timeout };
+        let queue_limits = QueueLimits {
+            bytes: config.max_queue_bytes,
+            stall: config.slow_reader_timeout,
+            all: Arc::new(Queued::new(config.max_queued_bytes)),
+        };
         Ok(Shared {
             config,
             clock: Clock::start(),

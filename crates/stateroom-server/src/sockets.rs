@@ -3,7 +3,7 @@
 
 use crate::{
     batch::{Batch, Piece},
-    connection::Connection,
+    connection::{Connection, Trouble},
     counters,
     queue::QueueLimits,
     ring::{self, Write},
@@ -41,15 +41,6 @@ pub(crate) struct Sockets {
     batch: Option<Box<Batch>>,
     /// When to look for those who read nothing; none while nothing waits for anybody.
     stalls_at: Option<Instant>,
-}
-
-/// What a flush found out about a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// It cannot be written to any more.
-    Gone,
-    /// More waits for it than may.
-    TooSlow,
 }
 
 /// Whether a flush came to its end.
@@ -189,7 +180,7 @@ impl Sockets {
     /// Tells `trouble` of those that have read nothing for too long.
     fn look_for_stalled(
         &mut self,
-        limits: QueueLimits,
+        limits: &QueueLimits,
         now: Instant,
         trouble: &mut impl FnMut(u32, Trouble),
     ) {
@@ -210,12 +201,16 @@ impl Sockets {
                     Ok(()) => {}
                 }
             }
+            if connection.holds_up_others(limits, now) {
+                trouble(key as u32, Trouble::TooSlow);
+                continue;
+            }
             self.stalls_at = earliest(self.stalls_at, connection.stalls_at(limits.stall));
         }
     }
 
     /// Has a client looked for that something waits for, if it reads nothing.
-    pub(crate) fn watch_queue(&mut self, key: u32, limits: QueueLimits) {
+    pub(crate) fn watch_queue(&mut self, key: u32, limits: &QueueLimits) {
         let at = self.get_mut(key).and_then(|connection| connection.stalls_at(limits.stall));
         self.stalls_at = earliest(self.stalls_at, at);
     }
@@ -225,7 +220,7 @@ impl Sockets {
     /// those that have read nothing for too long.
     pub(crate) fn flush(
         &mut self,
-        limits: QueueLimits,
+        limits: &QueueLimits,
         mut trouble: impl FnMut(u32, Trouble),
     ) -> Flushed {
         if self.stalls_at.is_some() {
@@ -233,18 +228,20 @@ impl Sockets {
         }
         let Some(batch) = &mut self.batch else { return Flushed::All };
         let Batch { bytes, receivers, written, shared } = &mut **batch;
-        let start = Instant::now();
+        let (all, start) = (receivers.len(), Instant::now());
         let waiting = receivers.get(*written..).unwrap_or_default();
         for receivers in waiting.chunks(WRITES_PER_LOOK) {
             let mut made = write_at_once(&self.connections, receivers, bytes);
             for (&key, made) in receivers.iter().zip(&mut made) {
                 *written += 1;
                 let Some(connection) = self.connections.get_mut(key as usize) else { continue };
-                if connection.has_too_much_queued(limits.bytes) {
+                if connection.has_too_much_queued(limits) {
                     connection.batch.clear();
                     trouble(key, Trouble::TooSlow);
-                } else if connection.write_batch(bytes, shared, made.take()).is_err() {
-                    trouble(key, Trouble::Gone);
+                } else if let Err(found) =
+                    connection.write_batch(bytes, all, shared, made.take(), limits)
+                {
+                    trouble(key, found);
                 } else if let Some(at) = connection.stalls_at(limits.stall) {
                     self.stalls_at = earliest(self.stalls_at, Some(at));
                 }

@@ -96,7 +96,8 @@ impl ClientLines {
             tracing::warn!(
                 room,
                 as_well,
-                "a client reads too slowly and is closed (`max_queue_bytes`, `slow_reader_timeout`)"
+                "a client reads too slowly and is closed (`max_queue_bytes`, `max_queued_bytes`, \
+                 `slow_reader_timeout`)"
             );
         }
     }

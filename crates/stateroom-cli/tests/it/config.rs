@@ -60,6 +60,7 @@ fn durations_and_sizes_are_read_as_people_write_them() {
         max_queue_bytes = 1000
         max_connections = 77
         max_unfinished_bytes = "3MiB"
+        max_queued_bytes = "5MiB"
         slow_reader_timeout = "20s"
         closing_timeout = 2
         http_stall_timeout = "1m"
@@ -78,7 +79,7 @@ fn durations_and_sizes_are_read_as_people_write_them() {
     assert_eq!(server.heartbeat_timeout, Duration::from_secs(90));
     assert_eq!(server.shutdown_timeout, Duration::from_millis(250));
     assert_eq!(server.max_message_bytes, 2 << 20);
-    assert_eq!(server.max_queue_bytes, 1000);
+    assert_eq!((server.max_queue_bytes, server.max_queued_bytes), (1000, 5 << 20));
     assert_eq!((server.max_connections, server.max_unfinished_bytes), (77, 3 << 20));
     assert_eq!(server.slow_reader_timeout, Duration::from_secs(20));
     assert_eq!(server.closing_timeout, Duration::from_secs(2));

@@ -103,13 +103,13 @@ impl<F: RoomFactory> DrivenRoom<F> {
             }
         });
         if !pongs.is_empty() {
-            connection.queue(pongs);
+            connection.queue(pongs, &shared.queue_limits);
             if connection.write_queue().is_err() {
                 leaving.push((key, Leaving::Gone));
-            } else if connection.has_too_much_queued(shared.queue_limits.bytes) {
+            } else if connection.has_too_much_queued(&shared.queue_limits) {
                 leaving.push((key, too_slow(shared, id)));
             } else {
-                sockets.watch_queue(key, shared.queue_limits);
+                sockets.watch_queue(key, &shared.queue_limits);
             }
         }
         if let Some(code) = closed {
@@ -136,8 +136,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// Pings a client that has been silent.
     pub(super) fn ping(&mut self, socket: Ready) {
+        let shared = self.shared.clone();
         let Some(connection) = self.connection(socket) else { return };
-        connection.queue(encode_ping());
+        connection.queue(encode_ping(), &shared.queue_limits);
         if connection.write_queue().is_err() {
             self.leaving.push((socket.connection, Leaving::Gone));
         }

@@ -1,7 +1,6 @@
 //! What goes into a turn of a room, and what comes out of it.
 
-use crate::{kept::requests::Answer, websocket::CloseCode};
-use bytes::Bytes;
+use crate::{frame::Frame, kept::requests::Answer, websocket::CloseCode};
 use mio::net::TcpStream;
 use stateroom_room::RoomEnded;
 use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
@@ -79,7 +78,7 @@ pub(crate) struct Departure {
     pub(crate) socket: u32,
     pub(crate) stream: TcpStream,
     /// What still waits to be written.
-    pub(crate) queue: VecDeque<Bytes>,
+    pub(crate) queue: VecDeque<Frame>,
     pub(crate) leaving: Leaving,
 }
 

@@ -5,9 +5,7 @@ use super::{
     turn::{BATCH_BYTES, Departure, End, Leaving, TURN, Turn},
 };
 use crate::{
-    factory::RoomFactory,
-    shared::Shared,
-    sockets::{Flushed, Trouble},
+    connection::Trouble, factory::RoomFactory, shared::Shared, sockets::Flushed,
     websocket::CloseCode,
 };
 use stateroom_room::Event;
@@ -39,10 +37,14 @@ impl<F: RoomFactory> DrivenRoom<F> {
         if sockets.has_batch() {
             self.last_flush = now;
         }
-        let flushed = sockets.flush(shared.queue_limits, |key, trouble| {
+        let flushed = sockets.flush(&shared.queue_limits, |key, trouble| {
             leaving.push(match trouble {
                 Trouble::Gone => (key, Leaving::Gone),
                 Trouble::TooSlow => (key, too_slow(shared, id)),
+                Trouble::CutOff => {
+                    shared.client_lines.slow(id);
+                    (key, Leaving::Gone)
+                }
             });
         });
         self.flushing = flushed == Flushed::Some;

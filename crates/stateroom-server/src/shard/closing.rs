@@ -5,11 +5,11 @@
 //! too, for a bounded time. Whoever has said that it goes sends no more, and is not waited for.
 
 use crate::{
+    frame::Frame,
     queue::write_frames,
     scratch::with_scratch,
     websocket::{CloseCode, encode_close},
 };
-use bytes::Bytes;
 use mio::net::TcpStream;
 use std::{
     collections::VecDeque,
@@ -22,7 +22,7 @@ use std::{
 pub(crate) struct Closing {
     stream: TcpStream,
     /// What waits to be written, the close frame last.
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Frame>,
     written: bool,
     /// Whether the client may still be sending.
     may_send: bool,
@@ -43,18 +43,18 @@ impl Closing {
     /// Closes a WebSocket, with a close frame.
     pub(crate) fn new(
         stream: TcpStream,
-        mut queue: VecDeque<Bytes>,
+        mut queue: VecDeque<Frame>,
         code: CloseCode,
         reason: &str,
         may_send: bool,
     ) -> Self {
-        queue.push_back(Bytes::from(encode_close(code, reason)));
+        queue.push_back(Frame::uncounted(encode_close(code, reason)));
         Closing { stream, queue, written: false, may_send }
     }
 
     /// Closes what has never become a WebSocket, with a response.
     pub(crate) fn with_response(stream: TcpStream, response: String) -> Self {
-        let queue = VecDeque::from([Bytes::from(response)]);
+        let queue = VecDeque::from([Frame::uncounted(response.into_bytes())]);
         Closing { stream, queue, written: false, may_send: true }
     }
 
@@ -68,7 +68,7 @@ impl Closing {
         let flags = SendFlags::NOSIGNAL | SendFlags::MORE;
         #[cfg(not(target_os = "linux"))]
         let flags = SendFlags::empty();
-        send(&self.stream, frame, flags) == Ok(frame.len())
+        send(&self.stream, frame.bytes(), flags) == Ok(frame.len())
     }
 
     #[cfg(not(unix))]

@@ -1,11 +1,13 @@
 //! Fan-out over real sockets: by a ring of the system, and one write at a time.
 
 use super::*;
+use crate::queued::Queued;
 use fastrand::Rng;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::{
     io::{ErrorKind, Read},
     net::{Shutdown, TcpListener, TcpStream},
+    sync::Arc,
 };
 
 const SEED: u64 = 0x5EED;
@@ -20,15 +22,35 @@ const BROKEN: u32 = 40;
 struct Room {
     listener: TcpListener,
     sockets: Sockets,
+    queued: Arc<Queued>,
     clients: Vec<(ClientId, u32, TcpStream)>,
 }
 
 impl Room {
     fn new(clients: u32) -> Self {
+        Room::with_bound(clients, usize::MAX)
+    }
+
+    /// One of a server with this bound on what waits.
+    fn with_bound(clients: u32, most: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut room = Room { listener, sockets: Sockets::default(), clients: Vec::new() };
+        let queued = Arc::new(Queued::new(most));
+        let (sockets, joined) = (Sockets::default(), Vec::new());
+        let mut room = Room { listener, sockets, queued, clients: joined };
         (1..=clients).for_each(|client| room.join(client));
         room
+    }
+
+    fn limits(&self, bytes: usize) -> QueueLimits {
+        QueueLimits { bytes, stall: Duration::from_secs(60), all: self.queued.clone() }
+    }
+
+    /// Sends more to each of so many clients than their sockets take.
+    fn fill(&mut self, clients: u32) {
+        for client in 1..=clients {
+            let to = Recipients::One(ClientId(client));
+            self.sockets.send(to, MessageKind::Binary, &vec![b'x'; 1 << 20]);
+        }
     }
 
     fn join(&mut self, client: u32) {
@@ -50,8 +72,8 @@ impl Room {
     /// Flushes to the end, and returns who was in trouble.
     fn flush(&mut self, limit: usize) -> Vec<(u32, Trouble)> {
         let mut troubles = Vec::new();
-        let limits = QueueLimits { bytes: limit, stall: Duration::from_secs(60) };
-        while self.sockets.flush(limits, |key, trouble| troubles.push((key, trouble)))
+        let limits = self.limits(limit);
+        while self.sockets.flush(&limits, |key, trouble| troubles.push((key, trouble)))
             == Flushed::Some
         {}
         troubles
@@ -192,4 +214,95 @@ fn a_large_flush_uses_the_ring_where_there_is_one() {
     room.sockets.send(Recipients::All, MessageKind::Text, b"for all");
     room.flush(usize::MAX);
     assert_eq!(ring::is_in_use(), available);
+}
+
+#[test]
+fn what_waits_for_many_takes_the_memory_of_one_and_gives_it_back() {
+    let mut room = Room::new(CLIENTS);
+    room.sockets.send(Recipients::All, MessageKind::Binary, &vec![b'x'; 1 << 20]);
+    room.flush(usize::MAX);
+    let taken = room.queued.bytes();
+    assert!((1 << 20..9 << 17).contains(&taken), "{taken}");
+    let all = room.sockets.keys();
+    let (last, others) = all.split_last().unwrap();
+    others.iter().for_each(|key| drop(room.sockets.remove(*key)));
+    assert!(room.queued.bytes() >= 1 << 20, "the last one still waits for it");
+    room.sockets.remove(*last);
+    assert_eq!(room.queued.bytes(), 0);
+}
+
+#[test]
+fn a_small_rest_keeps_no_large_batch() {
+    let mut room = Room::new(8);
+    room.fill(1);
+    room.flush(usize::MAX);
+    let before = room.queued.bytes();
+    // The others take what is theirs; the first has one more small message to wait for.
+    for client in 1..=8 {
+        room.sockets.send(Recipients::One(ClientId(client)), MessageKind::Binary, &[b'y'; 1000]);
+    }
+    room.sockets.send(Recipients::AllExcept(ClientId(1)), MessageKind::Binary, &[b'z'; 5000]);
+    room.flush(usize::MAX);
+    let more = room.queued.bytes() - before;
+    assert!((1000..1500).contains(&more), "{more}");
+    assert!(room.read()[0].ends_with(&[b'y'; 1000]));
+}
+
+#[test]
+fn past_half_of_the_bound_whoever_would_take_more_than_a_share_is_told_of() {
+    both_ways(|| {
+        let mut room = Room::with_bound(8, 3 << 20);
+        room.fill(8);
+        let troubles = room.flush(usize::MAX);
+        assert!(!troubles.is_empty() && troubles.len() < 8, "{troubles:?}");
+        assert!(
+            troubles.iter().all(|(_, trouble)| *trouble == Trouble::CutOff),
+            "each has had the beginning: {troubles:?}"
+        );
+        assert!(room.queued.bytes() <= 3 << 20);
+        // One that has begun to wait before is told that it is too slow.
+        room.fill(1);
+        assert_eq!(room.flush(usize::MAX), [(0, Trouble::TooSlow)]);
+        troubles.len()
+    });
+}
+
+#[test]
+fn a_crowd_that_is_behind_for_a_moment_waits_however_full_the_server_is() {
+    let mut room = Room::with_bound(CLIENTS, 3 << 20);
+    // Others have taken all that there is, and more.
+    room.queued.add(4 << 20);
+    let is_behind = |room: &Room| {
+        let all = room.sockets.connections.iter();
+        all.filter(|(_, connection)| connection.queued_bytes() > 0).map(|(key, _)| key).last()
+    };
+    let behind = loop {
+        room.sockets.send(Recipients::All, MessageKind::Binary, &[b'x'; 10_000]);
+        let troubles = room.flush(usize::MAX);
+        assert!(troubles.iter().all(|trouble| *trouble == (BROKEN - 1, Trouble::Gone)));
+        if let Some(key) = is_behind(&room) {
+            break key as u32;
+        }
+    };
+    // But nothing large waits for one alone.
+    let client = room.sockets.get_mut(behind).unwrap().client.unwrap();
+    room.sockets.send(Recipients::One(client), MessageKind::Binary, &[b'x'; 10_000]);
+    assert_eq!(room.flush(usize::MAX), [(behind, Trouble::TooSlow)]);
+}
+
+#[test]
+fn who_leaves_too_little_for_others_for_long_is_told_of_though_it_reads() {
+    for (others, expected) in [(0, None), (3 << 20, Some(Trouble::TooSlow))] {
+        let mut room = Room::with_bound(1, 3 << 20);
+        room.fill(1);
+        assert_eq!(room.flush(usize::MAX), []);
+        let limits = room.limits(usize::MAX);
+        let later = Instant::now() + limits.stall;
+        let _ = room.clients[0].2.read_exact(&mut vec![0; 1 << 19]);
+        room.sockets.get_mut(0).unwrap().write_queue().unwrap();
+        room.queued.add(others);
+        let mut found = None;
+        room.sockets.look_for_stalled(&limits, later, &mut |_, trouble| found = Some(trouble));
+        assert_eq!(found, expected);
+    }
 }

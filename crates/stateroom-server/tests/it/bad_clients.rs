@@ -151,7 +151,11 @@ async fn a_client_that_pings_without_end_and_never_reads_is_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn small_messages_with_large_answers_get_them_all_in_order() {
-    let server = start(|config| config.max_queue_bytes = usize::MAX).await;
+    let server = start(|config| {
+        config.max_queue_bytes = usize::MAX;
+        config.max_queued_bytes = usize::MAX;
+    })
+    .await;
     let mut client = raw_client(&server, "amplified").await;
     // One read brings them all; their answers are 512 MiB.
     let questions = frame(0x81, b"flood 4").repeat(128);

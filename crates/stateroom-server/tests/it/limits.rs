@@ -109,6 +109,45 @@ async fn whoever_takes_longer_than_the_closing_timeout_is_cut_off() {
     server.until_status(|status| status["active_connections"] == 0).await;
 }
 
+/// How much memory is taken by what waits for clients.
+async fn queued_memory(server: &TestServer) -> usize {
+    let text = server.ask_for("/metrics").await.1;
+    let mut values =
+        text.lines().filter_map(|line| line.strip_prefix("stateroom_queued_memory_bytes "));
+    values.next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_read_slowly_take_no_more_than_all_may_and_nobody_else_notices() {
+    const MOST: usize = 24 << 20;
+    let server = start(|config| config.max_queued_bytes = MOST).await;
+    let mut quick = server.join("/ws/quick").await;
+    quick.text().await;
+    let mut all = Vec::new();
+    let mut highest = 0;
+    // Without a bound for all they would take 100 MiB and more.
+    for number in 0..32 {
+        let mut slow = slow_client(&server, &format!("slow-{number}")).await;
+        slow.send("large 8").await;
+        all.push(slow);
+        assert_eq!(quick.ask("still here").await, "still here");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        highest = highest.max(queued_memory(&server).await);
+    }
+    assert!((MOST / 2..=MOST).contains(&highest), "{highest} bytes");
+    // Those who are there already get theirs.
+    assert!(read_slowly(&mut all[0], 20_000_000, b"x").await.len() > 1);
+    let first = all.remove(0);
+    assert_eq!(quick.ask("still here").await, "still here");
+    drop((first, all));
+    within(async {
+        while queued_memory(&server).await > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
 /// The start of a binary message of one MiB, and so many bytes of it.
 async fn begin_message(client: &mut Client, bytes: usize) {
     let header = [&[0x82, 0xFF][..], &(1_u64 << 20).to_be_bytes(), &[0; 4]].concat();
