@@ -136,15 +136,20 @@ impl Outbox {
         }
         if mark.payloads >= self.payloads.len() {
             self.payloads.clear();
+            if self.payloads.capacity() > KEPT_CAPACITY {
+                // Were it shrunk, what is left of it in each room would keep the allocator from giving the
+                // rest back to the system.
+                self.payloads = Vec::new();
+            }
         } else {
             self.payloads.drain(..mark.payloads);
+            self.payloads.shrink_to(KEPT_CAPACITY);
             for entry in &mut self.entries {
                 if let Entry::Send { payload, .. } = entry {
                     *payload = payload.start - mark.payloads..payload.end - mark.payloads;
                 }
             }
         }
-        self.payloads.shrink_to(KEPT_CAPACITY);
     }
 
     /// Gives back what is kept for the next commands.
@@ -233,5 +238,22 @@ impl StateroomContext for RoomContext {
 
     fn set_timer(&self, ms_delay: u32) {
         self.outbox().timer_request = Some(ms_delay);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drained_outbox_keeps_a_small_buffer_and_gives_a_large_one_back() {
+        let mut outbox = Outbox::default();
+        let mut kept_after = |bytes: usize| {
+            outbox.send(MessageRecipient::Broadcast, MessageKind::Binary, &vec![0; bytes]);
+            outbox.drain_to(outbox.mark(), |_| {});
+            outbox.payloads.capacity()
+        };
+        assert!((1000..KEPT_CAPACITY).contains(&kept_after(1000)));
+        assert_eq!(kept_after(1 << 20), 0);
     }
 }
