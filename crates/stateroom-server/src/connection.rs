@@ -280,9 +280,9 @@ impl Connection {
     }
 
     /// Queues a frame for this client alone.
-    pub(crate) fn queue(&mut self, frame: Vec<u8>, limits: &QueueLimits) {
-        let length = frame.len();
-        let frame = Buffer::new(frame, &limits.all).frame(0..length);
+    pub(crate) fn queue(&mut self, frame: &[u8], limits: &QueueLimits) {
+        let buffer = Buffer::new(std::iter::once(frame), &limits.all);
+        let frame = buffer.frame(0..frame.len());
         self.queue.get_or_insert_with(|| Queue::new(&limits.all)).push(frame);
     }
 

@@ -1,10 +1,15 @@
 //! Frames that wait to be written: ranges of buffers that they share, each of which is counted once.
 
 use crate::queued::Queued;
+use memmap2::MmapMut;
 use std::{ops::Range, sync::Arc};
 
 /// What a buffer takes beside its bytes, about.
 const BUFFER_BYTES: usize = 64;
+
+/// From this size on a buffer is mapped by itself, so that its memory goes back to the system with it. An
+/// allocator that has had large blocks of short life keeps the ranges of later ones.
+const MAPPED_BYTES: usize = 64 * 1024;
 
 /// What a frame takes in a queue that has room for twice as many.
 const FRAME_BYTES: usize = 2 * size_of::<Frame>();
@@ -12,9 +17,41 @@ const FRAME_BYTES: usize = 2 * size_of::<Frame>();
 /// Bytes of frames, for as many clients as they wait for.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    bytes: Box<[u8]>,
+    bytes: Memory,
     /// Where they are counted.
     of: Option<Arc<Queued>>,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Allocated(Box<[u8]>),
+    Mapped(MmapMut),
+}
+
+impl Memory {
+    /// So many zeroes.
+    fn new(length: usize) -> Self {
+        if length >= MAPPED_BYTES
+            && let Ok(mapped) = MmapMut::map_anon(length)
+        {
+            return Memory::Mapped(mapped);
+        }
+        Memory::Allocated(vec![0; length].into())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Memory::Allocated(bytes) => bytes,
+            Memory::Mapped(bytes) => bytes,
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Memory::Allocated(bytes) => bytes,
+            Memory::Mapped(bytes) => bytes,
+        }
+    }
 }
 
 /// A range of a buffer.
@@ -26,8 +63,19 @@ pub(crate) struct Frame {
 }
 
 impl Buffer {
-    pub(crate) fn new(bytes: impl Into<Box<[u8]>>, of: &Arc<Queued>) -> Arc<Self> {
-        let buffer = Buffer { bytes: bytes.into(), of: Some(of.clone()) };
+    /// A copy of these parts, one after the other.
+    pub(crate) fn new<'a>(
+        parts: impl Iterator<Item = &'a [u8]> + Clone,
+        of: &Arc<Queued>,
+    ) -> Arc<Self> {
+        let mut bytes = Memory::new(parts.clone().map(<[u8]>::len).sum());
+        let mut rest = bytes.bytes_mut();
+        for part in parts {
+            let Some((place, after)) = rest.split_at_mut_checked(part.len()) else { break };
+            place.copy_from_slice(part);
+            rest = after;
+        }
+        let buffer = Buffer { bytes, of: Some(of.clone()) };
         of.add(buffer.memory());
         Arc::new(buffer)
     }
@@ -41,7 +89,7 @@ impl Buffer {
     }
 
     fn memory(&self) -> usize {
-        self.bytes.len() + BUFFER_BYTES
+        self.bytes.bytes().len() + BUFFER_BYTES
     }
 }
 
@@ -58,11 +106,15 @@ impl Frame {
     pub(crate) fn uncounted(bytes: impl Into<Box<[u8]>>) -> Self {
         let bytes = bytes.into();
         let end = bytes.len();
-        Frame { buffer: Arc::new(Buffer { bytes, of: None }), start: 0, end }
+        Frame {
+            buffer: Arc::new(Buffer { bytes: Memory::Allocated(bytes), of: None }),
+            start: 0,
+            end,
+        }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buffer.bytes.get(self.start..self.end).unwrap_or_default()
+        self.buffer.bytes.bytes().get(self.start..self.end).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {

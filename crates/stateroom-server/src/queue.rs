@@ -162,18 +162,17 @@ pub(crate) fn wait(
     }
     let queue = queue.get_or_insert_with(|| Queue::new(of));
     if is_copied {
-        let ranges = || pieces.iter().map(|piece| piece.range());
-        let mut copy = Vec::with_capacity(rest);
-        ranges().for_each(|range| copy.extend_from_slice(batch.get(range).unwrap_or_default()));
-        let copy = Buffer::new(copy, of);
+        let ranges = pieces.iter().map(|piece| piece.range());
+        let parts = ranges.clone().map(|range| batch.get(range).unwrap_or_default());
+        let copy = Buffer::new(parts, of);
         let mut end = 0;
-        for range in ranges() {
+        for range in ranges {
             let start = end;
             end += range.len();
             queue.push(copy.frame(start..end));
         }
     } else {
-        let shared = shared.get_or_insert_with(|| Buffer::new(batch, of));
+        let shared = shared.get_or_insert_with(|| Buffer::new(std::iter::once(batch), of));
         pieces.iter().for_each(|piece| queue.push(shared.frame(piece.range())));
     }
     true

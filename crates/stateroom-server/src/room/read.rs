@@ -103,7 +103,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             }
         });
         if !pongs.is_empty() {
-            connection.queue(pongs, &shared.queue_limits);
+            connection.queue(&pongs, &shared.queue_limits);
             if connection.write_queue().is_err() {
                 leaving.push((key, Leaving::Gone));
             } else if connection.has_too_much_queued(&shared.queue_limits) {
@@ -138,7 +138,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(super) fn ping(&mut self, socket: Ready) {
         let shared = self.shared.clone();
         let Some(connection) = self.connection(socket) else { return };
-        connection.queue(encode_ping(), &shared.queue_limits);
+        connection.queue(&encode_ping(), &shared.queue_limits);
         if connection.write_queue().is_err() {
             self.leaving.push((socket.connection, Leaving::Gone));
         }
