@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     /// Whether to read until there is nothing more: the system tells only of what is new, and a
     /// short read may stand between the last bytes and the end.
     drain: bool,
+    /// Whether something that was sent to the client was left out, so that nothing may follow it.
+    is_over: bool,
     /// The last turn of its room after which it was to be looked at again.
     listed_in: u64,
     /// What of the room's current batch is for this client.
@@ -87,6 +89,7 @@ impl Connection {
             decoder: Decoder::default(),
             held: None,
             drain: false,
+            is_over: false,
             listed_in: 0,
             batch: SmallVec::new(),
             queue: None,
@@ -195,7 +198,7 @@ impl Connection {
 
     /// The write that [`Connection::write_batch`] begins with, to be made by somebody else.
     pub(crate) fn first_write<'a>(&'a self, batch: &'a [u8]) -> Option<Write<'a>> {
-        if self.queue.is_some() || self.batch.is_empty() {
+        if self.is_over || self.queue.is_some() || self.batch.is_empty() {
             return None;
         }
         let pieces = self.batch.iter().take(PIECES_PER_WRITE);
@@ -215,6 +218,14 @@ impl Connection {
         first: Option<io::Result<usize>>,
         limits: &QueueLimits,
     ) -> Result<(), Trouble> {
+        if self.is_over {
+            self.batch.clear();
+            return Ok(());
+        }
+        if self.has_too_much_queued(limits) {
+            self.leave_out();
+            return Err(Trouble::TooSlow);
+        }
         let mut written = 0;
         if self.queue.is_none() {
             written = self.write_directly(batch, first).map_err(|_| Trouble::Gone)?;
@@ -225,8 +236,15 @@ impl Connection {
         if wait(&mut self.queue, &mut self.batch, batch, receivers, shared, &limits.all) {
             Ok(())
         } else {
+            self.leave_out();
             Err(if written > 0 { Trouble::CutOff } else { Trouble::TooSlow })
         }
+    }
+
+    /// Leaves out what of the batch is for this client, and all that will be sent to it.
+    fn leave_out(&mut self) {
+        self.batch.clear();
+        self.is_over = true;
     }
 
     /// Writes as much as the socket takes, straight from the batch, and tells how much that was; what is
@@ -281,6 +299,9 @@ impl Connection {
 
     /// Queues a frame for this client alone.
     pub(crate) fn queue(&mut self, frame: &[u8], limits: &QueueLimits) {
+        if self.is_over {
+            return;
+        }
         let buffer = Buffer::new(std::iter::once(frame), &limits.all);
         let frame = buffer.frame(0..frame.len());
         self.queue.get_or_insert_with(|| Queue::new(&limits.all)).push(frame);

@@ -235,12 +235,8 @@ impl Sockets {
             for (&key, made) in receivers.iter().zip(&mut made) {
                 *written += 1;
                 let Some(connection) = self.connections.get_mut(key as usize) else { continue };
-                if connection.has_too_much_queued(limits) {
-                    connection.batch.clear();
-                    trouble(key, Trouble::TooSlow);
-                } else if let Err(found) =
-                    connection.write_batch(bytes, all, shared, made.take(), limits)
-                {
+                let outcome = connection.write_batch(bytes, all, shared, made.take(), limits);
+                if let Err(found) = outcome {
                     trouble(key, found);
                 } else if let Some(at) = connection.stalls_at(limits.stall) {
                     self.stalls_at = earliest(self.stalls_at, Some(at));

@@ -175,13 +175,13 @@ fn those_who_read_too_slowly_are_told_of_both_ways() {
         // More than the system keeps for a reader, whatever its settings are.
         for _ in 0..16 {
             room.sockets.send(Recipients::All, MessageKind::Binary, &megabyte);
-            troubles = room.flush(1 << 20);
+            troubles.extend(room.flush(1 << 20));
             room.sockets.send(Recipients::One(ClientId(1)), MessageKind::Binary, b"more");
         }
         troubles
     });
     let slow = troubles.iter().filter(|(_, trouble)| *trouble == Trouble::TooSlow).count();
-    assert_eq!(slow, CLIENTS as usize - 1, "all but the one who is gone");
+    assert_eq!(slow, CLIENTS as usize - 1, "all but the one who is gone, each once");
 }
 
 #[test]
@@ -260,9 +260,20 @@ fn past_half_of_the_bound_whoever_would_take_more_than_a_share_is_told_of() {
             "each has had the beginning: {troubles:?}"
         );
         assert!(room.queued.bytes() <= 3 << 20);
+        let waits =
+            room.sockets.connections.iter().find(|(_, it)| it.queued_bytes() > 0).unwrap().0;
         // One that has begun to wait before is told that it is too slow.
-        room.fill(1);
-        assert_eq!(room.flush(usize::MAX), [(0, Trouble::TooSlow)]);
+        let client = ClientId(waits as u32 + 1);
+        room.sockets.send(Recipients::One(client), MessageKind::Binary, &vec![b'x'; 3 << 20]);
+        assert_eq!(room.flush(usize::MAX), [(waits as u32, Trouble::TooSlow)]);
+        // Nobody gets what follows on what was left out.
+        room.sockets.send(Recipients::All, MessageKind::Text, b"later");
+        room.flush(usize::MAX);
+        let read = room.read();
+        for (key, _) in &troubles {
+            assert!(!read[*key as usize].ends_with(b"later"), "{key} was cut off");
+        }
+        assert!(!read[waits].ends_with(b"later"), "{waits} was too slow");
         troubles.len()
     });
 }
