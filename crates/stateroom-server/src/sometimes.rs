@@ -58,6 +58,7 @@ pub(crate) struct ClientLines {
     failed: Sometimes,
     set_aside: Sometimes,
     old_code: Sometimes,
+    kept_away: Sometimes,
 }
 
 impl ClientLines {
@@ -136,6 +137,21 @@ impl ClientLines {
                 reason,
                 as_well,
                 "an event failed: it is set aside, and the room is as it was before"
+            );
+        }
+    }
+
+    /// A client may not come back into the room for so long.
+    pub(crate) fn kept_away(&self, room: &str, client: ClientId, time: Duration) {
+        if let Some(as_well) = self.kept_away.may_tell(Instant::now()) {
+            let (client, seconds) = (client.0, time.as_secs());
+            tracing::warn!(
+                room,
+                client,
+                seconds,
+                as_well,
+                "several messages of the client have failed: it is kept away from the room for a while, or until \
+                 there is new code"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! Events that fail in rooms that are kept: each costs only itself, and the one who caused it.
 
-use crate::kept::{Member, Site};
+use crate::kept::{Member, Site, ledger};
 
 /// How a client is closed whose message fails.
 const FAILED: &str = "room failed: ";
@@ -72,6 +72,27 @@ async fn who_sends_one_failing_message_after_the_other_is_kept_away_for_a_while(
     let (mut other, _) = Member::enter(&address, "test?token=ada").await;
     other.says("add 1").await;
     assert_eq!(member.hears("added").await, "added 1");
+}
+
+#[tokio::test]
+async fn the_log_says_who_is_kept_away_and_new_code_lets_them_in_again() {
+    let site = Site::with(&ledger(0), &[]);
+    let (mut server, address) = site.serve();
+    let (_member, _) = Member::enter(&address, "test").await;
+    let mallory = "test?token=mallory";
+    for _ in 0..3 {
+        let (mut sender, _) = Member::enter(&address, mallory).await;
+        sender.says("trap 2").await;
+        assert_eq!(sender.ends().await.map(|(code, _)| code), Some(1011));
+    }
+    let line = server.hears("is kept away from the room");
+    assert!(line.contains(r#""seconds":5"#), "{line}");
+    site.deploy(&ledger(1));
+    server.signal("-HUP");
+    server.hears("the new code");
+    let (mut mallory, _) = Member::enter(&address, mallory).await;
+    mallory.says("add 1").await;
+    assert_eq!(mallory.hears("added").await, "added 1");
 }
 
 #[tokio::test]

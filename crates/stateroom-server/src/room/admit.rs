@@ -56,7 +56,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 Who::Address(address)
             }
         };
-        self.offenders.get_or_insert_default().note(who, now);
+        if let Some(time) = self.offenders.get_or_insert_default().note(who, now) {
+            self.shared.client_lines.kept_away(&self.id, client, time);
+        }
     }
 
     /// By its token, or by where it comes from where it has none: behind one address there may be many.

@@ -49,8 +49,8 @@ impl Who {
 }
 
 impl Offenders {
-    /// Notes that a message of somebody has failed.
-    pub(super) fn note(&mut self, who: Who, now: Instant) {
+    /// Notes that a message of somebody has failed, and tells for how long that keeps them away, if it does.
+    pub(super) fn note(&mut self, who: Who, now: Instant) -> Option<Duration> {
         let known = self.0.iter().position(|offender| offender.who == who);
         let mut offender = match known.map(|place| self.0.remove(place)) {
             Some(known) if known.is_remembered(now) => known,
@@ -58,14 +58,16 @@ impl Offenders {
         };
         offender.failures = offender.failures.saturating_add(1);
         offender.last = now;
-        if let Some(times) = offender.failures.checked_sub(FAILURES) {
-            let time = FIRST.saturating_mul(1 << times.min(16)).min(LONGEST);
+        let times = offender.failures.checked_sub(FAILURES);
+        let away = times.map(|times| FIRST.saturating_mul(1 << times.min(16)).min(LONGEST));
+        if let Some(time) = away {
             offender.away_until = Some(now + time);
         }
         if self.0.len() == REMEMBERED {
             self.0.remove(0);
         }
         self.0.push(offender);
+        away
     }
 
     /// Until when somebody is kept away, if that is so.
@@ -98,13 +100,15 @@ mod tests {
         offenders.note(ada.clone(), at(0));
         offenders.note(ada.clone(), at(1));
         assert_eq!(offenders.away_until(&ada, at(1)), None);
-        offenders.note(ada.clone(), at(2));
+        assert_eq!(offenders.note(ada.clone(), at(2)), Some(FIRST));
         assert_eq!(offenders.away_until(&ada, at(2)), Some(at(7)));
         assert_eq!(offenders.away_until(&ada, at(7)), None);
         assert_eq!(offenders.away_until(&bob, at(2)), None);
         offenders.note(ada.clone(), at(8));
         assert_eq!(offenders.away_until(&ada, at(8)), Some(at(18)));
-        (0..20).for_each(|_| offenders.note(ada.clone(), at(9)));
+        for _ in 0..20 {
+            offenders.note(ada.clone(), at(9));
+        }
         assert_eq!(offenders.away_until(&ada, at(9)), Some(at(9 + 300)));
         offenders.note(ada.clone(), at(1000));
         assert_eq!(offenders.away_until(&ada, at(1000)), None, "a minute without one forgets them");

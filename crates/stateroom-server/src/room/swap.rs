@@ -9,6 +9,7 @@ use crate::{
     },
     sometimes::ClientLines,
 };
+use stateroom::RestoreFailure;
 use stateroom_room::TakeOverFailure;
 use std::{sync::Arc, time::Instant};
 
@@ -22,7 +23,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
         match &mut self.core {
             Core::Ephemeral(room) => {
                 let taken = room.take_over(&**factory, id, &birth);
-                let start = || room.start_anew(&**factory, id, &birth).map_err(|e| e.to_string());
+                let start = || match room.start_anew(&**factory, id, &birth) {
+                    Ok(()) => Ok(None),
+                    Err(error) => Err(error.to_string()),
+                };
                 go_on(id, &self.shared.client_lines, taken, Some(start));
             }
             Core::Kept(kept) => {
@@ -37,19 +41,17 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 let starts_anew = kept.archive.starts_anew;
                 let taken = kept.room.take_over(&**factory, id, &birth);
                 let start = || {
-                    match kept.keep_beside(id) {
-                        Ok(None) => {}
-                        Ok(Some(name)) => {
-                            tracing::warn!(room = id, "what it was is kept as the room {name}");
-                        }
-                        Err(error) => {
-                            tracing::error!(room = id, error, "what it was can't be kept beside");
-                        }
-                    }
-                    kept.room.start_anew(&**factory, id, &birth).map_err(|e| e.to_string())
+                    let beside = kept.keep_beside(id).unwrap_or_else(|error| {
+                        tracing::error!(room = id, error, "what it was can't be kept beside");
+                        None
+                    });
+                    let started = kept.room.start_anew(&**factory, id, &birth);
+                    started.map(|()| beside).map_err(|error| error.to_string())
                 };
                 let lines = &self.shared.client_lines;
                 if go_on(id, lines, taken, starts_anew.then_some(start)) {
+                    // What failed may be what was mended.
+                    self.offenders = None;
                     kept.code = Code { factory: factory.clone(), version };
                 }
             }
@@ -59,21 +61,24 @@ impl<F: RoomFactory> DrivenRoom<F> {
 }
 
 /// Has a room start anew that could not be taken over, where it may, and tells whether it runs the new
-/// code.
+/// code. `start_anew` tells the name that what it was is kept by.
 fn go_on(
     id: &str,
     lines: &ClientLines,
     taken: Result<(), TakeOverFailure>,
-    start_anew: Option<impl FnOnce() -> Result<(), String>>,
+    start_anew: Option<impl FnOnce() -> Result<Option<Arc<str>>, String>>,
 ) -> bool {
     let Err(reason) = taken else {
         tracing::info!(room = id, "the new code goes on with the state of the old");
         return true;
     };
+    let reason = why(&reason);
     match start_anew.map(|start_anew| start_anew()) {
         None => lines.goes_on_with_old_code(id, &reason),
-        Some(Ok(())) => {
-            tracing::warn!(room = id, %reason, "the room starts anew with the new code");
+        Some(Ok(beside)) => {
+            let kept = beside.map(|name| format!("; what it was is kept as the room {name}"));
+            let kept = kept.unwrap_or_default();
+            tracing::warn!(room = id, reason, "the room starts anew with the new code{kept}");
             return true;
         }
         Some(Err(error)) => {
@@ -81,4 +86,12 @@ fn go_on(
         }
     }
     false
+}
+
+/// Why new code could not take a room over: what a service says of that says it all.
+fn why(failure: &TakeOverFailure) -> String {
+    match failure {
+        TakeOverFailure::TakeOver(RestoreFailure::Failed(failure)) => failure.detail.clone(),
+        other => other.to_string(),
+    }
 }
