@@ -142,7 +142,8 @@ impl Running {
     /// Sends it a signal, such as `-HUP`.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap().success();
+        assert!(sent, "there is no process to send {signal} to");
     }
 
     /// What it has said so far that was not waited for.

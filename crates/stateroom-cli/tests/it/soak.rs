@@ -122,7 +122,13 @@ impl Soak {
         let visitors = Visitors::let_in(&address, &self.numbers, &mut self.random);
         let ended = self.treat(life, &fault, &address, &mut server).await;
         visitors.is_over();
-        if life.ends_in_order && ended.is_ok() {
+        let by_itself = server.ends_within(Duration::ZERO);
+        if let Some(status) = by_itself
+            && !(life.is_disk_full && status.code() == Some(74))
+        {
+            return Err(format!("the server ended by itself, {status}:\n{}", server.said()));
+        }
+        if life.ends_in_order && ended.is_ok() && by_itself.is_none() {
             server.signal("-TERM");
             self.visits.extend(visitors.all().await);
             let Some(status) = server.ends_within(PATIENCE) else {
