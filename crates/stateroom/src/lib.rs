@@ -16,7 +16,7 @@
 //!     }
 //!
 //!     fn message(&mut self, _client: ClientId, message: &str, context: &impl StateroomContext) {
-//!         if message == "increment" {
+//!         if message == "+" {
 //!             self.0 += 1;
 //!         }
 //!         context.send_message(MessageRecipient::Broadcast, &self.0.to_string());
@@ -25,7 +25,7 @@
 //!
 //! let context = TestContext::new();
 //! let mut counter = Counter::new("my-room", &context);
-//! counter.message(ClientId(1), "increment", &context);
+//! counter.message(ClientId(1), "+", &context);
 //! assert_eq!(context.take(), [Sent::text(MessageRecipient::Broadcast, "1")]);
 //! ```
 

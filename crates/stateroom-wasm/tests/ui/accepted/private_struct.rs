@@ -11,7 +11,7 @@ impl SimpleStateroomService for Counter {
     }
 
     fn message(&mut self, _: ClientId, message: &str, context: &impl StateroomContext) {
-        self.0 += if message == "increment" { 1 } else { -1 };
+        self.0 += if message == "+" { 1 } else { -1 };
         context.send_message(MessageRecipient::Broadcast, &self.0.to_string());
     }
 }
