@@ -8,6 +8,7 @@ use stateroom_server::{Keeping, Survives};
 use stateroom_store::{FileStore, ModuleHash, Store, StoreError};
 use stateroom_wasm_host::{WasmEngine, WasmHostFactory};
 use std::{
+    fs::DirEntry,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -45,6 +46,11 @@ pub(crate) fn data_dir(
 /// Where those of `stateroom dev` are, if there are some beside these.
 pub(crate) fn dev_beside(data_dir: &Path) -> Option<PathBuf> {
     Some(data_dir.join(DEV)).filter(|folder| folder.is_dir())
+}
+
+/// Whether that is where those of `stateroom dev` are, beside others or alone.
+pub(crate) fn is_of_dev(entry: &DirEntry) -> bool {
+    entry.file_name() == DEV && entry.path().is_dir()
 }
 
 /// What holds for the rooms of one server.

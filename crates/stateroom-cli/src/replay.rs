@@ -21,7 +21,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<()> {
     let file = Path::new(&options.room);
     let exported = if file.is_file() {
         read_file(file)?
-    } else if place.exists() {
+    } else if place.exists() && place.nothing_yet().is_none() {
         place.room(&options.room)?
     } else {
         return Err(place.neither_file_nor_room(&options.room));

@@ -9,8 +9,8 @@ use std::{collections::HashSet, fs, path::Path};
 
 /// Each room is as it is when its turn comes. One that cannot be read keeps no other from being written.
 pub(super) fn export_all(place: &Place, folder: &Path) -> anyhow::Result<()> {
-    make_empty(folder)?;
     let mut reader = place.reader()?;
+    make_empty(folder)?;
     let rooms = reader.list().context(Failure::Store)?;
     let (mut taken, mut bytes, mut damaged) = (HashSet::new(), 0_usize, 0_usize);
     for summary in rooms {

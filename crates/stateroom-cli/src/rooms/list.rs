@@ -16,6 +16,10 @@ const COLUMNS: usize = 8;
 const HASH_DIGITS: usize = 8;
 
 pub(super) fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
+    if let Some(nothing) = place.nothing_yet() {
+        terminal::say("Empty", nothing);
+        return Ok(());
+    }
     let rooms = place.reader()?.list().context(Failure::Store)?;
     let text = if as_json {
         rooms.iter().map(|room| for_programs(room) + "\n").collect()

@@ -16,7 +16,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use stateroom_store::{Durability, ExportedRoom, FileReader, FileStore, StoreError};
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 pub(crate) use carry_out::rooms;
 pub(crate) use transport::read_file;
@@ -24,6 +24,9 @@ pub(crate) use transport::read_file;
 /// Where rooms are kept, and what `stateroom.toml` says.
 pub(crate) struct Place {
     data_dir: PathBuf,
+    /// Whether the command line names that folder.
+    is_named: bool,
+    whose: Whose,
     pub(crate) config: Config,
 }
 
@@ -35,7 +38,7 @@ impl Place {
         let whose = if options.dev { Whose::Dev } else { Whose::Served };
         let named = options.data_dir.as_deref();
         let data_dir = keeping::data_dir(whose, named, (&config.durability, &folder));
-        Ok(Place { data_dir, config })
+        Ok(Place { data_dir, is_named: named.is_some(), whose, config })
     }
 
     /// Whether there is a folder for rooms, whatever is in it.
@@ -43,18 +46,46 @@ impl Place {
         self.data_dir.is_dir()
     }
 
+    /// What to tell where no room was ever kept, and nothing else either; `None` if something is there.
+    pub(crate) fn nothing_yet(&self) -> Option<String> {
+        if self.exists() {
+            let mut entries = fs::read_dir(&self.data_dir).ok()?;
+            if !entries.all(|entry| entry.is_ok_and(|entry| keeping::is_of_dev(&entry))) {
+                return None;
+            }
+        } else if self.is_named || self.data_dir.exists() {
+            return None;
+        }
+        let command = match self.whose {
+            Whose::Served => "serve",
+            Whose::Dev => "dev",
+        };
+        let dev = match (self.is_named, keeping::dev_beside(&self.data_dir)) {
+            (false, Some(_)) => "; `stateroom rooms --dev` lists those of `stateroom dev`",
+            _ => "",
+        };
+        Some(format!("no rooms of `stateroom {command}` here yet{dev}"))
+    }
+
     /// What is wrong with a name that is no file's, and no room's either as there is no folder for rooms.
     pub(crate) fn neither_file_nor_room(&self, name: &str) -> anyhow::Error {
         let (name, folder) = (short::name(name), self.data_dir.display());
-        anyhow!(
+        let nothing = self.nothing_yet();
+        match nothing {
+            Some(nothing) => anyhow!("there is no file {name}, and no room of that id: {nothing}"),
+            None => anyhow!(
             "there is no file {name}, and no room of that id, as there is no folder {folder}: name the one \
              that rooms are kept in with --data-dir"
-        )
+            ),
+        }
         .context(Failure::Usage)
     }
 
     /// The store, to be read while whoever else writes.
     fn reader(&self) -> anyhow::Result<FileReader> {
+        if let Some(nothing) = self.nothing_yet() {
+            return Err(anyhow!(nothing).context(Failure::Usage));
+        }
         if !self.exists() {
             let folder = self.data_dir.display();
             return Err(anyhow!(

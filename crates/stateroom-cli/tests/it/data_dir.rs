@@ -109,8 +109,23 @@ fn the_rooms_of_dev_are_apart_from_those_that_are_served() {
     let (config, dev) = (places.path("stateroom.toml"), places.path(".stateroom/dev"));
     let config: &[&str] = &["--config", text(&config)];
     places.keep("tried-out", &["--data-dir", text(&dev)], &places.path("room.wat"));
+    let nothing = "no rooms of `stateroom serve` here yet; `stateroom rooms --dev` lists those of `stateroom dev`\n";
+    let said = ends_with(0, places.command(&["rooms"]).args(config));
+    assert!(said.ends_with(nothing), "{said}");
+    for arguments in
+        [&["rooms", "show", "lobby"][..], &["replay", "lobby"], &["rooms", "delete", "x"]]
+    {
+        let said = ends_with(2, places.command(arguments).args(config));
+        assert!(said.ends_with(nothing), "{said}");
+    }
+    // What somebody else has put there is not to be written over.
+    fs::write(places.path(".stateroom/rooms.db"), "somebody's").unwrap();
     let said = ends_with(7, places.command(&["rooms"]).args(config));
-    assert!(said.contains("--dev is for those"), "{said}");
+    assert!(
+        said.contains("--dev is for those") && said.contains("no store of Stateroom"),
+        "{said}"
+    );
+    fs::remove_file(places.path(".stateroom/rooms.db")).unwrap();
 
     places.keep("lobby", &[], &places.path("room.wat"));
     let (served, tried) = (places.list(config), places.list(&[config, &["--dev"]].concat()));
@@ -120,6 +135,24 @@ fn the_rooms_of_dev_are_apart_from_those_that_are_served() {
     ends_with(2, places.command(&["rooms", "--dev", "--data-dir", "x"]).args(config));
     let line = places.keep("lobby", &[], &places.path("room.wat"));
     assert_eq!(line["rooms"], 1, "{line}");
+}
+
+#[test]
+fn where_no_server_ever_ran_there_are_no_rooms_yet() {
+    let places = Places::new("");
+    for (arguments, command) in [(&["rooms"][..], "serve"), (&["rooms", "--dev"], "dev")] {
+        let said = ends_with(0, &mut places.command(arguments));
+        assert!(said.ends_with(&format!("no rooms of `stateroom {command}` here yet\n")), "{said}");
+        assert_eq!(told(places.command(arguments).arg("--json")), "");
+    }
+    let said = ends_with(2, &mut places.command(&["replay", "lobby"]));
+    assert!(
+        said.starts_with("error: there is no file lobby, and no room of that id: no "),
+        "{said}"
+    );
+    ends_with(2, &mut places.command(&["rooms", "export", "--all", "backup"]));
+    assert!(!places.elsewhere.path().join("backup").exists());
+    assert!(!places.elsewhere.path().join(".stateroom").exists());
 }
 
 #[test]
