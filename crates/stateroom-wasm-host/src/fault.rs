@@ -34,7 +34,7 @@ pub(crate) enum Fault {
     NoMachineMemory { reason: String },
     #[error("the service could not tell its state: {reason}")]
     NotHandedOver { reason: String },
-    #[error("the service can't go on with the state it was given: {reason}")]
+    #[error("{reason}")]
     NotTakenOver { reason: String },
     #[error("the module does not offer to carry the state of its rooms over")]
     NoCarryOver,

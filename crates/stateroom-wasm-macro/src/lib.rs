@@ -62,11 +62,11 @@ use proc_macro::TokenStream;
 /// The old code tells its state with `Serialize`, which must not change it and has no context to send
 /// with; the new code begins with what `Deserialize` makes of it, instead of with `new`. Where the
 /// state does not fit, the log tells which field and what to do (``missing field `highest` ``: write
-/// `#[serde(default)]` above it), and the old code goes on, or under `stateroom dev` the room starts anew.
-/// Fields that the new code does not know are left out, and `#[serde(default)]`, `#[serde(alias = "…")]`
-/// and the like mean what they always do. `stateroom_wasm::assert_carries_over` tests that all of a state
-/// is carried over. Code that has not opted in is no worse off: its modules have
-/// nothing of this.
+/// `#[serde(default)]` above it, or `#[serde(alias = "…")]` with the name that it had), and the old code goes
+/// on, or under `stateroom dev` the room starts anew. Fields that the new code does not know are left out,
+/// and the attributes of serde mean what they always do. `stateroom_wasm::assert_carries_over` tests that
+/// all of a state is carried over. Code that has not opted in is no worse off: its modules have nothing of
+/// this.
 ///
 /// A module holds one service, so the attribute can be used once in a crate. On a target other than
 /// `wasm32` it only checks the type, so `cargo test` works as in any crate.

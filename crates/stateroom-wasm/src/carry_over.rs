@@ -1,11 +1,18 @@
 //! Carrying a room over to new code: its state is told as JSON, and made of it again.
 
 use crate::context::Context;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use stateroom::{
     ServiceFailure, SimpleStateroomService, StateroomContext, StateroomService,
     WrappedStateroomService,
 };
+use std::collections::BTreeMap;
+
+/// How many fields of a state are named at most.
+const MOST_FIELDS: usize = 12;
 
 /// How a service is started, and how it takes over: what `#[stateroom_wasm(carry_over)]` expands
 /// to.
@@ -94,17 +101,48 @@ pub(crate) fn made_of<S: DeserializeOwned>(state: &[u8]) -> Result<S, String> {
     let mut json = serde_json::Deserializer::from_slice(state);
     let service = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let what = error.inner().to_string();
-        let advice = if what.starts_with("missing field") {
-            "write `#[serde(default)]` above that field, and it begins with its default"
-        } else if what.contains("null, expected f") {
+        if what.starts_with("missing field") {
+            return missing(error.path(), &what, state);
+        }
+        let advice = if what.contains("null, expected f") {
             "JSON has neither infinities nor NaN: keep an `Option` instead"
         } else {
-            "where the type of a field has changed, give the field a new name and `#[serde(default)]`"
+            "where the type of a field has changed, give the field a new name and #[serde(default)]"
         };
         format!("{}; {advice}", at(error.path(), error.inner()))
     })?;
     json.end().map_err(|error| error.to_string())?;
     Ok(service)
+}
+
+/// What to do about a field that is not in the state.
+fn missing(path: &serde_path_to_error::Path, what: &str, state: &[u8]) -> String {
+    // The place in the JSON tells nobody anything.
+    let what = what.rsplit_once(" at line ").map_or(what, |(what, _)| what);
+    let (place, fields) = match path.iter().next() {
+        None => (String::new(), fields(state)),
+        Some(_) => (format!("{path}: "), String::new()),
+    };
+    format!(
+        "{place}{what}: if it is new, write #[serde(default)] above it; if it was called otherwise, \
+         #[serde(alias = \"old_name\")]{fields}"
+    )
+}
+
+/// The fields that a state has, for whoever looks for the old name of one.
+fn fields(state: &[u8]) -> String {
+    let Ok(fields) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(state) else {
+        return String::new();
+    };
+    let names: Vec<&str> = fields.keys().take(MOST_FIELDS).map(String::as_str).collect();
+    match names.len() {
+        0 => "; the old state has no fields".to_owned(),
+        1 => format!("; the old state has the field `{}`", names.concat()),
+        _ if fields.len() > MOST_FIELDS => {
+            format!("; the old state has the fields `{}` and others", names.join("`, `"))
+        }
+        _ => format!("; the old state has the fields `{}`", names.join("`, `")),
+    }
 }
 
 /// An error with the field that it is about.
