@@ -1,7 +1,7 @@
 //! A stopwatch that runs for everyone in the room.
 //!
 //! The room sends the number of seconds it has counted: to everyone each second, and to each
-//! client as it connects.
+//! client as it connects. A client that sends `reset` has it start again for everyone.
 
 use serde::{Deserialize, Serialize};
 use stateroom_wasm::prelude::*;
@@ -23,6 +23,14 @@ impl SimpleStateroomService for Stopwatch {
 
     fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
         context.send_message(client, &self.ticks.to_string());
+    }
+
+    fn message(&mut self, _client: ClientId, message: &str, context: &impl StateroomContext) {
+        if message == "reset" {
+            context.set_timer(SECOND_MS);
+            self.ticks = 0;
+            context.send_message(MessageRecipient::Broadcast, "0");
+        }
     }
 
     fn timer(&mut self, context: &impl StateroomContext) {
@@ -61,6 +69,20 @@ mod tests {
         room.connect(ClientId(1), &context);
 
         assert_eq!(context.take(), [Sent::text(ClientId(1), "1")]);
+    }
+
+    #[test]
+    fn whoever_starts_it_again_starts_it_for_everyone() {
+        let context = TestContext::new();
+        let mut room = Stopwatch { ticks: 7 };
+
+        room.message(ClientId(1), "nonsense", &context);
+        assert_eq!((context.take(), context.timer_ms()), (vec![], None));
+        room.message(ClientId(1), "reset", &context);
+
+        assert_eq!(context.take(), [Sent::text(MessageRecipient::Broadcast, "0")]);
+        assert_eq!(context.timer_ms(), Some(1000), "the first second is a whole one");
+        assert_eq!(room, Stopwatch { ticks: 0 });
     }
 
     #[test]
