@@ -97,6 +97,50 @@ test("a page finds its server again where nothing is kept, in a fresh room", asy
   await shows(page, "#value", "0");
 });
 
+test("nothing moves when the connection is lost, and nothing can be pressed", async (t) => {
+  const { server, url } = await dev(t, "examples/whiteboard");
+  const pages = [];
+  for (const width of [1280, 760, 375]) {
+    pages.push(await visit(t, browser, `${url}#a-room-with-a-rather-long-name`, { viewport: { width, height: 700 } }));
+  }
+  const undo = (page) => page.getByRole("button", { name: "Undo" });
+  for (const page of pages) await shows(page, "#me", /^You are/);
+  const places = () => Promise.all(pages.map((page) => page.evaluate(() =>
+    ["h1", "main"].map((selector) => JSON.stringify(document.querySelector(selector).getBoundingClientRect())))));
+  const before = await places();
+  for (const page of pages) assert.ok(await undo(page).isEnabled());
+
+  await server.end("SIGKILL");
+  for (const page of pages) await shows(page, "#state", "Reconnecting…");
+
+  assert.deepEqual(await places(), before);
+  for (const page of pages) assert.ok(await undo(page).isDisabled());
+});
+
+test("whiteboard: after a kill everyone sees everyone's cursor again", async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), "stateroom-"));
+  atEnd(t, () => rmSync(dataDir, { recursive: true }));
+  const port = await freePort();
+  const { server } = await dev(t, "examples/whiteboard", { port, dataDir });
+  const pages = [];
+  for (let n = 0; n < 3; n++) {
+    const page = await visit(t, browser, `http://127.0.0.1:${port}/`);
+    await page.locator("canvas").hover({ position: { x: 50 + 100 * n, y: 100 } });
+    pages.push(page);
+  }
+  const seeEachOther = () => Promise.all(pages.map((page) => page.waitForFunction(() => cursors.size === 2)));
+  await seeEachOther();
+
+  await server.end("SIGKILL");
+  for (const page of pages) await shows(page, "#state", "Reconnecting…");
+  await dev(t, "examples/whiteboard", { port, dataDir });
+  for (const page of pages) await page.locator("body.live").waitFor();
+  // Whoever comes now comes after the room has heard that each of the others was gone and is back.
+  const late = await visit(t, browser, `http://127.0.0.1:${port}/`);
+  await late.waitForFunction(() => cursors.size === 3);
+  await seeEachOther();
+});
+
 test("chat: whoever comes back after a kill, or loads the page again, has not left", async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), "stateroom-"));
   atEnd(t, () => rmSync(dataDir, { recursive: true }));

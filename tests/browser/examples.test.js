@@ -125,6 +125,8 @@ test("whiteboard: a stroke has the colour that was chosen, in every window", asy
   const [red, green] = [await colourAt(bob, 0.5, 0.3), await colourAt(bob, 0.5, 0.6)];
   assert.ok(red[0] > 180 && red[1] < 100, `${red} is red`);
   assert.ok(green[1] > 120 && green[0] < 100, `${green} is green`);
+  const who = (page, selector) => page.locator(selector).evaluate((element) => getComputedStyle(element).getPropertyValue("--who"));
+  assert.equal(await who(bob, ".cursor"), await who(ada, "#me"), "the cursor has the colour of the pen");
 
   // On a phone the board is as wide as the screen.
   const { width, height } = await bob.locator("canvas").boundingBox();
@@ -132,14 +134,15 @@ test("whiteboard: a stroke has the colour that was chosen, in every window", asy
 });
 
 test("a page is live when its connection is open, though its room says nothing", async (t) => {
-  const { url } = await dev(t, "examples/counter");
+  const { url } = await dev(t, "examples/chat");
   const context = await browser.newContext();
   atEnd(t, () => context.close());
   const page = await context.newPage();
   await page.addInitScript(() => Object.defineProperty(WebSocket.prototype, "onmessage", { set() {} }));
   await page.goto(url);
   await page.locator("body.live").waitFor();
-  assert.equal(await page.textContent("#value"), "–");
+  const said = await page.evaluate(() => ["#people", "#lines"].map((id) => getComputedStyle(document.querySelector(id), "::before").content));
+  assert.deepEqual(said, ["none", "none"], "nobody knows yet that the room is empty");
 });
 
 test("whiteboard: fast drawing reaches the other window whole", async (t) => {
@@ -189,6 +192,16 @@ test("stopwatch: it ticks, and both windows agree", async (t) => {
   }
   await Promise.all(pages.map((page) => shows(page, "#time", /^00:00:\d\d$/)));
   await photograph({ stopwatch: ada, "stopwatch-dark": bob });
+
+  // Starting again asks first.
+  const now = async () => Number(await bob.textContent("#ticks"));
+  const before = await now();
+  for (const answer of ["dismiss", "accept"]) {
+    ada.once("dialog", (dialog) => dialog[answer]());
+    await ada.getByRole("button", { name: "Start again" }).click();
+    if (answer === "dismiss") assert.ok((await now()) >= before);
+  }
+  await bob.waitForFunction((before) => Number(document.querySelector("#ticks").textContent) < before, before);
 });
 
 test("native: everyone sees who buzzed first", async (t) => {

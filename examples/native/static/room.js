@@ -33,9 +33,11 @@ function openRoom(hear) {
   function tell(state) {
     document.body.classList.toggle("live", state === "Live");
     document.querySelector("#state").textContent = state;
+    for (const button of document.querySelectorAll("main button")) button.disabled = state !== "Live";
   }
 
-  document.querySelector(".room").textContent = "# " + name;
+  const shown = document.querySelector(".room");
+  shown.textContent = shown.title = "# " + name;
   addEventListener("hashchange", () => location.reload());
   document.querySelector("#second").onclick = () => open(location, "", "noopener,popup,width=720,height=640");
   const copy = document.querySelector("#copy"), label = copy.textContent;
@@ -47,6 +49,7 @@ function openRoom(hear) {
     setTimeout(() => (copy.textContent = label), 1500);
   };
 
+  tell("Connecting…");
   connect();
   return { send: (message) => socket.readyState === WebSocket.OPEN && (socket.send(message), true) };
 }
@@ -59,5 +62,8 @@ function nameOf(client) {
   return animals[client % animals.length] + (round ? ` ${round + 1}` : "");
 }
 
-/** A colour for a client, far from those of the clients before and after. */
-const colourOf = (client) => `oklch(0.62 0.16 ${(client * 137.5) % 360})`;
+/** A colour for a client, far from those of the clients before and after; it can be read on the page. */
+function colourOf(client) {
+  const hue = (client * 137.5) % 360;
+  return `light-dark(oklch(0.5 0.16 ${hue}), oklch(0.76 0.13 ${hue}))`;
+}
