@@ -55,6 +55,7 @@ mod new_code;
 mod outbox;
 mod record;
 mod room;
+pub mod session;
 mod state;
 mod submit;
 mod timestamp;

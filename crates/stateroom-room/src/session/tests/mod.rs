@@ -1,0 +1,3 @@
+//! Sessions, part by part.
+
+mod codec;
