@@ -2,9 +2,12 @@
 //! The server does not speak their protocol yet.
 //!
 //! Both sides count whole messages, and tell their counts when they connect; the messages themselves carry nothing
-//! more. [`Request`], [`Up`], [`Down`] and [`Close`] are what is said, and how it is written.
+//! more. [`Request`], [`Up`], [`Down`] and [`Close`] are what is said, and how it is written;
+//! [`client::SessionClient`] is the client's side.
 
+pub mod client;
 mod close;
+mod fault;
 mod frame;
 mod key;
 mod message;

@@ -1,3 +1,4 @@
 //! Sessions, part by part.
 
+mod client;
 mod codec;
