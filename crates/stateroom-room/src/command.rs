@@ -30,7 +30,7 @@ pub enum Command<'a> {
 }
 
 /// The members a message is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Recipients {
     /// Every open connection.
     All,
@@ -41,7 +41,7 @@ pub enum Recipients {
 }
 
 /// The two types of message a WebSocket carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// Text, valid UTF-8.
     Text,

@@ -4,8 +4,48 @@
 /// Something that an implementation could do wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
+    /// A message is acknowledged as soon as it is read.
+    AckAtReceipt,
+    /// An acknowledgement tells of messages that are yet to be durable.
+    AckAheadOfCommit,
+    /// The count of messages heard is not in the snapshot.
+    HeardNotInSnapshot,
+    /// What may be sent again is not in the snapshot.
+    TailNotInSnapshot,
+    /// What is sent again begins one message too late.
+    CursorTooFar,
+    /// What is sent again begins one message too early.
+    CursorTooNear,
+    /// A socket is heard after a newer one has taken over.
+    OldSocketHeard,
+    /// A message that was set aside does not count.
+    QuarantinedNotCounted,
+    /// A welcome does not wait for what it tells.
+    WelcomeUngated,
+    /// A refusal does not wait for what it tells.
+    RefusalUngated,
     /// A client goes on reading a socket that it has given up.
     ClientReadsOldSocket,
+    /// A session is resumed though what it has missed is not there any more.
+    BoundNotChecked,
+    /// A message to one client does not count.
+    SinglesNotCounted,
+    /// A message to everyone but a client counts for that client.
+    LeftOutNotCounted,
+    /// After an event that failed, live sockets get again what was said since the snapshot.
+    SetbackSendsAgain,
+    /// A session that has come back ends when it would have without.
+    GraceNotCancelled,
+    /// Handshakes are obeyed in the order in which they are read.
+    NoAttemptNumber,
+    /// The room does not look whether it knows the key of a client that was never welcomed.
+    KeyOfTheServer,
+    /// It is not noticed that what was on the disk is older than what was told.
+    CountsAlone,
+    /// The end of an old socket ends the session's new one.
+    OldSocketEndsNew,
+    /// A session that is over is forgotten at once.
+    NoTombstones,
 }
 
 #[cfg(test)]

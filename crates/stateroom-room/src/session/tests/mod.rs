@@ -2,3 +2,5 @@
 
 mod client;
 mod codec;
+mod host;
+mod model;

@@ -1,0 +1,123 @@
+//! How the host answers a handshake.
+
+use super::{
+    close::Close,
+    fault::{Fault, is_on},
+    host::{Item, Opening, SessionHost},
+    key::KeyHash,
+    ledger::Session,
+    place::SocketId,
+    request::Request,
+};
+use stateroom::ClientId;
+use std::cmp::Ordering;
+
+/// What follows from a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The room is to hear the connect of a client that it does not know, before anything else. If it cannot, the
+    /// socket is to be [refused](SessionHost::refuse).
+    Connect(KeyHash),
+    /// Nothing more: the answer is among the outputs, or waits until it may be.
+    Answered,
+}
+
+impl SessionHost {
+    /// Hears what a socket has asked for in its handshake. To be called while the room may hear events.
+    pub fn ask(&mut self, socket: SocketId, request: &Request) -> Asked {
+        let key = request.key.hash();
+        let client = self.ledger.find(key);
+        match client.filter(|_| !(is_on(Fault::KeyOfTheServer) && request.is_first())) {
+            Some(client) => {
+                self.come_back(socket, client, request);
+                Asked::Answered
+            }
+            None => {
+                let heard = self.ledger.tombstones.heard(key);
+                if heard.is_some() || !request.is_first() {
+                    self.refuse(socket, Close::Ended { heard });
+                    return Asked::Answered;
+                }
+                // Whoever asks twice before the room has heard it is the same client.
+                let twin = self.opening.iter().find(|opening| opening.key == key);
+                if let Some(socket) = twin.map(|twin| twin.socket) {
+                    self.refuse(socket, Close::Again);
+                }
+                self.opening.push(Opening { key, socket, attempt: request.attempt });
+                Asked::Connect(key)
+            }
+        }
+    }
+
+    /// Closes a socket when all that has happened is durable: one that is not to have a session, or whose login has
+    /// ended.
+    pub fn refuse(&mut self, socket: SocketId, close: Close) {
+        self.opening.retain(|opening| opening.socket != socket);
+        let at = if is_on(Fault::RefusalUngated) { 0 } else { self.events };
+        self.queue.push_back((at, Item::Close(socket, close)));
+    }
+
+    fn come_back(&mut self, socket: SocketId, client: ClientId, request: &Request) {
+        let Some(session) = self.ledger.sessions.get(&client) else { return };
+        let newest = self.places.get(&client).map_or(0, |place| place.attempt);
+        match request.attempt.cmp(&newest) {
+            _ if is_on(Fault::NoAttemptNumber) => {}
+            Ordering::Less => return self.refuse(socket, Close::Moved),
+            // A proxy may have sent a handshake twice. If it is this one that the client hears, it tries again.
+            Ordering::Equal => return self.refuse(socket, Close::Again),
+            Ordering::Greater => {}
+        }
+        let heard = session.heard;
+        let counts_agree = request.acked <= heard && heard <= request.sent;
+        if !counts_agree {
+            // What it knows and what the room knows are not of one session any more. Grace ends that.
+            return self.refuse(socket, Close::Ended { heard: Some(heard) });
+        }
+        let total = session.sent(self.ledger.broadcasts);
+        let (from, tail) = self.tail(client, session, request, total);
+        let code = session.closed.map(|closed| closed.code);
+        let place = self.places.entry(client).or_default();
+        place.attempt = request.attempt;
+        place.is_attached = false;
+        let old = place.socket.replace(socket);
+        if !is_on(Fault::GraceNotCancelled) {
+            self.is_back(client);
+        }
+        self.sockets.insert(socket, client);
+        if let Some(old) = old {
+            if !is_on(Fault::OldSocketHeard) && !is_on(Fault::OldSocketEndsNew) {
+                self.sockets.remove(&old);
+            }
+            self.queue.push_back((self.events, Item::Close(old, Close::Moved)));
+        }
+        let at = if is_on(Fault::WelcomeUngated) { 0 } else { self.events };
+        let life = self.ledger.life;
+        let welcome = Item::Welcome { socket, client, life, heard, from, total, tail };
+        self.queue.push_back((at, welcome));
+        if let Some(code) = code {
+            self.queue.push_back((self.events, Item::Close(socket, Close::Service { code })));
+        }
+    }
+
+    /// From which count a client goes on that comes back, and which places of the ring it has missed. If it can't
+    /// be told all of that, it goes on from now.
+    fn tail(
+        &self,
+        client: ClientId,
+        session: &Session,
+        request: &Request,
+        total: u64,
+    ) -> (u64, (u64, u64)) {
+        let ledger = &self.ledger;
+        let end = session.closed.map_or(ledger.ring.head(), |closed| closed.place);
+        let is_same_life = request.is_first() || request.life == ledger.life;
+        let place = total
+            .checked_sub(request.have)
+            .filter(|_| is_same_life)
+            .and_then(|missing| ledger.ring.place(client, missing, end));
+        match place {
+            Some(place) => (request.have, (place, end)),
+            None => (total, (end, end)),
+        }
+    }
+}
