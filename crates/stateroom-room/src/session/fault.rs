@@ -46,6 +46,42 @@ pub(super) enum Fault {
     OldSocketEndsNew,
     /// A session that is over is forgotten at once.
     NoTombstones,
+    /// What a room says while it hears its journal again is not kept.
+    #[cfg(test)]
+    ReplayForgetsCommands,
+    /// Handshakes are answered while a room hears its journal again.
+    #[cfg(test)]
+    ResumeBeforeReplay,
+}
+
+#[cfg(test)]
+impl Fault {
+    /// Each of them.
+    pub(super) const ALL: [Fault; 23] = [
+        Fault::AckAtReceipt,
+        Fault::AckAheadOfCommit,
+        Fault::HeardNotInSnapshot,
+        Fault::TailNotInSnapshot,
+        Fault::ReplayForgetsCommands,
+        Fault::CursorTooFar,
+        Fault::CursorTooNear,
+        Fault::OldSocketHeard,
+        Fault::QuarantinedNotCounted,
+        Fault::ResumeBeforeReplay,
+        Fault::WelcomeUngated,
+        Fault::RefusalUngated,
+        Fault::ClientReadsOldSocket,
+        Fault::BoundNotChecked,
+        Fault::SinglesNotCounted,
+        Fault::LeftOutNotCounted,
+        Fault::SetbackSendsAgain,
+        Fault::GraceNotCancelled,
+        Fault::NoAttemptNumber,
+        Fault::KeyOfTheServer,
+        Fault::CountsAlone,
+        Fault::OldSocketEndsNew,
+        Fault::NoTombstones,
+    ];
 }
 
 #[cfg(test)]
@@ -63,4 +99,13 @@ pub(super) fn is_on(fault: Fault) -> bool {
 #[cfg(not(test))]
 pub(super) const fn is_on(_: Fault) -> bool {
     false
+}
+
+/// Does something in this thread with a fault, or with none.
+#[cfg(test)]
+pub(super) fn with<T>(fault: Option<Fault>, act: impl FnOnce() -> T) -> T {
+    ON.set(fault);
+    let done = act();
+    ON.set(None);
+    done
 }

@@ -38,7 +38,7 @@
 //!    [`SessionHost::was_deaf`].
 //!
 //! While a room has no session the ring and the queues are empty, and a plain client costs nothing more than before: its
-//! messages go the way they go today.
+//! messages go the way they go today. `tests/` has a small world that does all of this, and is searched.
 
 pub mod client;
 mod close;

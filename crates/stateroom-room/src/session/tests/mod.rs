@@ -1,6 +1,11 @@
-//! Sessions, part by part.
+//! Sessions as a whole: a small world of two clients, a server that can be killed and a disk is searched for ways in
+//! which a promise is broken.
 
 mod client;
 mod codec;
 mod host;
 mod model;
+mod search;
+mod service;
+mod walks;
+mod world;
