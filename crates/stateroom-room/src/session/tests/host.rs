@@ -229,6 +229,20 @@ fn what_is_kept_is_bounded_and_live_sockets_do_not_notice() {
 }
 
 #[test]
+fn what_was_dropped_while_a_welcome_waited_is_told_as_missed() {
+    let settings = SessionSettings { retained_bytes: 200, ..SessionSettings::default() };
+    let mut room = Room::with_one(settings);
+    room.say(Recipients::All, "a");
+    room.outputs(at(0));
+    room.note(Happened::Heard { client: ONE }, at(0));
+    let asked = room.host.ask(SocketId(2), &request(2, LIFE, [0, 0, 1]));
+    assert_eq!(asked, Asked::Answered);
+    room.host.trim(0);
+    let outputs = room.outputs(at(0));
+    assert_eq!(outputs, ["1 close 4300", "2 welcome 1 1"], "and `a` is not there any more");
+}
+
+#[test]
 fn what_waits_to_be_durable_is_kept_whatever_the_bound() {
     let settings = SessionSettings { retained_bytes: 100, ..SessionSettings::default() };
     let mut room = Room::with_one(settings);

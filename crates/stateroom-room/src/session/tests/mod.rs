@@ -5,6 +5,7 @@ mod client;
 mod codec;
 mod host;
 mod model;
+mod page;
 mod search;
 mod service;
 mod walks;
