@@ -60,8 +60,10 @@ fn write_module(from: &Path, to: &Path, project: &Project) -> anyhow::Result<()>
     let module = fs::read(from).with_context(|| format!("could not read {}", from.display()))?;
     let stripped = shrink::without_debug_sections(&module).context(Failure::Build)?;
     fs::write(to, &stripped).with_context(|| format!("could not write {}", to.display()))?;
-    let sizes = format!("{} -> {}", ByteSize(module.len() as u64), ByteSize(stripped.len() as u64));
-    terminal::say("Stripped", format!("debug information of {MODULE}: {sizes}"));
+    if stripped.len() < module.len() {
+        let (before, after) = (ByteSize(module.len() as u64), ByteSize(stripped.len() as u64));
+        terminal::say("Stripped", format!("debug information of {MODULE}: {before} -> {after}"));
+    }
     shrink::optimize(to, "-O")?;
     let mut bounds = Bounds::default();
     project.config.settings().apply(&mut ServerConfig::default(), &mut bounds);

@@ -114,12 +114,12 @@ pub enum ConfigError {
     },
     /// It has a key that means nothing.
     #[error(
-        "{}:{line}: unknown key `{key}`{}; the keys here are {}",
+        "{}:{line}: unknown key `{key}`{} keys here are {}",
         file.display(),
         match (section, nearest) {
-            (Some(section), _) => format!(": it belongs in the section [{section}]"),
-            (None, Some(nearest)) => format!(": did you mean `{nearest}`?"),
-            (None, None) => String::new(),
+            (Some(section), _) => format!(": it belongs in the section [{section}]; the"),
+            (None, Some(nearest)) => format!(": did you mean `{nearest}`? The"),
+            (None, None) => "; the".to_owned(),
         },
         valid.join(", ")
     )]
@@ -210,7 +210,16 @@ fn explain(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
             let (nearest, section) = (nearest(key, &valid), section_of(key));
             ConfigError::UnknownKey { file, line, key: key.to_owned(), section, nearest, valid }
         }
-        None => ConfigError::Invalid { file, line, problem: error.message().trim().to_owned() },
+        None => {
+            // Of a value on the same line.
+            let key = before.rsplit('\n').next().and_then(|before| Some(before.split_once('=')?.0));
+            let message = error.message().trim();
+            let problem = match key {
+                Some(key) => format!("{}: {message}", key.trim()),
+                None => message.to_owned(),
+            };
+            ConfigError::Invalid { file, line, problem }
+        }
     }
 }
 

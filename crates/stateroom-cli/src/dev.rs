@@ -4,6 +4,7 @@ use crate::{
     auth,
     cargo_build::cargo_build,
     client::build_client,
+    config::Config,
     failure::{self, Failure},
     keeping::{Durability, Whose},
     options::DevOptions,
@@ -30,34 +31,37 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
         Target::Client.require(&project.folder, options.project.yes)?;
     }
 
-    // Edits from before the first build has ended are noticed too.
-    let mut watcher = SourceWatcher::new(static_path.iter().cloned().collect())?;
-    watcher.follow(&[project.folder.clone()].into())?;
-    let first = build(&project).context(Failure::Build)?;
-    watcher.follow(&project.source_folders().context(Failure::Build)?)?;
-
     let defaults = ServerConfig {
         ip: Ipv4Addr::LOCALHOST.into(),
-        static_path,
-        client_path: first.client.clone(),
+        static_path: static_path.clone(),
         live_pages: true,
         allowed_origins: vec![AllowedOrigin::SAME_HOST, AllowedOrigin::LOCALHOST],
+        // Whoever writes a room sees what it does.
+        log_rooms_every: Duration::ZERO,
         // Those of `stateroom load`.
         temporary_rooms: "load-{number}".parse().into_iter().collect(),
         ..ServerConfig::default()
     };
-    let pages = defaults.static_path.clone();
-    let has_page = pages.as_ref().is_some_and(|folder| folder.join("index.html").is_file());
+    let has_page = static_path.as_ref().is_some_and(|folder| folder.join("index.html").is_file());
     let (mut config, bounds) = serving::settle(defaults, &project.config, &options.settings)?;
     let weaker = (&project.config.durability, &*project.config_folder);
     let durability = Durability::settle(Whose::Dev, weaker, &options.settings.durability)?;
     let weaker = (project.config.auth.as_ref(), &*project.config_folder);
     config.auth = auth::load(Whose::Dev, weaker, &options.settings.auth)?;
+    // A build may take minutes, after which it would be too late to say so.
+    serving::try_address(&config)?;
+
+    // Edits from before the first build has ended are noticed too.
+    let mut watcher = SourceWatcher::new(static_path.iter().cloned().collect())?;
+    watcher.follow(&[project.folder.clone()].into())?;
+    let first = build(&project).context(Failure::Build)?;
+    watcher.follow(&project.source_folders().context(Failure::Build)?)?;
+    config.client_path.clone_from(&first.client);
     let engine = serving::engine(bounds, &config, durability.data_dir.is_some())?;
     let factory = first.load(&engine).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;
-    if let Some(pages) = pages {
+    if let Some(pages) = static_path {
         let (watcher, server) = (PageWatcher::new(&pages)?, server.handle());
         std::thread::Builder::new()
             .name("pages".to_owned())
@@ -125,9 +129,15 @@ struct Rebuilder {
 
 impl Rebuilder {
     fn run(mut self) {
-        while let Ok(changed) = self.watcher.wait() {
-            if changed.contains(&self.project.config_file) {
-                say("Note", "an edited stateroom.toml holds after a restart");
+        while let Ok(mut changed) = self.watcher.wait() {
+            if changed.remove(&self.project.config_file) {
+                match Config::read(&self.project.config_file) {
+                    Ok(_) => say("Note", "the edited stateroom.toml takes effect after a restart"),
+                    Err(error) => complain("Invalid", error),
+                }
+            }
+            if changed.is_empty() {
+                continue;
             }
             say("Rebuilding", changed_names(&changed));
             let started = Instant::now();

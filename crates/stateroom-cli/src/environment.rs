@@ -5,20 +5,17 @@ use crate::{
     config::nearest,
     options::Options,
     setting_table::{self, PREFIX},
+    usage,
 };
 use clap::{
     Command, CommandFactory,
     error::{ContextKind, ContextValue},
 };
-use std::{collections::BTreeSet, env, error::Error, num::ParseIntError};
+use std::{collections::BTreeSet, env, error::Error};
 
 /// What is wrong with a variable, if that is what `error` comes from: clap tells it of the flag.
 pub(crate) fn wrong_value(error: &clap::Error) -> Option<String> {
-    let text = |kind| match error.get(kind)? {
-        ContextValue::String(text) => Some(text.as_str()),
-        _ => None,
-    };
-    let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let (flag, value) = usage::flag_and_value(error)?;
     let name = flag.strip_prefix("--")?.split([' ', '[', '=']).next()?;
     let flag = format!("--{name}");
     let is_flag = |given: &str| given.split('=').next() == Some(&flag);
@@ -30,9 +27,7 @@ pub(crate) fn wrong_value(error: &clap::Error) -> Option<String> {
         return None;
     }
     let reason = match (error.source(), error.get(ContextKind::ValidValue)) {
-        // What the standard library says of what is no number.
-        (Some(reason), _) if reason.is::<ParseIntError>() => "it must be a number".to_owned(),
-        (Some(reason), _) => reason.to_string(),
+        (Some(reason), _) => usage::reason(reason),
         (None, Some(ContextValue::Strings(valid))) => format!("it can be {}", valid.join(", ")),
         _ => "it cannot be that".to_owned(),
     };

@@ -45,10 +45,12 @@ Exit codes:
   4  the address to listen on is in use
   5  the module was refused: not WebAssembly, or not a Stateroom service
   6  load: messages were lost, out of order or doubled, or connections failed
-  7  the folder that rooms are kept in, or the file of a room, is in use, damaged, read-only, or of
-     a newer version
-  8  replay, rooms: a room does something else than it had done as it hears its events again
-  74 a server's disk has failed: what clients have seen is kept; start the server anew";
+  7  the folder that rooms are kept in, or the file of a room, is in use,
+     damaged, read-only, or of a newer version
+  8  replay, rooms: a room does something else than it had done as it hears
+     its events again
+  74 a server's disk has failed: what clients have seen is kept; start the
+     server anew";
 
 /// The exit code that tells how `error` came about; the numbers are those of [`EXIT_CODES`].
 #[must_use]

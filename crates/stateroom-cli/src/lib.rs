@@ -35,6 +35,7 @@ mod stderr;
 pub mod survives;
 mod terminal;
 mod toolchain;
+mod usage;
 mod watch;
 
 pub use human::{HumanDuration, HumanSize};
@@ -52,7 +53,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 pub fn run() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
-        Err(error) => match environment::wrong_value(&error) {
+        Err(error) => match environment::wrong_value(&error).or_else(|| usage::no_number(&error)) {
             Some(problem) => clap::Error::raw(error.kind(), problem + "\n").exit(),
             None => error.exit(),
         },
@@ -69,7 +70,8 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(options: Options) -> anyhow::Result<()> {
-    logging::start(&options.log, options.log_format)?;
+    let is_dev = matches!(options.command, Subcommand::Dev(_));
+    logging::start(&options.log, options.log_format, is_dev)?;
     environment::warn_of_unknown();
     match options.command {
         Subcommand::New(options) => new::new(&options),

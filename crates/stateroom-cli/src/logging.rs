@@ -22,9 +22,9 @@ pub enum LogFormat {
 }
 
 /// Sends the log of this process to stderr, and what a panic says too.
-pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
+pub(crate) fn start(level: &str, format: LogFormat, is_dev: bool) -> anyhow::Result<()> {
     stderr::start().context("the system gives no thread for the log")?;
-    let filter = EnvFilter::try_new(filter_directives(level)).with_context(|| {
+    let filter = EnvFilter::try_new(filter_directives(level, is_dev)).with_context(|| {
         format!("--log {level}: give off, error, warn, info, debug or trace, or a filter such as stateroom_server=debug")
     }).context(Failure::Usage)?;
     let terminal = io::stderr().is_terminal();
@@ -52,8 +52,15 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
 }
 
 /// A bare level speaks of Stateroom's own crates and of what rooms print (`guest`): the others are heard
-/// from `warn` on.
-fn filter_directives(level: &str) -> String {
-    let bare = level.chars().all(|c| c.is_ascii_alphanumeric());
-    if bare { format!("warn,stateroom={level},guest={level}") } else { level.to_owned() }
+/// from `warn` on. How many descriptors there are is not for whoever writes a room.
+fn filter_directives(level: &str, is_dev: bool) -> String {
+    let is_bare = level.chars().all(|c| c.is_ascii_alphanumeric());
+    if !is_bare {
+        return level.to_owned();
+    }
+    let quiet = match is_dev && level.eq_ignore_ascii_case("info") {
+        true => ",stateroom_server::descriptors=warn",
+        false => "",
+    };
+    format!("warn,stateroom={level},guest={level}{quiet}")
 }

@@ -207,29 +207,37 @@ pub enum OpenedOption {
 }
 
 const SERVE_HELP: &str = "\
-SIGHUP has the module's file loaded again, and no socket is closed. Rooms go on with the new code, and
-with their state where both the old and the new code are made for that, with
-#[stateroom_wasm(carry_over)]; the others go on with the code they began with. A room that is not kept
-(--ephemeral) starts anew. A file that can't be loaded changes nothing.";
+SIGHUP has the module's file loaded again, and no socket is closed. Rooms go
+on with the new code, and with their state where both the old and the new code
+are made for that, with #[stateroom_wasm(carry_over)]; the others go on with
+the code they began with. A room that is not kept (--ephemeral) starts anew. A
+file that can't be loaded changes nothing.";
 
-const LOAD_HELP: &str = r#"Each message carries a stamp, and every one that comes is checked: a message that is lost, out of
-order, doubled or in the wrong room, or a connection that fails, makes the command end with 6.
+const LOAD_HELP: &str = r#"Each message carries a stamp, and every one that comes is checked: a message
+that is lost, out of order, doubled or in the wrong room, or a connection that
+fails, makes the command end with 6.
 
-A service that does not answer every text with the same text needs a script: a file whose lines are sent in
-turn. {stamp} in a line is what its answer is known by; lines without it are sent, and not verified; \x0a is a
-byte, for --binary. Projects of `stateroom new` have such a load.txt. For a chat whose clients say who they are and
-then speak:
+A service that does not answer every text with the same text needs a script: a
+file whose lines are sent in turn. {stamp} in a line is what its answer is
+known by; lines without it are sent, and not verified; \x0a is a byte, for
+--binary. Projects of `stateroom new` have such a load.txt. For a chat whose
+clients say who they are and then speak:
   {"type":"join","name":"Load {client}"}
   {"type":"say","text":"{stamp}"}
 
-The rooms stay with the server like others, unless it is `stateroom dev`, or told --temporary-rooms.
+The rooms stay with the server like others, unless it is `stateroom dev`, or
+told --temporary-rooms.
 
-With --rate, latency counts from when a message was due, so that a service that stalls cannot hide
-it. With --window, it counts from when the message was sent.
+With --rate, latency counts from when a message was due, so that a service
+that stalls cannot hide it. With --window, it counts from when the message was
+sent.
 
 Examples:
-  stateroom load ws://localhost:8080 --rooms 100 --clients 10 --expect broadcast --rate 1000
-  stateroom load ws://localhost:8080 --clients 1000 --senders 1 --expect broadcast --window 32
-  stateroom load ws://localhost:8080 --script load.txt --expect broadcast --rooms 10 --clients 10
+  stateroom load ws://localhost:8080 --rooms 100 --clients 10 \
+    --expect broadcast --rate 1000
+  stateroom load ws://localhost:8080 --clients 1000 --senders 1 \
+    --expect broadcast --window 32
+  stateroom load ws://localhost:8080 --script load.txt --expect broadcast \
+    --rooms 10 --clients 10
   stateroom load ws://localhost:8080 --connect-only --connections 10000
   stateroom load ws://localhost:8080 --rooms 10000 --hold --duration 1m"#;

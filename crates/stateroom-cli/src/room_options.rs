@@ -137,12 +137,13 @@ pub struct ReplayOptions {
 }
 
 const ROOMS_HELP: &str = "\
-To list, show and export rooms does no harm to a server that runs. To change them, stop it first.
+To list, show and export rooms does no harm to a server that runs. To change
+them, stop it first.
 
-The list tells how large the snapshot of a room is, compressed, and the journal of what it has
-heard since. How much memory it takes when awake is not told: for that, every snapshot would
-have to be read. A room is listed as damaged where that shows without reading all of it, which
-`show` does.
+The list tells how large the snapshot of a room is, compressed, and the
+journal of what it has heard since. How much memory it takes when awake is not
+told: for that, every snapshot would have to be read. A room is listed as
+damaged where that shows without reading all of it, which `show` does.
 
 Examples:
   stateroom rooms
@@ -152,10 +153,11 @@ Examples:
   stateroom rooms import lobby.room --as lobby-again --data-dir elsewhere";
 
 const REPLAY_HELP: &str = "\
-The room begins with its last snapshot, and hears what it has heard since. A file of that name
-is preferred to a room of that id. Nothing is changed.
+The room begins with its last snapshot, and hears what it has heard since. A
+file of that name is preferred to a room of that id. Nothing is changed.
 
-The state after each event is told by its digest: equal states have equal ones.
+The state after each event is told by its digest: equal states have equal
+ones.
 
 Examples:
   stateroom replay lobby.room

@@ -13,7 +13,7 @@ use stateroom_wasm_host::{HostConfig, WasmEngine, WasmHostFactory};
 use std::{
     env,
     io::{self, ErrorKind},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
 };
@@ -105,6 +105,12 @@ pub(crate) fn bind(
         None => server.bind(factory),
     };
     bound.map_err(|error| explain(address, error))
+}
+
+/// Finds out whether the address can be listened on, before there is anything to serve there.
+pub(crate) fn try_address(config: &ServerConfig) -> anyhow::Result<()> {
+    let address = SocketAddr::new(config.ip, config.port);
+    TcpListener::bind(address).map(drop).map_err(|error| explain(address, error))
 }
 
 fn explain(address: SocketAddr, error: io::Error) -> anyhow::Error {

@@ -77,7 +77,7 @@ settings! {
         /// How long a shutdown waits for clients to close
         shutdown_timeout: HumanDuration as "TIME" => server.shutdown_timeout,
         /// How often the log tells how many rooms are awake, asleep and on disk, if that has changed; 0s is never
-        log_rooms_every: HumanDuration as "TIME" => server.log_rooms_every,
+        log_rooms_every: HumanDuration as "TIME" = "0s for dev, 1m for serve" => server.log_rooms_every,
     }
 
     /// What `[rooms]` in `stateroom.toml` holds.

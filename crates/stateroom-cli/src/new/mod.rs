@@ -16,7 +16,7 @@ use template::Template;
 /// The options of `stateroom new`.
 #[derive(Debug, clap::Args)]
 pub struct NewOptions {
-    /// The folder to make, such as my-app or path/to/my-app, or an empty one, such as .
+    /// The folder to make, such as my-app, or an empty one; `.` is the current folder
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
     /// What to call the project [default: as its folder is called]
@@ -55,7 +55,7 @@ fn files(name: &str, template: Template) -> anyhow::Result<Vec<(PathBuf, String)
     let mut files: Vec<(PathBuf, String)> = vec![
         ("Cargo.toml".into(), manifest(name, template)),
         (FILE_NAME.into(), CONFIG.to_owned()),
-        (".gitignore".into(), "/target\n/dist\n/.stateroom\n".to_owned()),
+        (".gitignore".into(), "/target\n/dist\n/.stateroom\n/backup\n*.room\n".to_owned()),
         ("README.md".into(), readme(name, template)),
     ];
     files.extend(template.files().map(|(file, text)| (file.into(), text.to_owned())));
@@ -142,7 +142,11 @@ fn readme(name: &str, template: Template) -> String {
         false => "",
     };
     let readme = README.replace("{name}", name).replace("{vendored}", vendored);
-    readme.replace("{load}", template.load())
+    let verifies = match template.is_load_verified() {
+        true => ", and whether anything is lost",
+        false => "",
+    };
+    readme.replace("{load}", template.load()).replace("{verifies}", verifies)
 }
 
 const CONFIG: &str = r#"# The files of this folder are served at http://localhost:8080/.
@@ -160,7 +164,7 @@ static_files = "static"
 const README: &str = "\
 # {name}
 
-A realtime room, made with [Stateroom](https://docs.rs/stateroom-wasm).
+A realtime room, made with Stateroom.
 
 - `src/lib.rs` is the room: it hears of clients and messages and answers them.
 - `static/index.html` is the page that talks to it, through `static/room.js`.
@@ -170,7 +174,8 @@ A realtime room, made with [Stateroom](https://docs.rs/stateroom-wasm).
 | --- | --- |
 | `stateroom dev` | builds and serves the room at <http://localhost:8080>, and again after each edit |
 | `cargo test` | tests the room without any server |
+| `cargo doc -p stateroom-wasm --no-deps --open` | shows what a room can do |
 | `stateroom build` | makes `dist/`, ready for production |
 | `stateroom serve dist` | serves it |
-| `stateroom load ws://localhost:8080 --script load.txt {load} --rooms 10 --clients 10 --rate 1000` | tells how much a room that is served bears, and whether anything is lost |
+| `stateroom load ws://localhost:8080 --script load.txt {load} --rooms 10 --clients 10 --rate 1000` | tells how much a room that is served bears{verifies} |
 ";

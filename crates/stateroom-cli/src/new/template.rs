@@ -49,6 +49,11 @@ impl Template {
         }
     }
 
+    /// Whether each of the room's answers to that script tells which message it is for.
+    pub(super) fn is_load_verified(self) -> bool {
+        self.files().iter().any(|(file, text)| *file == "load.txt" && text.contains("{stamp}"))
+    }
+
     /// What `stateroom load` is told besides the script.
     pub(super) fn load(self) -> &'static str {
         match self {

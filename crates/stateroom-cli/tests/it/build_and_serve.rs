@@ -13,6 +13,11 @@ fn what_build_makes_serve_serves() {
     project.write("dist/static/stale.txt", "left by an earlier build");
     project.write("dist/notes.txt", "put there by somebody");
     let said = ends_with(0, stateroom(["build"]).arg(&project.path));
+    assert!(!said.contains("Stripped"), "there is nothing to strip: {said}");
+    let manifest = project.read("Cargo.toml");
+    let with_debug = "[profile.release.package.built-counter]\ndebug = true\n";
+    project.write("Cargo.toml", &format!("{manifest}\n{with_debug}"));
+    let said = ends_with(0, stateroom(["build"]).arg(&project.path));
     assert!(said.contains("Stripped") && said.contains("KiB"), "{said}");
 
     let dist = project.path.join("dist");

@@ -4,6 +4,8 @@ use crate::{
     process::{Client, Running, ends_with, stateroom, told},
     project::{Module, SILENT_ROOM},
 };
+use clap::CommandFactory as _;
+use stateroom_cli::options::Options;
 use std::{
     fs,
     io::Write as _,
@@ -46,6 +48,38 @@ fn each_command_tells_its_own_help() {
         let usage = format!("Usage: stateroom {}", command.join(" "));
         assert!(help.contains(&usage) && help.contains("--data-dir"), "{help}");
     }
+}
+
+#[test]
+fn what_a_help_ends_with_fits_a_terminal() {
+    fn look(command: &clap::Command) -> usize {
+        let texts = command.get_after_help().into_iter().map(ToString::to_string);
+        let told = texts.inspect(|text| {
+            for line in text.lines() {
+                assert!(line.chars().count() < 80, "{}: {line}", command.get_name());
+            }
+        });
+        told.count() + command.get_subcommands().map(look).sum::<usize>()
+    }
+    assert_eq!(look(&Options::command()), 5);
+    let help = told(stateroom(["new"]).arg("--help"));
+    assert!(help.contains("an empty one; `.` is the current folder\n"), "{help}");
+}
+
+#[test]
+fn a_number_that_is_none_is_told_in_the_same_words_for_flags_and_variables() {
+    for (flag, value, why) in [
+        ("--max-clients", "abc", "it must be a number"),
+        ("--max-clients", "99999999999999999999999", "the number is too large"),
+        ("--port", "many", "it must be a number"),
+        ("--port", "70000", "70000 is not in 0..=65535"),
+    ] {
+        let said = ends_with(2, &mut stateroom(["serve", "x", flag, value]));
+        let told = format!("error: invalid value '{value}' for '{flag} <");
+        assert!(said.starts_with(&told) && said.contains(&format!(">': {why}\n")), "{said}");
+    }
+    let said = ends_with(2, &mut stateroom(["load", "x", "--rate", "abc"]));
+    assert!(said.contains("it must be a number"), "{said}");
 }
 
 #[test]
@@ -107,6 +141,16 @@ fn an_address_in_use_ends_with_4_and_names_the_port() {
     let mut command = stateroom(["serve", "--host", "127.0.0.1", "--port", &port]);
     let said = ends_with(4, command.arg(&module));
     assert!(said.contains(&format!("port {port}")) && said.contains("--port"), "{said}");
+
+    // Before a build that would take long, and here fail.
+    fs::create_dir(folder.path().join("src")).unwrap();
+    fs::write(folder.path().join("src/lib.rs"), "this is not Rust").unwrap();
+    let manifest = "[package]\nname = \"x\"\n[lib]\ncrate-type = [\"cdylib\"]\n[workspace]";
+    fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+    let said = ends_with(4, stateroom(["dev", "--port", &port]).arg(folder.path()));
+    assert!(said.contains(&format!("port {port}")), "{said}");
+    let said = ends_with(3, stateroom(["dev", "--port", "0"]).arg(folder.path()));
+    assert!(said.contains("the build failed"), "{said}");
 }
 
 #[test]

@@ -21,6 +21,8 @@ fn an_edit_reaches_the_client_that_is_connected_and_a_broken_one_does_not() {
     let open = dev.hears("in two windows");
     assert!(open.contains(&format!("Open http://{address}/")), "what to open comes last: {open}");
 
+    assert!(!dev.said().contains("descriptors"), "the first lines are about the room");
+
     let page = get(&address, "/");
     assert!(page.starts_with(&project.read("static/index.html")), "{page}");
     let mut client = Client::connect(&address);
@@ -53,6 +55,13 @@ fn an_edit_reaches_the_client_that_is_connected_and_a_broken_one_does_not() {
     dev.hears("Unchanged");
     client.says("undisturbed");
     assert_eq!(client.hears(), "good evening undisturbed");
+
+    let config = project.read("stateroom.toml");
+    project.write("stateroom.toml", &format!("{config}\n[server]\nprot = 1"));
+    let line = dev.hears("stateroom.toml:");
+    assert!(line.contains("did you mean `port`? The keys here are"), "{line}");
+    project.write("stateroom.toml", &format!("{config}\n[server]\nport = 1"));
+    dev.hears("the edited stateroom.toml takes effect after a restart");
 
     dev.signal("-INT");
     dev.hears("Stopped");
@@ -146,12 +155,18 @@ fn an_edit_keeps_the_count_and_the_socket_and_so_does_a_killed_server() {
     assert_eq!(client.hears(), "1001");
     // A state that means something else is not taken over, but kept.
     project.write("src/lib.rs", &project.read("src/lib.rs").replace("value", "number"));
-    let line = dev.hears("what it was is kept as the room test~1");
-    assert!(line.contains("WARN"), "{line}");
     let line = dev.hears("the room starts anew with the new code");
-    assert!(line.contains("WARN"), "{line}");
-    assert!(line.contains("missing field `number`"), "{line}");
-    assert!(line.contains("write `#[serde(default)]` above that field"), "{line}");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(
+        line["message"],
+        "the room starts anew with the new code; what it was is kept as the room test~1"
+    );
+    assert_eq!(
+        line["reason"],
+        "missing field `number`: if it is new, write #[serde(default)] above it; if it was called otherwise, \
+         #[serde(alias = \"old_name\")]; the old state has the field `value`"
+    );
     assert_eq!(client.hears(), "0");
     let mut rooms = stateroom(["rooms", "show", "test~1", "--dev", "--state"]);
     rooms.env_remove("STATEROOM_EPHEMERAL").current_dir(&project.path);

@@ -45,6 +45,11 @@ fn is_a_project_whose_tests_pass(template: &str) {
     for file in ["README.md", ".gitignore", "stateroom.toml", "static/index.html"] {
         assert!(!project.read(file).is_empty(), "{file}");
     }
+    let readme = project.read("README.md");
+    // A number tells nobody which message it answers.
+    assert_eq!(readme.contains("whether anything is lost"), template != "counter", "{readme}");
+    assert!(!readme.contains('{') && !readme.contains("docs.rs"), "{readme}");
+    assert!(project.read(".gitignore").lines().any(|line| line == "*.room"));
 }
 
 #[test]
