@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The core that servers run on; the load generator has [`LOAD_CORE`].
+/// The core that servers run on; the load generator has `LOAD_CORE`.
 pub const SERVER_CORE: &str = "0";
 /// The core that this program runs on, once it measures.
 const LOAD_CORE: &str = "1";
