@@ -3,6 +3,8 @@
 //! [`options`] and [`room_options`] say what can be asked for on the command line and [`config`] what
 //! a `stateroom.toml` may hold; both are made of [`settings`]. Each subcommand has a file of its own.
 
+#![allow(rustdoc::bare_urls, reason = "what is said of an option is its help on a terminal too")]
+
 mod auth;
 mod bring_back;
 mod build_command;
