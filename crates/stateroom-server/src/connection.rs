@@ -79,6 +79,11 @@ pub(crate) enum Reading {
     Broken(ProtocolError),
 }
 
+/// Where a client comes from: as a proxy has told, or else where its connection comes from.
+pub(crate) fn address_of(stream: &TcpStream, forwarded_for: Option<IpAddr>) -> Option<IpAddr> {
+    forwarded_for.or_else(|| stream.peer_addr().ok().map(|address| address.ip()))
+}
+
 impl Connection {
     pub(crate) fn new(stream: TcpStream, socket: u32, client: ClientId) -> Self {
         Connection {
@@ -103,8 +108,7 @@ impl Connection {
 
     /// Where the client comes from.
     pub(crate) fn address(&self) -> Option<IpAddr> {
-        let peer = || self.stream.peer_addr().ok().map(|address| address.ip());
-        self.forwarded_for.as_deref().copied().or_else(peer)
+        address_of(&self.stream, self.forwarded_for.as_deref().copied())
     }
 
     /// Has the next looks read until there is nothing more.

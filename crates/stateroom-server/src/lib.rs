@@ -19,6 +19,7 @@ mod connections;
 mod counters;
 mod descriptors;
 mod factory;
+mod fair_share;
 mod forwarded;
 mod frame;
 mod headers;

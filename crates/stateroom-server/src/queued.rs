@@ -1,67 +1,50 @@
 //! How much may wait for all clients of a server together, counted as the memory that it takes.
 //!
-//! What waits for many counts once, and each of them for an equal part of it. Past half of the bound, no more is
-//! queued for those who have more than an equal share of that half, so that few who do not read leave room
-//! for those who are behind for a moment; past all of it, for those who have more than next to nothing. So a
-//! broadcast to thousands, of which each has a tiny part, goes on waiting for them.
+//! What waits for many counts once, and each of them for an equal part of it. Each may have its share of the bound
+//! ([`FairShare`]), so that few who do not read leave room for those who are behind for a moment, and next to
+//! nothing in any case. So a broadcast to thousands, of which each has a tiny part, goes on waiting for them.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::fair_share::FairShare;
 
 /// As little as this, in bytes, may always wait for a client.
 const LEAST_SHARE: usize = 1024;
 
 /// What waits for all clients of a server.
 #[derive(Debug)]
-pub(crate) struct Queued {
-    most: usize,
-    bytes: AtomicUsize,
-    clients: AtomicUsize,
-}
+pub(crate) struct Queued(FairShare);
 
 impl Queued {
     pub(crate) fn new(most: usize) -> Self {
-        Queued { most, bytes: AtomicUsize::new(0), clients: AtomicUsize::new(0) }
+        Queued(FairShare::new(most))
     }
 
     /// How many bytes of memory all of it takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.load(Relaxed)
+        self.0.bytes()
     }
 
     /// How many bytes of memory one client may take, when `more` than now are taken by all.
     pub(crate) fn share(&self, more: usize) -> usize {
         let all = self.bytes().saturating_add(more);
-        share(self.most, all, self.clients.load(Relaxed))
+        self.0.share(all, self.0.clients()).max(LEAST_SHARE)
     }
 
     pub(crate) fn add(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes, Relaxed);
+        self.0.add(bytes);
     }
 
     pub(crate) fn remove(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Relaxed);
+        self.0.remove(bytes);
     }
 
     /// Notes that something waits for one client more.
     pub(crate) fn add_client(&self) {
-        self.clients.fetch_add(1, Relaxed);
+        self.0.add_client();
     }
 
     /// Notes that nothing waits for a client any more.
     pub(crate) fn remove_client(&self) {
-        self.clients.fetch_sub(1, Relaxed);
-    }
-}
-
-/// How much of `most` may wait for one of `clients`, when `all` bytes wait for all of them.
-fn share(most: usize, all: usize, clients: usize) -> usize {
-    let half = most / 2;
-    if all <= half {
-        usize::MAX
-    } else if all <= most {
-        (half / clients.max(1)).max(LEAST_SHARE)
-    } else {
-        LEAST_SHARE
+        self.0.remove_client();
     }
 }
 
@@ -70,6 +53,14 @@ mod tests {
     use super::*;
 
     const MIB: usize = 1 << 20;
+
+    /// The share of one of so many clients, when `all` bytes wait for them.
+    fn share(most: usize, all: usize, clients: usize) -> usize {
+        let queued = Queued::new(most);
+        queued.add(all);
+        (0..clients).for_each(|_| queued.add_client());
+        queued.share(0)
+    }
 
     #[test]
     fn past_half_each_may_have_an_equal_share_and_past_all_next_to_nothing() {

@@ -1,29 +1,23 @@
 //! How much of messages that have not come whole all clients together may have the server hold.
 //!
-//! Past half of it, only those who have sent less than an equal share may send more of theirs, so that few
-//! who begin large messages do not keep all others from sending any. The one that would grow is refused.
+//! Each may have its share of that ([`FairShare`]), so that few who begin large messages do not keep all others
+//! from sending any. The one that would grow is refused.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
-};
+use crate::fair_share::FairShare;
+use std::sync::Arc;
 
 /// What all clients of a server have the server hold.
 #[derive(Debug)]
-pub(crate) struct Unfinished {
-    most: usize,
-    bytes: AtomicUsize,
-    clients: AtomicUsize,
-}
+pub(crate) struct Unfinished(FairShare);
 
 impl Unfinished {
     pub(crate) fn new(most: usize) -> Self {
-        Unfinished { most, bytes: AtomicUsize::new(0), clients: AtomicUsize::new(0) }
+        Unfinished(FairShare::new(most))
     }
 
     /// How many bytes are held.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.load(Relaxed)
+        self.0.bytes()
     }
 
     /// Notes that a client has `bytes` held now, for whom there was `held`. `false` if they are too many.
@@ -32,7 +26,7 @@ impl Unfinished {
         if bytes <= before {
             if let Some(held) = held {
                 held.bytes = bytes;
-                self.bytes.fetch_sub(before - bytes, Relaxed);
+                self.0.remove(before - bytes);
             }
             if bytes == 0 {
                 *held = None;
@@ -40,17 +34,16 @@ impl Unfinished {
             return true;
         }
         let more = bytes - before;
-        let all = self.bytes.fetch_add(more, Relaxed).saturating_add(more);
-        let clients = self.clients.load(Relaxed) + usize::from(before == 0);
-        let (half, share) = (self.most / 2, self.most / 2 / clients.max(1));
-        if all > self.most || (all > half && bytes > share) {
-            self.bytes.fetch_sub(more, Relaxed);
+        let all = self.0.add(more);
+        let clients = self.0.clients() + usize::from(before == 0);
+        if bytes > self.0.share(all, clients) {
+            self.0.remove(more);
             return false;
         }
         match held {
             Some(held) => held.bytes = bytes,
             None => {
-                self.clients.fetch_add(1, Relaxed);
+                self.0.add_client();
                 *held = Some(Box::new(Held { of: self.clone(), bytes }));
             }
         }
@@ -67,8 +60,8 @@ pub(crate) struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.of.bytes.fetch_sub(self.bytes, Relaxed);
-        self.of.clients.fetch_sub(1, Relaxed);
+        self.of.0.remove(self.bytes);
+        self.of.0.remove_client();
     }
 }
 
@@ -91,8 +84,8 @@ mod tests {
         assert!(unfinished.hold(&mut small, 0));
         assert!(small.is_none());
         drop(other);
-        assert_eq!(unfinished.bytes.load(Relaxed), 0);
-        assert_eq!(unfinished.clients.load(Relaxed), 0);
+        assert_eq!(unfinished.bytes(), 0);
+        assert_eq!(unfinished.0.clients(), 0);
     }
 
     #[test]
@@ -102,10 +95,10 @@ mod tests {
         for bytes in [1, 10, 100, 500] {
             for held in &mut clients {
                 unfinished.hold(held, bytes);
-                assert!(unfinished.bytes.load(Relaxed) <= 1000);
+                assert!(unfinished.bytes() <= 1000);
             }
         }
         drop(clients);
-        assert_eq!(unfinished.bytes.load(Relaxed), 0);
+        assert_eq!(unfinished.bytes(), 0);
     }
 }

@@ -22,11 +22,10 @@ pub(crate) fn rate(behind: u64, segment: u64) -> Option<f64> {
     (over > 0.0).then(|| QUICKEST * (SLOWEST / QUICKEST).powf(over.min(1.0)))
 }
 
-/// How long an append of `bytes` waits then. What is more than fits in that is for others to hold back, see
-/// [`Store::rate`](crate::Store::rate).
-pub(crate) fn delay(behind: u64, segment: u64, bytes: u64) -> Duration {
-    rate(behind, segment)
-        .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(bytes as f64 / rate).min(LONGEST))
+/// How long an append of `bytes` waits at this rate. What is more than fits in that is for others to hold back,
+/// see [`Store::rate`](crate::Store::rate).
+pub(crate) fn delay(rate: f64, bytes: u64) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / rate).min(LONGEST)
 }
 
 #[cfg(test)]
@@ -35,7 +34,9 @@ mod tests {
 
     #[test]
     fn appends_slow_down_gradually_and_never_wait_long() {
-        let delay = |behind: u64| delay(behind << 20, 16 << 20, 100_000);
+        let delay = |behind: u64| {
+            rate(behind << 20, 16 << 20).map_or(Duration::ZERO, |rate| delay(rate, 100_000))
+        };
         assert_eq!(delay(20), Duration::ZERO);
         let delays: Vec<Duration> = (21..=40).map(delay).collect();
         assert!(delays.is_sorted(), "{delays:?}");

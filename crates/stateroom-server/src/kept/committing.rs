@@ -105,8 +105,7 @@ impl Committing {
             let most = self.in_time(COMMIT_WHEN_PACED).unwrap_or(BYTES_PER_COMMIT);
             let group = next_group(&mut waiting, most.min(BYTES_PER_COMMIT));
             let count = group.len();
-            let pause = self.pause(&group);
-            busy_until = began + pause;
+            busy_until = began + self.pause(&group);
             let answers = self.commit(&mut lock(&self.committer), group);
             self.sent.fetch_sub(count, Relaxed);
             self.tell(shards, answers);
@@ -118,11 +117,15 @@ impl Committing {
         }
     }
 
-    /// How many bytes the store takes in this time, if not any number.
-    pub(super) fn in_time(&self, time: Duration) -> Option<usize> {
+    /// How many bytes the store takes in a second, if not any number.
+    pub(super) fn rate(&self) -> Option<f64> {
         let rate = self.rate.load(Relaxed);
-        let is_paced = rate > 0 && !self.ends.load(Relaxed);
-        is_paced.then_some((rate as f64 * time.as_secs_f64()) as usize)
+        (rate > 0 && !self.ends.load(Relaxed)).then_some(rate as f64)
+    }
+
+    /// How many it takes in this time, if not any number.
+    pub(super) fn in_time(&self, time: Duration) -> Option<usize> {
+        self.rate().map(|rate| (rate * time.as_secs_f64()) as usize)
     }
 
     /// How long it is from the beginning of a commit of `group` to the next.
@@ -131,9 +134,9 @@ impl Committing {
             0..REQUESTS_WHEN_BUSY => Duration::ZERO,
             REQUESTS_WHEN_BUSY.. => WINDOW_WHEN_BUSY,
         };
-        let paced = self.in_time(Duration::from_secs(1)).map_or(Duration::ZERO, |rate| {
+        let paced = self.rate().map_or(Duration::ZERO, |rate| {
             let bytes: usize = group.iter().map(bytes_of).sum();
-            Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64)
+            Duration::from_secs_f64(bytes as f64 / rate)
         });
         // A large state has a file of its own.
         when_busy.max(paced.min(WAITING_WHEN_PACED))

@@ -140,8 +140,7 @@ impl Keeper {
     fn take(&self, gathered: &mut Vec<Request>) -> Answers {
         let mut group = std::mem::take(gathered);
         let mut answers = Answers::new();
-        let is_paced = self.shared.in_time(WAITING_WHEN_PACED).is_some();
-        if self.at_once && !is_paced && !group.is_empty() {
+        if self.at_once && self.shared.rate().is_none() && !group.is_empty() {
             // Whoever has the committer now may be at it for long.
             if let Ok(mut committer) = self.shared.committer.try_lock() {
                 // A state may follow from what is left to the thread, now or before.

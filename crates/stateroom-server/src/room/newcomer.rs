@@ -1,7 +1,10 @@
 //! A client that a room has heard of, and has yet to let in.
 
 use super::turn::{Departure, Joined, Leaving, Ready, Turn};
-use crate::{connection::Connection, sockets::Sockets};
+use crate::{
+    connection::{Connection, address_of},
+    sockets::Sockets,
+};
 use mio::net::TcpStream;
 use stateroom::ClientId;
 use std::{collections::VecDeque, net::IpAddr};
@@ -19,8 +22,7 @@ pub(super) struct Newcomer {
 impl Newcomer {
     /// Where it comes from.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        let peer = || self.stream.peer_addr().ok().map(|address| address.ip());
-        self.forwarded_for.or_else(peer)
+        address_of(&self.stream, self.forwarded_for)
     }
 
     /// The newcomer is a client now.

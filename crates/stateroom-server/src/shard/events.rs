@@ -76,6 +76,7 @@ impl<F: RoomFactory> Shard<F> {
             }
         }
     }
+
     /// Has the clients let go whose token has expired.
     pub(super) fn close_expired(&mut self) {
         if self.expiries.next().is_none() {

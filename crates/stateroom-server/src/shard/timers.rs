@@ -69,6 +69,7 @@ impl<R: Clone + Ord + Hash, T: Copy + Ord> Timers<R, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
     fn a_room_has_one_entry_however_often_it_is_scheduled() {
         let start = Instant::now();

@@ -19,7 +19,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinHandle};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 /// Answers its client, and sends everyone more than a room may have waiting when it is told to.
@@ -242,6 +242,17 @@ impl KeptServer {
         client
     }
 
+    /// Somebody in each of so many rooms, as [`Self::join`].
+    async fn join_rooms(&self, rooms: usize) -> Vec<Client> {
+        let mut clients = Vec::new();
+        for number in 0..rooms {
+            let address = format!("ws://{}/ws/room-{number}", self.address);
+            clients.push(Client(connect_async(address).await.unwrap().0));
+            self.let_one_through();
+        }
+        clients
+    }
+
     /// Somebody who sends a message together with the request to be let in.
     async fn join_saying(&self, text: &[u8]) -> Client {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -264,6 +275,19 @@ impl KeptServer {
         let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
         Client(WebSocketStream::from_raw_socket(MaybeTlsStream::Plain(stream), role, None).await)
     }
+}
+
+const MEBIBYTE: usize = 1 << 20;
+
+/// Each of them sends nearly as much, at the same time.
+fn send_a_mebibyte(clients: Vec<Client>) -> Vec<JoinHandle<Client>> {
+    let send = |mut client: Client| {
+        tokio::spawn(async move {
+            client.send(&"x".repeat(MEBIBYTE - 1024)).await;
+            client
+        })
+    };
+    clients.into_iter().map(send).collect()
 }
 
 impl Drop for KeptServer {
@@ -484,23 +508,9 @@ async fn what_a_room_was_before_it_starts_anew_is_kept_beside_it_up_to_nine_time
 
 #[tokio::test]
 async fn what_waits_for_the_store_is_bounded_for_all_rooms_together_and_so_is_one_commit() {
-    const MEBIBYTE: usize = 1 << 20;
     let mut server = KeptServer::start();
-    let mut clients = Vec::new();
-    for number in 0..100 {
-        let address = format!("ws://{}/ws/room-{number}", server.address);
-        clients.push(Client(connect_async(address).await.unwrap().0));
-        server.let_one_through();
-    }
-    let talking: Vec<_> = clients
-        .into_iter()
-        .map(|mut client| {
-            tokio::spawn(async move {
-                client.send(&"x".repeat(MEBIBYTE - 1024)).await;
-                client
-            })
-        })
-        .collect();
+    let clients = server.join_rooms(100).await;
+    let talking = send_a_mebibyte(clients);
     // All that may wait, each to be kept and to be said again, and a commit that has begun.
     server.until_heard(32).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -518,28 +528,14 @@ async fn what_waits_for_the_store_is_bounded_for_all_rooms_together_and_so_is_on
 
 #[tokio::test]
 async fn what_rooms_hold_while_something_is_on_its_way_is_bounded_for_all_of_them_together() {
-    const MEBIBYTE: usize = 1 << 20;
     let mut server = KeptServer::start();
-    let mut clients = Vec::new();
-    for number in 0..100 {
-        let address = format!("ws://{}/ws/room-{number}", server.address);
-        clients.push(Client(connect_async(address).await.unwrap().0));
-        server.let_one_through();
-    }
+    let mut clients = server.join_rooms(100).await;
     for client in &mut clients {
         client.send("first").await;
     }
     // Of each of these the room has something on its way, so it can submit no more.
     server.until_heard(100).await;
-    let talking: Vec<_> = clients
-        .into_iter()
-        .map(|mut client| {
-            tokio::spawn(async move {
-                client.send(&"x".repeat(MEBIBYTE - 1024)).await;
-                client
-            })
-        })
-        .collect();
+    let talking = send_a_mebibyte(clients);
     server.until_heard(100 + 30).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     // Each is held twice: to be kept, and to be said again.

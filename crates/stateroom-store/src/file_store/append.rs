@@ -109,11 +109,11 @@ impl FileStore {
         if !self.shared.options.thread {
             return Ok(());
         }
-        self.rate = pace::rate(behind, segment).map(|rate| rate as u64);
-        let delay = pace::delay(behind, segment, bytes);
-        if !delay.is_zero() {
+        let rate = pace::rate(behind, segment);
+        self.rate = rate.map(|rate| rate as u64);
+        if let Some(rate) = rate {
             self.shared.wake.notify_all();
-            thread::sleep(delay);
+            thread::sleep(pace::delay(rate, bytes));
         }
         Ok(())
     }
