@@ -39,8 +39,11 @@ pub(crate) fn tell(config: &ServerConfig) {
     let origins: Vec<_> = config.allowed_origins.iter().map(ToString::to_string).collect();
     let allowed_origins = origins.join(", ");
     tracing::info!(allowed_origins, "only pages of these origins may open rooms");
-    if let Some(auth) = &config.auth {
-        tracing::info!(anonymous = auth.anonymous, "clients come in with tokens (JWT)");
+    match &config.auth {
+        Some(auth) => {
+            tracing::info!(anonymous = auth.anonymous, "clients come in with tokens (JWT)");
+        }
+        None => tracing::info!("clients come in without tokens: there is no [auth]"),
     }
 }
 

@@ -27,7 +27,11 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     let (mut config, bounds) = serving::settle(defaults, &file, &options.settings)?;
     let home = match named {
         Some(_) => config_folder,
-        None => home(&options.path, &folder)?,
+        None => {
+            let home = home(&options.path, &folder)?;
+            warn_of_older_settings(&folder, &home);
+            home
+        }
     };
     let weaker = (&file.durability, &*home);
     let durability = Durability::settle(Whose::Served, weaker, &options.settings.durability)?;
@@ -101,6 +105,22 @@ fn home(path: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     match project.filter(has_config).or(Some(&*folder).filter(has_config)) {
         Some(home) => Ok(home.to_owned()),
         None => std::env::current_dir().context("there is no current folder"),
+    }
+}
+
+/// Says that the settings that are served with are not those of the project any more: `stateroom build` makes
+/// a copy of them.
+fn warn_of_older_settings(folder: &Path, home: &Path) {
+    let (served, edited) = (folder.join(FILE_NAME), home.join(FILE_NAME));
+    let read = |file: &Path| std::fs::read(file).ok();
+    if let Some(edited_text) = read(&edited)
+        && read(&served).as_ref() != Some(&edited_text)
+    {
+        tracing::warn!(
+            served = %served.display(),
+            edited = %edited.display(),
+            "the settings that are served with are not those of the project: `stateroom build` copies them"
+        );
     }
 }
 

@@ -45,25 +45,28 @@ pub(crate) fn engine(
     durable: bool,
 ) -> anyhow::Result<WasmEngine> {
     let rooms = config.max_awake_rooms.saturating_add(SPARE_SLOTS);
-    engine_for(u32::try_from(rooms).unwrap_or(u32::MAX), bounds, durable)
+    let rooms = u32::try_from(rooms).unwrap_or(u32::MAX);
+    // They cost what a guest computes in floating point, and only a replay needs them.
+    start(HostConfig { canonical_nans: durable, ..host_config(rooms, bounds) })
 }
 
 /// The engine of a tool, which has one room at a time, and the one that takes its place.
 pub(crate) fn engine_for_tools(bounds: Bounds) -> anyhow::Result<WasmEngine> {
-    engine_for(2, bounds, true)
+    start(HostConfig { prints_replays: true, ..host_config(2, bounds) })
 }
 
-fn engine_for(max_rooms: u32, bounds: Bounds, durable: bool) -> anyhow::Result<WasmEngine> {
-    let config = HostConfig {
+fn host_config(max_rooms: u32, bounds: Bounds) -> HostConfig {
+    HostConfig {
         limits: bounds.limits,
         replay_cpu_time: bounds.replay_cpu_time,
         max_rooms: Some(max_rooms),
         on_busy: Some(Arc::new(lend_thread)),
         cache_dir: cache_folder(),
-        // Costs what a guest computes in floating point, and only a replay needs it.
-        canonical_nans: durable,
         ..HostConfig::default()
-    };
+    }
+}
+
+fn start(config: HostConfig) -> anyhow::Result<WasmEngine> {
     WasmEngine::new(config).context("the WebAssembly engine could not be started")
 }
 

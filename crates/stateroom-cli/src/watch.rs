@@ -76,8 +76,11 @@ impl SourceWatcher {
         let by_cargo = path.file_name().is_some_and(|name| name == "Cargo.lock");
         let made = path.parent().is_some_and(|parent| self.watched.contains_key(parent))
             && path.file_name().is_some_and(|name| NOT_SOURCES.iter().any(|made| name == *made));
+        // Cargo makes the folder beside its place, and puts it there.
+        let passing = !path.exists()
+            && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("target"));
         let ignored = self.ignored.iter().any(|folder| path.starts_with(folder));
-        !by_cargo && !made && !ignored && !is_hidden(path)
+        !by_cargo && !made && !passing && !ignored && !is_hidden(path)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
 use base64::Engine as _;
 use percent_encoding::percent_decode_str;
 use sha1::{Digest as _, Sha1};
+use stateroom_room::session::SUBPROTOCOL;
 use std::time::Duration;
 
 /// The room that `/ws` opens.
@@ -277,10 +278,11 @@ fn known_by(identity: Option<Identity>, token: Option<String>) -> Option<String>
     }
 }
 
-/// The first subprotocol that is offered and allowed. A token is none.
+/// The first subprotocol that is offered and allowed. A token is none; nor is that of sessions, which a server
+/// that answered it would have to speak.
 fn subprotocol(headers: &[httparse::Header], allowed: Option<&[String]>) -> Option<String> {
     let offers = items(headers, "sec-websocket-protocol")
-        .filter(|offer| !offer.starts_with(BEARER))
+        .filter(|offer| !offer.starts_with(BEARER) && *offer != SUBPROTOCOL.as_bytes())
         .filter_map(|offer| str::from_utf8(offer).ok());
     // What is no token (RFC 9110 §5.6.2) is no name, and is not repeated.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -347,6 +349,8 @@ mod tests {
             ("json, chat", Some(vec!["other"]), None),
             ("json", Some(vec![]), None),
             ("bearer.a.b.c, json", None, Some("json")),
+            ("stateroom.v1, json", None, Some("json")),
+            ("stateroom.v1", Some(vec!["stateroom.v1"]), None),
             ("bearer.a.b.c", None, None),
             ("bearer.a.b.c", Some(vec!["bearer.a.b.c"]), None),
             (" , two words,a\u{e9},json", None, Some("json")),

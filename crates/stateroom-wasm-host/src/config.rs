@@ -23,6 +23,10 @@ pub struct HostConfig {
     /// not be brought back. A switch for an operator who would rather do without the room.
     pub replay_cpu_time: Option<Duration>,
 
+    /// Whether the log has what a room prints as it hears events again, to be brought back. Off by default: it
+    /// has been there before. A tool that looks at what a room did turns it on.
+    pub prints_replays: bool,
+
     /// Called on the room's own thread each tick (2 ms) that one event goes on past
     /// [`HostConfig::busy_after`]. A server uses it to let another thread run the other rooms that
     /// wait for this one. It must not block, and must not panic.
@@ -64,6 +68,7 @@ impl Default for HostConfig {
             limits: Limits::default(),
             max_rooms: None,
             replay_cpu_time: None,
+            prints_replays: false,
             on_busy: None,
             busy_after: Duration::from_millis(2),
             canonical_nans: true,

@@ -33,7 +33,7 @@ pub(crate) fn of(error: &wasmtime::Error, state: &HostState) -> ServiceFailure {
     if let Some(Trap::StackOverflow) = trap {
         let bytes = state.stack_bytes();
         let _ = write!(detail, "; the stack is {bytes} bytes (`stack_bytes`)");
-        if state.replaying {
+        if state.is_replaying() {
             detail.push_str(
                 ", which is too small for this room: the event has passed before, with a larger one",
             );

@@ -29,6 +29,8 @@ pub(crate) struct GuestLog {
     out: Line,
     error: Line,
     last_words: Vec<u8>,
+    /// Whether lines are not logged that end now.
+    pub(crate) is_silent: bool,
     /// When the current second began, if anything was printed yet.
     second_began: Option<Instant>,
     logged: u32,
@@ -44,6 +46,7 @@ impl GuestLog {
             out: Line::default(),
             error: Line::default(),
             last_words: Vec::new(),
+            is_silent: false,
             second_began: None,
             logged: 0,
             suppressed: 0,
@@ -125,7 +128,9 @@ impl GuestLog {
 
     fn end_line(&mut self, stream: Stream, now: Instant) {
         let (level, line) = std::mem::take(self.line(stream)).split_level(stream);
-        if level == Level::DEBUG && !tracing::enabled!(target: "guest", Level::DEBUG) {
+        if self.is_silent
+            || level == Level::DEBUG && !tracing::enabled!(target: "guest", Level::DEBUG)
+        {
             return;
         }
         let second = Duration::from_secs(1);

@@ -17,7 +17,7 @@ pub(crate) struct HostState {
     pub(crate) memory: Option<Memory>,
     pub(crate) bounds: Bounds,
     /// Whether the events that it hears have passed before, so that none is ended by a limit of today.
-    pub(crate) replaying: bool,
+    replaying: bool,
     config: Arc<HostConfig>,
     ticker: Arc<Ticker>,
     event: EventUse,
@@ -62,6 +62,16 @@ impl HostState {
         self.bounds.memory_refused = false;
         self.log.start_event();
         self.ticker.in_use();
+    }
+
+    /// Says whether the events that it hears from now on have passed before.
+    pub(crate) fn set_replaying(&mut self, replaying: bool) {
+        self.replaying = replaying;
+        self.log.is_silent = replaying && !self.config.prints_replays;
+    }
+
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.replaying
     }
 
     /// To be called after the start of an event that must change nothing.

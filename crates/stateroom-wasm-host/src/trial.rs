@@ -54,7 +54,7 @@ fn try_here(
 ) -> Result<(), LoadError> {
     let context = Box::new(NoContext);
     let mut host = engine.host_state("(trial)", context, Source::of_a_trial(), limits);
-    host.replaying = kept;
+    host.set_replaying(kept);
     let mut store = instantiate::new_store(engine, host);
     let instance = try_start(loaded, &mut store).map_err(|error| {
         let module = name.into();

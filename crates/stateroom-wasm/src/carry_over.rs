@@ -125,7 +125,7 @@ fn missing(path: &serde_path_to_error::Path, what: &str, state: &[u8]) -> String
     };
     format!(
         "{place}{what}: if it is new, write #[serde(default)] above it; if it was called otherwise, \
-         #[serde(alias = \"old_name\")]{fields}"
+         #[serde(alias = \"old_name\")]{fields} (docs/rooms.md tells how a room gets its old state back)"
     )
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     process::{Client, Running, ends_with, get, stateroom},
-    project::Project,
+    project::{Project, SILENT_ROOM},
 };
 use std::fs;
 
@@ -52,6 +52,24 @@ fn what_build_makes_serve_serves() {
     client.says("+");
     assert_eq!(client.hears(), "1");
     assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn serve_says_that_the_settings_were_edited_after_the_build() {
+    let project = tempfile::tempdir().unwrap();
+    let dist = project.path().join("dist");
+    fs::create_dir(&dist).unwrap();
+    fs::write(dist.join("server.wasm"), SILENT_ROOM).unwrap();
+    fs::write(dist.join("stateroom.toml"), "[server]\nport = 0\n").unwrap();
+    let warning = "the settings that are served with are not those of the project";
+    for (edited, warns) in
+        [("[server]\nport = 0\n", false), ("[server]\nport = 0 # edited\n", true)]
+    {
+        fs::write(project.path().join("stateroom.toml"), edited).unwrap();
+        let mut server = Running::start(stateroom(["serve", "--host", "127.0.0.1"]).arg(&dist));
+        server.address();
+        assert_eq!(server.said().contains(warning), warns, "{}", server.said());
+    }
 }
 
 #[test]

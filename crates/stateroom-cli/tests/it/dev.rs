@@ -165,7 +165,8 @@ fn an_edit_keeps_the_count_and_the_socket_and_so_does_a_killed_server() {
     assert_eq!(
         line["reason"],
         "missing field `number`: if it is new, write #[serde(default)] above it; if it was called otherwise, \
-         #[serde(alias = \"old_name\")]; the old state has the field `value`"
+         #[serde(alias = \"old_name\")]; the old state has the field `value` (docs/rooms.md tells how a room \
+         gets its old state back)"
     );
     assert_eq!(client.hears(), "0");
     let mut rooms = stateroom(["rooms", "show", "test~1", "--dev", "--state"]);

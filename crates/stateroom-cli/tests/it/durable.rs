@@ -2,7 +2,7 @@
 
 use crate::{
     kept::{Member, Site},
-    process::{Client, Running, stateroom, status, until_status},
+    process::{Client, Running, stateroom, status, told, until_status},
     project::{Module, SILENT_ROOM},
 };
 use std::time::{Duration, Instant};
@@ -132,6 +132,53 @@ async fn rooms_go_to_disk_under_their_clients_and_come_back_for_a_message_alone(
         let log: Vec<u64> = (0..4).map(|round| 100 * round + room).collect();
         assert_eq!(member.ask("log").await, format!("{log:?}"));
     }
+}
+
+/// A room that prints a line for each message.
+fn printing_room() -> String {
+    let message = r#"(func (export "message") (param i32 i32 i32)
+        (drop (call $print (i32.const 1) (i32.const 96) (i32.const 1) (i32.const 112))))
+        (data (i32.const 64) "it prints\n")
+        (data (i32.const 96) "\40\00\00\00\0a\00\00\00")"#;
+    let print = r#"(module (import "wasi_snapshot_preview1" "fd_write"
+        (func $print (param i32 i32 i32 i32) (result i32)))"#;
+    let silent = r#"(func (export "message") (param i32 i32 i32))"#;
+    SILENT_ROOM.replace("(module", print).replace(silent, message)
+}
+
+#[tokio::test]
+async fn what_a_room_printed_is_not_logged_again_when_it_is_brought_back() {
+    let site = Site::with(printing_room().as_bytes(), &[]);
+    let (mut server, address) = site.serve();
+    let mut member = Member::join(&address, "lobby").await;
+    member.says("one").await;
+    server.hears("it prints");
+    sleep(Duration::from_millis(200)).await;
+    drop(server);
+
+    let (mut server, address) = site.serve();
+    let mut member = Member::join(&address, "lobby").await;
+    member.says("two").await;
+    server.hears("it prints");
+    sleep(Duration::from_millis(200)).await;
+    let said = server.said();
+    assert_eq!(said.matches("it prints").count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_room_in_which_nothing_was_said_is_not_kept_by_a_planned_stop() {
+    let site = Site::new(&[]);
+    let (server, address) = site.serve();
+    drop(Member::enter(&address, "silent").await);
+    let (mut member, _) = Member::enter(&address, "spoken").await;
+    member.says("add 1").await;
+    member.hears("added").await;
+    drop(member);
+    until_status(&address, |status| status["active_connections"] == 0);
+    assert_eq!(server.terminate(), Some(0));
+    let mut rooms = stateroom(["rooms", "--json", "--data-dir"]);
+    let list = told(rooms.arg(site.data()));
+    assert!(list.contains("spoken") && !list.contains("silent"), "{list}");
 }
 
 #[tokio::test]

@@ -183,10 +183,14 @@ impl<F: RoomFactory> Kept<F> {
         if self.room.is_saved() {
             return Ok(());
         }
-        // A state may be on its way, of before what the room has heard since.
-        let state = self.room.take_last_state().ok_or("it has no state that can be saved now")?;
-        let write = snapshot(id, state, &self.code, vitals(&self.room))
-            .map_err(|error| error.to_string())?;
+        let write = if self.room.is_worth_keeping() {
+            // A state may be on its way, of before what the room has heard since.
+            let state = self.room.take_last_state();
+            let state = state.ok_or("it has no state that can be saved now")?;
+            snapshot(id, state, &self.code, vitals(&self.room))?
+        } else {
+            Write::Delete { room: id.clone() }
+        };
         // By then it is over, and hears of nothing.
         let then = Some((self.address, Answer::Kept));
         let otherwise = Some(Answer::Unsaved(id.clone()));

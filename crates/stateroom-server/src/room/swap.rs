@@ -78,7 +78,7 @@ fn go_on(
         Some(Ok(beside)) => {
             let kept = beside.map(|name| format!("; what it was is kept as the room {name}"));
             let kept = kept.unwrap_or_default();
-            tracing::warn!(room = id, reason, "the room starts anew with the new code{kept}");
+            tracing::warn!(room = id, %reason, "the room starts anew with the new code{kept}");
             return true;
         }
         Some(Err(error)) => {

@@ -72,9 +72,9 @@ impl WasmHost {
     ) -> Result<WasmHost, StartError> {
         let source = Source::born(birth);
         let mut host = factory.engine.host_state(room_id, context, source, birth.limits);
-        host.replaying = again;
+        host.set_replaying(again);
         let mut awake = Awake::start(&factory.engine, &factory.module, room_id, host, None)?;
-        awake.store.data_mut().replaying = false;
+        awake.store.data_mut().set_replaying(false);
         Ok(WasmHost::of(factory, awake))
     }
 
@@ -246,7 +246,7 @@ impl StateroomService for WasmHost {
 
     fn set_replaying(&mut self, replaying: bool) {
         if let Some(host) = self.host_mut() {
-            host.replaying = replaying;
+            host.set_replaying(replaying);
         }
     }
 

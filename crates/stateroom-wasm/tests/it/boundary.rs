@@ -355,7 +355,7 @@ fn a_state_that_does_not_fit_is_refused_with_the_reason() {
         (b"{}", "; the old state has no fields"),
         (
             b"{\"text\":\"\",\"untellable\":{}}",
-            "#[serde(alias = \"old_name\")]; the old state has the fields `text`, `untellable`",
+            "#[serde(alias = \"old_name\")]; the old state has the fields `text`, `untellable` (docs/rooms.md",
         ),
         (b"", "EOF while parsing"),
         (b"{\"last\":1}", "invalid type: integer `1`, expected a string"),
