@@ -6,7 +6,7 @@ use fastrand::Rng;
 use stateroom::{Birth, ClientId, MemoryLimits};
 use stateroom_room::{
     Command, Consequence, Event, Keep, KeptRoom, MessageKind, Room, RoomContext, RoomState,
-    SetAside, Timestamp,
+    SetAside, Timestamp, session::SessionSettings,
 };
 use stateroom_store::{
     Committer, Durability, Fate, FileStore, ModuleHash, Options, Reader, Request, Store,
@@ -543,7 +543,14 @@ impl World {
             _ => {}
         }
         let bytes = stored.tail.iter().map(|part| part.records.len()).sum();
-        let mut kept = KeptRoom::open(room, (stored.snapshot.at, bytes), true, now, until);
+        let mut kept = KeptRoom::open(
+            room,
+            (stored.snapshot.at, bytes),
+            true,
+            SessionSettings::default(),
+            now,
+            until,
+        );
         let is_deployed = code.version != self.code.version && self.random.bool();
         if is_deployed && self.misdeed != Some(Misdeed::HidesLimits) {
             code = self.code;

@@ -95,6 +95,12 @@ settings! {
         /// How long clients with a token may take to come back after a restart before their room hears that they
         /// left
         reconnect_timeout: HumanDuration as "TIME" => server.reconnect_timeout,
+        /// How long a client with a session may be away before its room hears that it has left
+        session_grace: HumanDuration as "TIME" => server.session_grace,
+        /// How many bytes a room keeps of what it has said, for clients with sessions that come back
+        max_retained_bytes_per_room: HumanSize as "SIZE" => server.max_retained_bytes_per_room,
+        /// How many bytes all rooms together keep of that
+        max_retained_bytes: HumanSize as "SIZE" => server.max_retained_bytes,
         /// How long after its last client left a room is forgotten that has no timer, with all that is kept of it;
         /// 0s is never
         forget_after: HumanDuration as "TIME" => server.forget_after,

@@ -7,6 +7,7 @@ use crate::{
     outbox::{Mark, RoomContext, RoomOutbox},
     record::{NoRecord, Record},
     room::Room,
+    sessions::Sessions,
     state::{Lived, NoState, Stored},
     timestamp::Timestamp,
 };
@@ -96,7 +97,8 @@ impl<S: StateroomService> Room<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
-        match Stored::read(state)? {
+        let (stored, sessions) = Stored::read(state)?;
+        match stored {
             Stored::Begun { time, seed, limits, digest } => {
                 let birth = Birth { time, seed, limits };
                 let begun =
@@ -131,6 +133,7 @@ impl<S: StateroomService> Room<S> {
                     limits,
                     was_spoken_in,
                     journal,
+                    sessions: sessions.map_or(Sessions::None, Sessions::of),
                 })
             }
         }
@@ -223,6 +226,7 @@ impl<S: StateroomService> Room<S> {
             journal.skip();
             journal.released = end;
         }
+        self.note_for_sessions(record.event, mark);
         Ok(())
     }
 

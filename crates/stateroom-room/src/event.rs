@@ -1,5 +1,6 @@
 //! What a room hears.
 
+use crate::session::KeyHash;
 use serde::{Deserialize, Serialize};
 use stateroom::{ClientId, MemoryLimits};
 use std::fmt;
@@ -47,6 +48,23 @@ pub enum Event<'a> {
         /// How much.
         limits: MemoryLimits,
     },
+    /// Somebody asks to join, with a [session](crate::session) that the room does not know yet. Else as
+    /// [`Connect`](Event::Connect).
+    Join {
+        /// As in [`Connect`](Event::Connect).
+        #[serde(borrow)]
+        token: Option<&'a str>,
+        /// By which key the session is known.
+        key: KeyHash,
+    },
+    /// A message of a client with a session was set aside, since the room failed at it. The service does not hear
+    /// of it; the client does.
+    Skip {
+        /// Whose message.
+        client: ClientId,
+        /// Why, for the client.
+        reason: &'a str,
+    },
 }
 
 /// What an event is, in words, without what was said in it.
@@ -63,6 +81,13 @@ pub fn describe(event: Event<'_>) -> impl fmt::Display {
         Event::Disconnect { client } => write!(f, "the disconnect of client {client}"),
         Event::Timer => f.write_str("the timer"),
         Event::Forget { client } => write!(f, "the removal of client {client}"),
+        Event::Join { token: None, .. } => f.write_str("a client's connect with a session"),
+        Event::Join { token: Some(_), .. } => {
+            f.write_str("a client's connect with a session and a token")
+        }
+        Event::Skip { client, .. } => {
+            write!(f, "that a message of client {client} was set aside")
+        }
         Event::Limits { limits } => write!(
             f,
             "the change of its limits to {} bytes of memory and {} elements of table",

@@ -50,7 +50,7 @@ impl Glance {
     /// # Errors
     /// When the state can't be read.
     pub fn of(at: u64, state: &[u8]) -> Result<Self, NoState> {
-        let (time, members) = match Stored::read(state)? {
+        let (time, members) = match Stored::read(state)?.0 {
             Stored::Begun { time, .. } => {
                 (Timestamp::from_origin(time).in_whole_microseconds(), Members::default())
             }
@@ -85,7 +85,7 @@ impl Glance {
         let time = self.time.microseconds().saturating_add(record.after);
         self.time = Timestamp::from_microseconds(time);
         match record.event {
-            Event::Connect { token } => {
+            Event::Connect { token } | Event::Join { token, .. } => {
                 // Somebody who comes back takes the place of who they were.
                 if let Some(client) = self.members.known(token) {
                     self.members.leave(client);
@@ -98,7 +98,7 @@ impl Glance {
             Event::Text { client, .. } | Event::Binary { client, .. } => {
                 self.members.took_part(client);
             }
-            Event::Timer | Event::Limits { .. } => {}
+            Event::Timer | Event::Limits { .. } | Event::Skip { .. } => {}
         }
     }
 

@@ -39,17 +39,25 @@ impl<S: StateroomService> Room<S> {
             (Some(journal), None) => journal.skip(),
             (None, _) => {}
         }
+        self.note_for_sessions(event, mark);
         Ok(())
+    }
+
+    /// Has the sessions follow an event that was heard, and what it caused since `mark`.
+    pub(crate) fn note_for_sessions(&mut self, event: Event<'_>, mark: Mark) {
+        let at = self.journal.as_ref().map(|journal| journal.events);
+        self.sessions.note(event, &self.outbox, mark, at, self.now);
     }
 
     /// Whether the event means anything. What does not is not in the journal either.
     pub(crate) fn concerns(&self, event: Event<'_>, now: Timestamp) -> bool {
         match event {
-            Event::Connect { .. } => true,
+            Event::Connect { .. } | Event::Join { .. } => true,
             Event::Text { client, .. }
             | Event::Binary { client, .. }
             | Event::Disconnect { client }
-            | Event::Forget { client } => self.members.contains(client),
+            | Event::Forget { client }
+            | Event::Skip { client, .. } => self.members.contains(client),
             Event::Timer => self.deadline.is_some_and(|deadline| deadline <= now),
             Event::Limits { .. } => true,
         }
@@ -58,7 +66,7 @@ impl<S: StateroomService> Room<S> {
     /// Lets the service hear an event that concerns it.
     pub(crate) fn hear(&mut self, event: Event<'_>, now: Timestamp) -> Result<(), RoomEnded> {
         match event {
-            Event::Connect { token } => self.connect(token, now),
+            Event::Connect { token } | Event::Join { token, .. } => self.connect(token, now),
             Event::Text { client, text } => {
                 self.was_spoken_in = true;
                 self.members.took_part(client);
@@ -78,6 +86,8 @@ impl<S: StateroomService> Room<S> {
                 self.members.leave(client);
                 Ok(())
             }
+            // The sessions follow what was heard.
+            Event::Skip { .. } => Ok(()),
             Event::Limits { limits } => {
                 self.limits = limits;
                 self.call(now, |service| service.set_limits(limits))

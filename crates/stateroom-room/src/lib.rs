@@ -42,6 +42,7 @@
 //! in between. [`Room::state`] tells the whole room at one moment; [`Room::restore`] and
 //! [`Room::replay`] bring it back from that and the records after it.
 
+mod ask;
 mod bring_back;
 mod command;
 mod event;
@@ -56,6 +57,7 @@ mod outbox;
 mod record;
 mod room;
 pub mod session;
+mod sessions;
 mod state;
 mod submit;
 mod timestamp;
@@ -71,5 +73,5 @@ pub use new_code::TakeOverFailure;
 pub use outbox::RoomContext;
 pub use record::{NoRecord, Record, Records};
 pub use room::Room;
-pub use state::{NoState, RoomState};
+pub use state::{NoState, RoomState, brought_here};
 pub use timestamp::Timestamp;

@@ -86,6 +86,7 @@ impl<S: StateroomService> Room<S> {
         self.service = built.inspect_err(|_| self.outbox.take_back(mark))?;
         self.start_over(now);
         self.changed_code(birth);
+        self.sessions.note_anew(&self.outbox, mark, self.now);
         Ok(())
     }
 

@@ -28,6 +28,23 @@ enum Entry {
 }
 
 impl Entry {
+    /// The command, whose payload is among `payloads`.
+    fn command<'a>(&self, payloads: &'a [u8]) -> Command<'a> {
+        match self {
+            Entry::Open(client) => Command::Open { client: *client },
+            Entry::Close(client, reason) => Command::Close { client: *client, reason: *reason },
+            Entry::Send { recipient, kind, payload } => Command::Send {
+                to: match recipient {
+                    MessageRecipient::Broadcast => Recipients::All,
+                    MessageRecipient::Client(client) => Recipients::One(*client),
+                    MessageRecipient::EveryoneExcept(client) => Recipients::AllExcept(*client),
+                },
+                kind: *kind,
+                bytes: payloads.get(payload.clone()).unwrap_or_default(),
+            },
+        }
+    }
+
     /// All that it is but its payload.
     fn to_numbers(&self) -> [u64; 2] {
         let (kind, client, length) = match self {
@@ -112,6 +129,13 @@ impl Outbox {
         xxh3_64_with_seed(payloads, seed)
     }
 
+    /// Shows what has come since `mark`, and keeps it.
+    fn show_since(&self, mark: Mark, mut show: impl FnMut(Command<'_>)) {
+        for entry in self.entries.get(mark.entries..).unwrap_or_default() {
+            show(entry.command(&self.payloads));
+        }
+    }
+
     /// Gives out all that is there, and forgets it.
     pub(crate) fn drain(&mut self, carry_out: impl FnMut(Command<'_>)) {
         self.drain_to(self.mark(), carry_out);
@@ -120,19 +144,7 @@ impl Outbox {
     /// Gives out what came before `mark`, and forgets it.
     pub(crate) fn drain_to(&mut self, mark: Mark, mut carry_out: impl FnMut(Command<'_>)) {
         for entry in self.entries.drain(..mark.entries.min(self.entries.len())) {
-            carry_out(match entry {
-                Entry::Open(client) => Command::Open { client },
-                Entry::Close(client, reason) => Command::Close { client, reason },
-                Entry::Send { recipient, kind, payload } => Command::Send {
-                    to: match recipient {
-                        MessageRecipient::Broadcast => Recipients::All,
-                        MessageRecipient::Client(client) => Recipients::One(client),
-                        MessageRecipient::EveryoneExcept(client) => Recipients::AllExcept(client),
-                    },
-                    kind,
-                    bytes: self.payloads.get(payload).unwrap_or_default(),
-                },
-            });
+            carry_out(entry.command(&self.payloads));
         }
         if mark.payloads >= self.payloads.len() {
             self.payloads.clear();
@@ -205,6 +217,11 @@ impl RoomOutbox {
 
     pub(crate) fn take_back(&mut self, mark: Mark) {
         self.with(|outbox| outbox.take_back(mark));
+    }
+
+    /// As [`Outbox::show_since`].
+    pub(crate) fn show_since(&self, mark: Mark, show: impl FnMut(Command<'_>)) {
+        self.context.outbox().show_since(mark, show);
     }
 
     /// As [`Outbox::digest_since`].

@@ -78,6 +78,7 @@ pub struct Records {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Key;
     use stateroom::{ClientId, MemoryLimits};
 
     #[test]
@@ -94,6 +95,8 @@ mod tests {
             Event::Limits {
                 limits: MemoryLimits { memory_bytes: 1 << 26, table_elements: 20_000 },
             },
+            Event::Join { token: Some("secret"), key: Key::new([7; 16]).hash() },
+            Event::Skip { client, reason: "it failed" },
         ];
         let mut journal = Vec::new();
         for (number, event) in events.into_iter().enumerate() {

@@ -6,6 +6,7 @@ use crate::{
     journal::Journal,
     members::Members,
     outbox::{RoomContext, RoomOutbox},
+    sessions::Sessions,
     timestamp::Timestamp,
 };
 use stateroom::{ClientId, MemoryLimits, Sleep, StateroomService, StateroomServiceFactory};
@@ -26,6 +27,7 @@ pub struct Room<S> {
     pub(crate) was_spoken_in: bool,
     /// Where it is to outlive its process.
     pub(crate) journal: Option<Box<Journal>>,
+    pub(crate) sessions: Sessions,
 }
 
 impl<S: StateroomService> Room<S> {
@@ -65,6 +67,7 @@ impl<S: StateroomService> Room<S> {
             limits,
             was_spoken_in: false,
             journal: None,
+            sessions: Sessions::None,
         };
         room.take_timer_request(now);
         room

@@ -3,6 +3,7 @@
 use crate::{
     journal::{Beginning, Journal},
     members::Members,
+    session::{Ledger, NoLedger},
     timestamp::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,9 @@ use std::time::Duration;
 /// The first byte of a room's state. It changes when older programs could not read what follows.
 const VERSION: u8 = 2;
 
+/// The first byte where the room's [sessions](Ledger::encode) follow what else there is.
+const VERSION_WITH_SESSIONS: u8 = 3;
+
 /// The state of a room after so many events, which has yet to be made into bytes.
 #[derive(Debug)]
 pub struct RoomState {
@@ -19,6 +23,8 @@ pub struct RoomState {
     pub at: u64,
     pub(crate) stored: Stored,
     pub(crate) service: Option<SavedState>,
+    /// The bytes of the room's sessions, if there are any.
+    pub(crate) sessions: Option<Vec<u8>>,
 }
 
 /// The bytes after the version, in postcard's format.
@@ -47,13 +53,16 @@ pub(crate) struct Lived {
 pub enum NoState {
     /// They begin with another version.
     #[error(
-        "the room's state is of version {found}, and this program knows version {VERSION}; use a \
-         newer one"
+        "the room's state is of version {found}, and this program knows versions {VERSION} and \
+         {VERSION_WITH_SESSIONS}; use a newer one"
     )]
     OtherVersion {
         /// Which.
         found: u8,
     },
+    /// What is kept of its sessions can't be read.
+    #[error(transparent)]
+    NoLedger(#[from] NoLedger),
     /// They are damaged.
     #[error("the room's state is damaged")]
     Damaged,
@@ -70,11 +79,16 @@ impl RoomState {
         if let (Stored::Lived(lived), Some(service)) = (&mut stored, self.service) {
             lived.service = service.encode()?;
         }
-        postcard::to_extend(&stored, vec![VERSION]).map_err(|error| SaveFailure(error.to_string()))
+        let version = if self.sessions.is_some() { VERSION_WITH_SESSIONS } else { VERSION };
+        let mut bytes = postcard::to_extend(&stored, vec![version])
+            .map_err(|error| SaveFailure(error.to_string()))?;
+        bytes.extend(self.sessions.unwrap_or_default());
+        Ok(bytes)
     }
 
     pub(crate) fn of(
         journal: &Journal,
+        sessions: Option<&Ledger>,
         lived: impl FnOnce() -> Option<(Lived, SavedState)>,
     ) -> Option<Self> {
         let at = journal.events;
@@ -83,22 +97,45 @@ impl RoomState {
                 at,
                 stored: Stored::Begun { time, seed, limits, digest },
                 service: None,
+                sessions: None,
             },
             None => {
                 let (lived, service) = lived()?;
-                RoomState { at, stored: Stored::Lived(Box::new(lived)), service: Some(service) }
+                let sessions = sessions.filter(|ledger| !ledger.is_empty()).map(Ledger::encode);
+                let stored = Stored::Lived(Box::new(lived));
+                RoomState { at, stored, service: Some(service), sessions }
             }
         })
     }
 }
 
+/// The bytes of a state that is brought here from elsewhere, or from before, as of the room that it becomes: its
+/// clients may have been told more than it knows, which `salt`, any number that was never used so, has them notice.
+///
+/// # Errors
+/// When these bytes are no state of a room.
+pub fn brought_here(state: &[u8], salt: u64) -> Result<Vec<u8>, NoState> {
+    let (_, Some(mut ledger)) = Stored::read(state)? else { return Ok(state.to_vec()) };
+    let before = ledger.encode();
+    ledger.was_brought(salt);
+    let mut brought = state.strip_suffix(&*before).ok_or(NoState::Damaged)?.to_vec();
+    brought.extend(ledger.encode());
+    Ok(brought)
+}
+
 impl Stored {
-    pub(crate) fn read(bytes: &[u8]) -> Result<Stored, NoState> {
+    /// Reads a state, and the sessions that come with it.
+    pub(crate) fn read(bytes: &[u8]) -> Result<(Stored, Option<Ledger>), NoState> {
         match bytes.split_first() {
             Some((&VERSION, stored)) => match postcard::take_from_bytes(stored) {
-                Ok((stored, [])) => Ok(stored),
+                Ok((stored, [])) => Ok((stored, None)),
                 _ => Err(NoState::Damaged),
             },
+            Some((&VERSION_WITH_SESSIONS, stored)) => {
+                let (stored, sessions) =
+                    postcard::take_from_bytes(stored).map_err(|_| NoState::Damaged)?;
+                Ok((stored, Some(Ledger::decode(sessions)?)))
+            }
             Some((&found, _)) => Err(NoState::OtherVersion { found }),
             None => Err(NoState::Damaged),
         }

@@ -51,12 +51,11 @@ impl<S: StateroomService> Room<S> {
 
     /// The room as it is now; `None` where it can't be saved, has failed, or keeps no journal.
     pub fn state(&mut self) -> Option<RoomState> {
-        let Room { service, members, deadline, ended, now, limits, was_spoken_in, journal, .. } =
-            self;
+        let Room { service, members, deadline, ended, now, limits, was_spoken_in, .. } = self;
         if ended.is_some() {
             return None;
         }
-        RoomState::of(journal.as_ref()?, || {
+        RoomState::of(self.journal.as_ref()?, self.sessions.ledger(), || {
             let service = service.save()?;
             let lived = Lived {
                 now: *now,

@@ -6,7 +6,8 @@ use stateroom::{
 };
 use stateroom_room::{
     Command, Consequence, Event, Keep, KeptRoom, MAX_UNKEPT_BYTES, Records, Room, RoomContext,
-    Timestamp,
+    Timestamp, brought_here,
+    session::{Asked, Frame, Key, Life, Listened, Output, Request, SessionSettings, SocketId},
 };
 use std::{convert::Infallible, time::Duration};
 
@@ -85,6 +86,14 @@ impl StateroomServiceFactory<RoomContext> for Counts {
     }
 }
 
+const KEY: Key = Key::new([7; 16]);
+const FIRST: Life = Life { epoch: 1, incarnation: 1 };
+
+/// What a client asks for that has got `have` messages, and written `sent` of which it knows `acked` to be durable.
+fn asks(attempt: u64, life: Life, [have, acked, sent]: [u64; 3]) -> Request {
+    Request { key: KEY, attempt, life, have, acked, sent }
+}
+
 /// A room, and what is kept of it.
 struct Site {
     room: KeptRoom<Count>,
@@ -146,6 +155,48 @@ impl Site {
         });
     }
 
+    /// A client asks for a session on a socket, and is let in if the room does not know it.
+    fn asks(&mut self, socket: u64, request: &Request, token: Option<&str>) {
+        let settings = SessionSettings::default();
+        let asked = self.room.ask(SocketId(socket), request, token, settings, at(0)).unwrap();
+        if let Asked::Connect(key) = asked {
+            self.room.handle(Event::Join { token, key }, at(0)).unwrap();
+        }
+    }
+
+    /// A client says something in its session. `false` if the room has failed at it.
+    fn says_in_session(&mut self, socket: u64, text: &str) -> bool {
+        let (host, now) = self.room.sessions(at(0)).unwrap();
+        match host.listen(SocketId(socket), Frame::Text(text), now) {
+            Listened::Hear(client, Frame::Text(text)) => self.says(client.0, text, 0),
+            _ => panic!("it is heard"),
+        }
+    }
+
+    /// What is said in sessions, to whomever.
+    fn hears_in_sessions(&mut self, now: u64) -> Vec<String> {
+        let mut heard = Vec::new();
+        self.room.drain_sessions(at(now), |output| {
+            heard.push(match output {
+                Output::Welcome { socket, client, welcome } => {
+                    format!(
+                        "{socket}: welcome {client}, {} heard, from {}",
+                        welcome.heard, welcome.from
+                    )
+                }
+                Output::Write { socket, bytes, .. } => {
+                    format!("{socket}: {}", String::from_utf8_lossy(bytes))
+                }
+                Output::Message { bytes, .. } => String::from_utf8_lossy(bytes).replace('\0', "@"),
+                Output::Ack { socket, heard } => format!("{socket}: ack {heard}"),
+                Output::Close { socket, close } => {
+                    format!("{socket}: close {} {close}", close.code())
+                }
+            });
+        });
+        heard
+    }
+
     /// The room, made again of what is kept.
     fn again(&self) -> Room<Count> {
         let (at, state) = self.state.as_ref().unwrap();
@@ -156,7 +207,14 @@ impl Site {
     /// The process ends, and another one begins at the time `now`.
     fn restart(&mut self, limits: MemoryLimits, now: u64) {
         let saved = self.state.as_ref().unwrap().0;
-        self.room = KeptRoom::open(self.again(), (saved, 0), true, at(now), at(now + 10_000));
+        self.room = KeptRoom::open(
+            self.again(),
+            (saved, 0),
+            true,
+            SessionSettings::default(),
+            at(now),
+            at(now + 10_000),
+        );
         self.room.set_limits(limits, at(now));
     }
 }
@@ -359,4 +417,103 @@ fn those_without_a_token_are_told_as_gone_at_once_and_the_others_when_their_time
     assert_eq!(site.room.absent_until(), Some(at(10_000)));
     assert_eq!(site.room.next_absent(at(10_000), is_here), Some(ClientId(2)));
     assert_eq!(site.room.absent_until(), None);
+}
+
+#[test]
+fn what_is_said_in_a_session_waits_until_it_is_kept_and_is_there_after_a_restart() {
+    let mut site = Site::found();
+    site.asks(1, &asks(1, Life::default(), [0, 0, 0]), None);
+    assert!(site.hears_in_sessions(0).is_empty());
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["1: welcome 1, 0 heard, from 0"]);
+    assert!(site.says_in_session(1, "a"));
+    assert!(site.hears_in_sessions(0).is_empty());
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["1"]);
+
+    // From its journal, and then from its state.
+    for (socket, saves) in [(2, false), (3, true)] {
+        if saves {
+            let state = site.room.take_state().unwrap();
+            site.room.state_kept(state.at);
+            site.state = Some((state.at, state.encode().unwrap()));
+            site.journal.clear();
+        }
+        site.restart(LIMITS, 0);
+        assert_eq!(site.room.absent_until(), None, "who has a session has its grace");
+        site.asks(socket, &asks(socket, FIRST, [0, 0, 1]), None);
+        let heard = [format!("{socket}: welcome 1, 1 heard, from 0"), format!("{socket}: 1")];
+        assert_eq!(site.hears_in_sessions(0), heard);
+    }
+
+    // Somebody else who has the key, or the room as it was at some time before.
+    site.asks(4, &asks(4, FIRST, [1, 1, 1]), Some("somebody else"));
+    assert_eq!(site.hears_in_sessions(0), ["4: close 4200 ended"]);
+    let (at, state) = site.state.clone().unwrap();
+    site.state = Some((at, brought_here(&state, 77).unwrap()));
+    site.restart(LIMITS, 0);
+    site.asks(5, &asks(5, FIRST, [0, 0, 1]), None);
+    assert_eq!(site.hears_in_sessions(0), ["5: welcome 1, 1 heard, from 1"]);
+}
+
+#[test]
+fn a_session_outlives_a_message_that_fails_and_hears_of_it() {
+    let mut site = Site::found();
+    site.asks(1, &asks(1, Life::default(), [0, 0, 0]), None);
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["1: welcome 1, 0 heard, from 0"]);
+    assert!(site.says_in_session(1, "a") && !site.says_in_session(1, "fail"));
+    site.keep();
+    assert_eq!(site.room.back_again(site.again(), at(1)), Consequence::Told(ClientId(1)));
+    assert!(site.says_in_session(1, "b"));
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["1", "@skipped 2 no", "2"]);
+    site.restart(LIMITS, 0);
+    site.asks(2, &asks(2, FIRST, [1, 0, 3]), None);
+    let heard = site.hears_in_sessions(0);
+    assert_eq!(heard, ["2: welcome 1, 3 heard, from 1", "2: \0skipped 2 no", "2: 2"]);
+}
+
+#[test]
+fn a_session_goes_on_while_its_room_is_not_in_memory() {
+    let mut site = Site::found();
+    site.asks(1, &asks(1, Life::default(), [0, 0, 0]), None);
+    site.keep();
+    let state = site.room.take_state().unwrap();
+    site.room.state_kept(state.at);
+    site.state = Some((state.at, state.encode().unwrap()));
+    site.journal.clear();
+    site.hears_in_sessions(0);
+    site.room.leave_memory();
+    assert!(!site.room.is_in_memory());
+    let (host, now) = site.room.sessions(at(0)).unwrap();
+    assert_eq!(host.listen(SocketId(1), Frame::Text("\0probe"), now), Listened::Nothing);
+    assert_eq!(site.hears_in_sessions(0), ["1: ack 0"]);
+    let (host, now) = site.room.sessions(at(5)).unwrap();
+    assert_eq!(host.ended(SocketId(1), false, now), None);
+    assert_eq!(site.room.sessions_deadline(), Some(at(30_005)), "its grace runs");
+
+    site.room.bring_in(site.again());
+    site.asks(2, &asks(2, FIRST, [0, 0, 0]), None);
+    assert_eq!(site.hears_in_sessions(6), ["2: welcome 1, 0 heard, from 0"]);
+    assert_eq!(site.room.sessions_deadline(), None);
+}
+
+#[test]
+fn a_newer_session_of_the_same_login_takes_the_place_of_the_older_one() {
+    let mut site = Site::found();
+    let ada = Some("ada");
+    site.asks(1, &asks(1, Life::default(), [0, 0, 0]), ada);
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["1: welcome 1, 0 heard, from 0"]);
+    assert!(site.says_in_session(1, "a"));
+    let other = Request { key: Key::new([8; 16]), ..asks(1, Life::default(), [0, 0, 0]) };
+    site.asks(2, &other, ada);
+    site.keep();
+    let heard = ["1: close 4300 moved", "2: welcome 1, 0 heard, from 0"];
+    assert_eq!(site.hears_in_sessions(0), heard);
+    // What the older one has said is no word of the newer one.
+    let (host, _) = site.room.sessions(at(0)).unwrap();
+    assert_eq!(host.ledger().heard(ClientId(1)), Some(0));
+    assert_eq!(site.hears_in_sessions(60_000), Vec::<String>::new());
 }

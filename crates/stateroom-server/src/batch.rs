@@ -1,7 +1,8 @@
 //! The frames that a room has sent and that are not written yet, each of them once, and whom they are for.
 
-use crate::frame::Buffer;
+use crate::{frame::Buffer, websocket::encode_data};
 use smallvec::SmallVec;
+use stateroom_room::MessageKind;
 use std::{cell::Cell, ops::Range, sync::Arc};
 
 /// Past this, in bytes, a batch that has been written gives its buffer back.
@@ -55,6 +56,14 @@ impl Batch {
         self.written = 0;
         self.shared = None;
         SPARE.set(Some(self));
+    }
+
+    /// Adds a message, which is to be received by somebody.
+    pub(crate) fn encode(&mut self, kind: MessageKind, message: &[u8]) -> Piece {
+        let start = self.bytes.len();
+        encode_data(kind, message, &mut self.bytes);
+        // A batch is flushed at some MiB, and one event can send no 4 GiB.
+        Piece { start: start as u32, end: self.bytes.len() as u32 }
     }
 
     /// Has the connection of this key, whose pieces these are, receive a piece that was just added.

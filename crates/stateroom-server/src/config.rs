@@ -96,6 +96,15 @@ pub struct ServerConfig {
     /// Where rooms are kept: how long after the server's start those who were connected before it, and
     /// have a token, may take to come back, before their room hears that they left. Default: 10 s.
     pub reconnect_timeout: Duration,
+    /// How long a client with a session may be away before its room hears that it has left. After a start of the
+    /// server everybody has it whole. Default: 30 s.
+    pub session_grace: Duration,
+    /// How many bytes a room keeps at most of what it has said to clients with sessions, to say it again to one that
+    /// comes back. One that has missed more is told so. Default: 256 KiB.
+    pub max_retained_bytes_per_room: usize,
+    /// And how many all rooms together: in the upper half of it, a room that keeps more than an equal share of that half
+    /// keeps nothing; past it, none does. Default: 64 MiB.
+    pub max_retained_bytes: usize,
     /// How many rooms that can sleep are awake at once. Default: 4,000, each of which has some
     /// 40 KiB; one that is woken for a message is late by some 30 µs.
     pub max_awake_rooms: usize,
@@ -147,6 +156,9 @@ impl Default for ServerConfig {
             forget_after: None,
             temporary_rooms: Vec::new(),
             reconnect_timeout: Duration::from_secs(10),
+            session_grace: Duration::from_secs(30),
+            max_retained_bytes_per_room: 256 * 1024,
+            max_retained_bytes: 64 * 1024 * 1024,
             max_awake_rooms: 4_000,
             max_awake_bytes: 4 * 1024 * 1024 * 1024,
             shards: 0,

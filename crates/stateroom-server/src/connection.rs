@@ -12,10 +12,12 @@ use crate::{
 use mio::net::TcpStream;
 use smallvec::SmallVec;
 use stateroom::ClientId;
+use stateroom_room::session::SocketId;
 use std::{
     collections::VecDeque,
     io::{self, ErrorKind, IoSlice, Read as _, Write as _},
     net::IpAddr,
+    num::NonZeroU64,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,6 +32,8 @@ pub(crate) struct Connection {
     forwarded_for: Option<Box<IpAddr>>,
     /// Which client this is; `None` once the room has closed it.
     pub(crate) client: Option<ClientId>,
+    /// The number of its socket among those of sessions, if its client has one.
+    session: Option<NonZeroU64>,
     decoder: Decoder,
     /// What of a message that has not come whole is held.
     held: Option<Box<Held>>,
@@ -91,6 +95,7 @@ impl Connection {
             socket,
             forwarded_for: None,
             client: Some(client),
+            session: None,
             decoder: Decoder::default(),
             held: None,
             drain: false,
@@ -99,6 +104,16 @@ impl Connection {
             batch: SmallVec::new(),
             queue: None,
         }
+    }
+
+    /// Notes that its client has a session, in which this socket has a number, from 1.
+    pub(crate) fn has_session(&mut self, socket: SocketId) {
+        self.session = NonZeroU64::new(socket.0);
+    }
+
+    /// The number of its socket among those of sessions, if its client has one.
+    pub(crate) fn session(&self) -> Option<SocketId> {
+        self.session.map(|number| SocketId(number.get()))
     }
 
     /// Notes where the client comes from, if that is not where the connection comes from.

@@ -40,6 +40,7 @@ mod queue;
 mod queued;
 mod ranges;
 mod request;
+mod retained;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod ring;
 #[cfg(not(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64"))))]

@@ -11,7 +11,7 @@ use crate::{
 use base64::Engine as _;
 use percent_encoding::percent_decode_str;
 use sha1::{Digest as _, Sha1};
-use stateroom_room::session::SUBPROTOCOL;
+use stateroom_room::session::{NoRequest, Request, SUBPROTOCOL};
 use std::time::Duration;
 
 /// The room that `/ws` opens.
@@ -59,6 +59,8 @@ pub(crate) struct Join {
     pub(crate) accept: String,
     /// The subprotocol that is answered.
     pub(crate) subprotocol: Option<String>,
+    /// The session that it asks for.
+    pub(crate) session: Option<Box<Request>>,
 }
 
 /// Why a client is answered with an error instead of a WebSocket.
@@ -72,6 +74,8 @@ pub(crate) enum Rejection {
     Token(usize),
     #[error("a token must be UTF-8, and must not begin with U+0000")]
     TokenText,
+    #[error(transparent)]
+    Session(#[from] NoRequest),
     #[error(
         "pages of the origin {0} may not open rooms here; `allowed_origins` in [server] says which ones may"
     )]
@@ -109,7 +113,7 @@ impl Rejection {
             Rejection::Origin(_) => "origin",
             Rejection::Refused(Refused::Room(_)) => "auth_room",
             Rejection::Refused(_) => "auth",
-            Rejection::WrongVersion | Rejection::BadKey => "handshake",
+            Rejection::WrongVersion | Rejection::BadKey | Rejection::Session(_) => "handshake",
             Rejection::Hosts => "hosts",
             Rejection::HeadTooLarge => "head_too_large",
             Rejection::Stopping => "stopping",
@@ -138,6 +142,7 @@ impl Rejection {
             | Rejection::RoomId(_)
             | Rejection::Token(_)
             | Rejection::TokenText
+            | Rejection::Session(_)
             | Rejection::Hosts
             | Rejection::BadKey => ("400 Bad Request", ""),
             Rejection::Origin(_) => ("403 Forbidden", ""),
@@ -249,10 +254,15 @@ fn join(
         return Err(Rejection::BadKey);
     }
     let digest = Sha1::new().chain_update(key).chain_update(MAGIC).finalize();
-    let subprotocol = subprotocol(headers, config.subprotocols.as_deref());
+    let session = Request::find(offers(headers))?.map(Box::new);
+    let subprotocol = match session {
+        Some(_) => Some(SUBPROTOCOL.to_owned()),
+        None => subprotocol(headers, config.subprotocols.as_deref()),
+    };
     let until = identity.as_ref().map(|identity| identity.until);
     let token = known_by(identity, token);
-    Ok(Join { room_id, token, until, accept: base64.encode(digest), subprotocol })
+    let accept = base64.encode(digest);
+    Ok(Join { room_id, token, until, accept, subprotocol, session })
 }
 
 /// Refuses pages that may not open rooms. Clients that are no browsers have no origin.
@@ -278,12 +288,14 @@ fn known_by(identity: Option<Identity>, token: Option<String>) -> Option<String>
     }
 }
 
-/// The first subprotocol that is offered and allowed. A token is none; nor is that of sessions, which a server
-/// that answered it would have to speak.
+/// What a client offers to speak.
+fn offers<'a>(headers: &'a [httparse::Header<'a>]) -> impl Iterator<Item = &'a str> {
+    items(headers, "sec-websocket-protocol").filter_map(|offer| str::from_utf8(offer).ok())
+}
+
+/// The first subprotocol that is offered and allowed. A token is none.
 fn subprotocol(headers: &[httparse::Header], allowed: Option<&[String]>) -> Option<String> {
-    let offers = items(headers, "sec-websocket-protocol")
-        .filter(|offer| !offer.starts_with(BEARER) && *offer != SUBPROTOCOL.as_bytes())
-        .filter_map(|offer| str::from_utf8(offer).ok());
+    let offers = offers(headers).filter(|offer| !offer.as_bytes().starts_with(BEARER));
     // What is no token (RFC 9110 §5.6.2) is no name, and is not repeated.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let mut offers = offers.filter(|offer| !offer.is_empty() && offer.bytes().all(is_token));
@@ -349,8 +361,6 @@ mod tests {
             ("json, chat", Some(vec!["other"]), None),
             ("json", Some(vec![]), None),
             ("bearer.a.b.c, json", None, Some("json")),
-            ("stateroom.v1, json", None, Some("json")),
-            ("stateroom.v1", Some(vec!["stateroom.v1"]), None),
             ("bearer.a.b.c", None, None),
             ("bearer.a.b.c", Some(vec!["bearer.a.b.c"]), None),
             (" , two words,a\u{e9},json", None, Some("json")),
@@ -393,6 +403,7 @@ mod tests {
             until: None,
             accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(),
             subprotocol: None,
+            session: None,
         };
         assert_eq!(read_default(&bytes), Head::WebSocket { join: Ok(join), length: bytes.len() });
     }

@@ -9,6 +9,7 @@ use crate::{
     connections::Connections,
     counters::Totals,
     descriptors,
+    fair_share::FairShare,
     health::{Failure, Health},
     occupancy::Occupancy,
     queue::QueueLimits,
@@ -17,6 +18,7 @@ use crate::{
     unfinished::Unfinished,
     websocket::CloseCode,
 };
+use stateroom_room::session::SessionSettings;
 use std::{
     io,
     sync::{
@@ -42,6 +44,10 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Connections>,
     pub(crate) read_limits: ReadLimits,
     pub(crate) queue_limits: QueueLimits,
+    /// What sessions may take, in each room.
+    pub(crate) sessions: SessionSettings,
+    /// What the sessions of all rooms keep, to be said again.
+    pub(crate) retained: Arc<FairShare>,
     pub(crate) compressor: Compressor,
     pub(crate) client_lines: ClientLines,
     /// What was counted on messages' way.
@@ -57,10 +63,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Takes the settings, lowered to what the machine can hold and its clock can tell, for a server of so
-    /// many threads. Whoever writes the log counts in `dropped_log_lines`.
+    /// many threads, whose rooms are of this incarnation. Whoever writes the log counts in `dropped_log_lines`.
     pub(crate) fn new(
         mut config: ServerConfig,
         threads: usize,
+        incarnation: u64,
         dropped_log_lines: Arc<AtomicU64>,
     ) -> io::Result<Self> {
         config.max_connections = config.max_connections.min(descriptors::for_connections(threads));
@@ -72,6 +79,7 @@ impl Shared {
             &mut config.sleep_after,
             &mut config.hibernate_after,
             &mut config.reconnect_timeout,
+            &mut config.session_grace,
             &mut config.slow_reader_timeout,
             &mut config.closing_timeout,
             &mut config.http_stall_timeout,
@@ -92,6 +100,14 @@ impl Shared {
             stall: config.slow_reader_timeout,
             all: Arc::new(Queued::new(config.max_queued_bytes)),
         };
+        let sessions = SessionSettings {
+            grace: config.session_grace,
+            retained_bytes: config.max_retained_bytes_per_room,
+            largest_message: config.max_message_bytes,
+            incarnation,
+            ..SessionSettings::default()
+        };
+        let retained = Arc::new(FairShare::new(config.max_retained_bytes));
         Ok(Shared {
             config,
             clock: Clock::start(),
@@ -101,6 +117,8 @@ impl Shared {
             connections: Arc::new(connections),
             read_limits,
             queue_limits,
+            sessions,
+            retained,
             compressor,
             client_lines: ClientLines::default(),
             totals,

@@ -7,12 +7,11 @@ use crate::{
     counters,
     queue::QueueLimits,
     ring::{self, Write},
-    websocket::encode_data,
 };
 use slab::Slab;
 use smallvec::SmallVec;
 use stateroom::ClientId;
-use stateroom_room::{MessageKind, Recipients};
+use stateroom_room::{MessageKind, Recipients, session::SocketId};
 use std::{
     io,
     net::IpAddr,
@@ -37,10 +36,27 @@ pub(crate) struct Sockets {
     connections: Slab<Connection>,
     /// Whose connection is where, in the order of the clients' ids.
     by_client: Vec<(ClientId, u32)>,
+    /// How many connections are of clients with sessions.
+    sessions: u32,
     /// What is to be written; none while that is nothing.
     batch: Option<Box<Batch>>,
     /// When to look for those who read nothing; none while nothing waits for anybody.
     stalls_at: Option<Instant>,
+}
+
+/// Among whom something is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Clients without sessions.
+    Plain,
+    /// Clients with sessions.
+    Session,
+}
+
+impl Line {
+    fn of(connection: &Connection) -> Line {
+        if connection.session().is_some() { Line::Session } else { Line::Plain }
+    }
 }
 
 /// Whether a flush came to its end.
@@ -65,16 +81,32 @@ impl Sockets {
         key
     }
 
-    /// Sends nothing more to `client` than what has been sent, and returns its connection's key.
-    pub(crate) fn close(&mut self, client: ClientId) -> Option<u32> {
-        let key = self.forget(client)?;
-        self.get_mut(key)?.client = None;
-        Some(key)
+    /// Sends nothing more to `client`, if it is on that line, than what has been sent, and returns its
+    /// connection's key.
+    pub(crate) fn close(&mut self, client: ClientId, line: Line) -> Option<u32> {
+        let key = self.key_of(client)?;
+        let is_on = self.connections.get(key as usize).is_some_and(|it| Line::of(it) == line);
+        (is_on && self.send_no_more_on(key)).then_some(key)
+    }
+
+    /// Sends nothing more on a connection than what has been sent; `false` if that is so already.
+    pub(crate) fn send_no_more_on(&mut self, key: u32) -> bool {
+        let client = self.get_mut(key).and_then(|connection| connection.client.take());
+        client.is_some_and(|client| self.forget(client).is_some())
+    }
+
+    /// Notes that the client on a connection has a session, in which its socket has this number.
+    pub(crate) fn has_session(&mut self, key: u32, socket: SocketId) {
+        if let Some(connection) = self.get_mut(key) {
+            connection.has_session(socket);
+            self.sessions += 1;
+        }
     }
 
     /// Lets a connection go.
     pub(crate) fn remove(&mut self, key: u32) -> Option<Connection> {
         let connection = self.connections.try_remove(key as usize)?;
+        self.sessions -= u32::from(connection.session().is_some());
         if !connection.batch.is_empty()
             && let Some(batch) = &mut self.batch
         {
@@ -135,21 +167,39 @@ impl Sockets {
         self.batch.as_ref().map_or(0, |batch| batch.bytes.len())
     }
 
-    /// Adds a message to the batch. Not to be called between a flush that did not end and the one
-    /// that does.
-    pub(crate) fn send(&mut self, to: Recipients, kind: MessageKind, bytes: &[u8]) {
-        let Self { connections, by_client, batch, .. } = self;
+    /// Adds a message to the batch, for one connection, whether its client has a session or not. Not to be called
+    /// between a flush that did not end and the one that does.
+    pub(crate) fn send_on(&mut self, key: u32, kind: MessageKind, bytes: &[u8]) {
+        let Self { connections, batch, .. } = self;
+        let Some(connection) = connections.get_mut(key as usize) else { return };
+        if connection.client.is_some() {
+            let batch = batch.get_or_insert_with(Batch::take_spare);
+            let piece = batch.encode(kind, bytes);
+            batch.add(piece, key, &mut connection.batch);
+            count(piece, 1);
+        }
+    }
+
+    /// Adds a message to the batch, for clients on one line. Not to be called between a flush that did not end
+    /// and the one that does.
+    pub(crate) fn send(&mut self, line: Line, to: Recipients, kind: MessageKind, bytes: &[u8]) {
+        let Self { connections, by_client, batch, sessions, .. } = self;
+        let all = match line {
+            Line::Plain => connections.len() - *sessions as usize,
+            Line::Session => *sessions as usize,
+        };
+        if all == 0 {
+            return;
+        }
         let batch = batch.get_or_insert_with(Batch::take_spare);
-        let start = batch.bytes.len();
-        encode_data(kind, bytes, &mut batch.bytes);
-        // A batch is flushed at some MiB, and one event can send no 4 GiB.
-        let piece = Piece { start: start as u32, end: batch.bytes.len() as u32 };
+        let piece = batch.encode(kind, bytes);
         let mut receivers = 0;
         match to {
             Recipients::One(client) => {
                 if let Ok(place) = by_client.binary_search_by_key(&client, |(client, _)| *client)
                     && let Some((_, key)) = by_client.get(place)
                     && let Some(connection) = connections.get_mut(*key as usize)
+                    && Line::of(connection) == line
                 {
                     batch.add(piece, *key, &mut connection.batch);
                     receivers = 1;
@@ -159,6 +209,7 @@ impl Sockets {
                 for (key, connection) in connections {
                     if let Some(client) = connection.client
                         && to != Recipients::AllExcept(client)
+                        && Line::of(connection) == line
                     {
                         batch.add(piece, key as u32, &mut connection.batch);
                         receivers += 1;
@@ -166,10 +217,7 @@ impl Sockets {
                 }
             }
         }
-        counters::add(|counters| {
-            counters.deliveries += receivers;
-            counters.bytes_out += receivers * u64::from(piece.end - piece.start);
-        });
+        count(piece, receivers);
     }
 
     /// When a client may have read nothing for too long, which a flush then finds out.
@@ -251,6 +299,14 @@ impl Sockets {
         }
         Flushed::All
     }
+}
+
+/// Counts a message that was sent.
+fn count(piece: Piece, receivers: u64) {
+    counters::add(|counters| {
+        counters.deliveries += receivers;
+        counters.bytes_out += receivers * u64::from(piece.end - piece.start);
+    });
 }
 
 fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

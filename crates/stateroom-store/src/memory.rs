@@ -76,6 +76,10 @@ impl Store for MemoryStore {
         self.settled.take()
     }
 
+    fn incarnation(&self) -> u64 {
+        1
+    }
+
     fn finish(&mut self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -37,8 +37,12 @@ mod preload;
 mod process;
 mod project;
 #[cfg(unix)]
+mod proxy;
+#[cfg(unix)]
 mod quarantine;
 mod rooms;
+#[cfg(unix)]
+mod sessions;
 mod settings_page;
 mod sleeping;
 #[cfg(target_os = "linux")]

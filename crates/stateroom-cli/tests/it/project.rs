@@ -101,6 +101,29 @@ pub(crate) const REMEMBERING_ROOM: &str = r#"(module
     (func (export "binary") (param i32 i32 i32))
     (func (export "timer") (call $send (i32.const 0) (i32.const 4096) (global.get $length))))"#;
 
+/// A room that sends everyone what it is told, and fails at what begins with `x`. It says `!` when somebody leaves.
+pub(crate) const BROADCASTING_ROOM: &str = r#"(module
+    (import "env" "send_message" (func $send (param i32 i32 i32)))
+    (import "env" "send_binary" (func $send_binary (param i32 i32 i32)))
+    (import "env" "set_timer" (func (param i32)))
+    (memory (export "memory") 40)
+    (data (i32.const 8) "\01")
+    (data (i32.const 16) "!")
+    (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
+    (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))
+    (func (export "jam_malloc") (param i32) (result i32) (i32.const 1024))
+    (func (export "jam_free") (param i32 i32))
+    (func (export "initialize") (param i32 i32))
+    (func (export "connect") (param i32))
+    (func (export "disconnect") (param i32)
+        (call $send (i32.const 0) (i32.const 16) (i32.const 1)))
+    (func (export "message") (param $client i32) (param $text i32) (param $bytes i32)
+        (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 120)) (then (unreachable)))
+        (call $send (i32.const 0) (local.get $text) (local.get $bytes)))
+    (func (export "binary") (param $client i32) (param $text i32) (param $bytes i32)
+        (call $send_binary (i32.const 0) (local.get $text) (local.get $bytes)))
+    (func (export "timer")))"#;
+
 /// A folder with a module in it.
 pub(crate) struct Module {
     /// The module's file.

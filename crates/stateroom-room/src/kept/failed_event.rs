@@ -41,6 +41,8 @@ pub struct SetAside {
 pub enum Consequence {
     /// The client that caused it is to be closed, and told why.
     Close(ClientId, &'static str),
+    /// The client that caused it has a session, and is told in it.
+    Told(ClientId),
     /// Nothing more: the client that wanted to join was turned away already, the one that left is gone, or
     /// the timer is tried again later.
     None,
@@ -61,17 +63,18 @@ pub(crate) enum Cause {
     Connect,
     Disconnect(ClientId),
     Timer,
-    Limits,
+    /// Nobody's but ours.
+    Ours,
 }
 
 impl Failed {
     pub(crate) fn new(event: Event<'_>, at: u64, time: Timestamp, ended: &RoomEnded) -> Self {
         let cause = match event {
             Event::Text { client, .. } | Event::Binary { client, .. } => Cause::Message(client),
-            Event::Connect { .. } => Cause::Connect,
+            Event::Connect { .. } | Event::Join { .. } => Cause::Connect,
             Event::Disconnect { client } | Event::Forget { client } => Cause::Disconnect(client),
             Event::Timer => Cause::Timer,
-            Event::Limits { .. } => Cause::Limits,
+            Event::Limits { .. } | Event::Skip { .. } => Cause::Ours,
         };
         let mut bytes = Vec::new();
         Record { after: 0, event, digest: 0 }.write(&mut bytes);

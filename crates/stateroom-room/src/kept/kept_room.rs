@@ -11,6 +11,8 @@ use crate::{
     outbox::RoomContext,
     record::Records,
     room::Room,
+    session::SessionSettings,
+    sessions::Sessions,
     state::RoomState,
     timestamp::Timestamp,
 };
@@ -86,10 +88,11 @@ pub struct KeptRoom<S> {
 }
 
 /// What is known of a room that is not in memory.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct AtRest {
     pub(super) events: u64,
     pub(super) deadline: Option<Timestamp>,
+    pub(super) sessions: Sessions,
 }
 
 /// What was submitted, and is not durable yet.
@@ -131,18 +134,21 @@ impl<S: StateroomService> KeptRoom<S> {
 
     /// Goes on with a room that was [brought back](Room::bring_back) at the time `now`, from its state after
     /// `saved` events and `journal_bytes` of journal. Those who were in it are given up at `absent_until`,
-    /// unless they have come back. If other code is to [take it over](Self::take_over), that comes next, and
+    /// unless they have come back, but clients with sessions when their grace is over. If other code is to [take it over](Self::take_over), that comes next, and
     /// then what it may use now: see [`set_limits`](Self::set_limits).
     #[must_use]
     pub fn open(
-        room: Room<S>,
+        mut room: Room<S>,
         (saved, journal_bytes): (u64, usize),
         records_events: bool,
+        settings: SessionSettings,
         now: Timestamp,
         absent_until: Timestamp,
     ) -> Self {
-        let absent = room.members().collect();
         let ahead = room.heard_at().since(now);
+        room.open_sessions(settings, now.after(ahead));
+        let has_session = |client: &ClientId| room.has_session(*client);
+        let absent = room.members().filter(|client| !has_session(client)).collect();
         let mut kept = Self::with(room, Some(saved), records_events);
         kept.pace.recorded(journal_bytes);
         (kept.absent, kept.absent_until, kept.ahead) = (absent, absent_until, ahead);

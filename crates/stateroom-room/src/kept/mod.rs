@@ -7,6 +7,7 @@ mod new_code;
 mod pace;
 mod recover;
 mod rest;
+mod sessions;
 mod submit;
 
 pub use failed_event::{Consequence, SetAside};

@@ -38,13 +38,23 @@ impl<S: StateroomService> KeptRoom<S> {
     /// Goes on with the room as it was before the event that failed, and tells what follows for the one who
     /// caused that.
     pub fn back_again(&mut self, room: Room<S>, now: Timestamp) -> Consequence {
+        let before = self.room.as_mut().map(|room| std::mem::take(&mut room.sessions));
         self.bring_in(room);
+        if let (Some(room), Some(before)) = (&mut self.room, before) {
+            room.sessions.go_on_after(before);
+        }
         let Some(failed) = self.failed.take() else { return Consequence::None };
         let Failed { aside, cause, failure } = *failed;
         self.aside.push(aside);
         match cause {
+            Cause::Message(client) if self.has_session(client) => {
+                let reason = failure.summary;
+                // No service hears of it, so it can't fail.
+                let _ = self.handle(Event::Skip { client, reason }, now);
+                Consequence::Told(client)
+            }
             Cause::Message(client) => Consequence::Close(client, failure.summary),
-            Cause::Connect | Cause::Limits => Consequence::None,
+            Cause::Connect | Cause::Ours => Consequence::None,
             Cause::Disconnect(client) => {
                 // No service hears of it, so it can't fail.
                 let _ = self.handle(Event::Forget { client }, now);

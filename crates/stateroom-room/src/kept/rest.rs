@@ -1,16 +1,17 @@
 //! How a kept room leaves memory and comes back, who is missed in it then, and how it is forgotten.
 
 use super::kept_room::{AtRest, Forgetting, KeptRoom};
-use crate::{room::Room, timestamp::Timestamp};
+use crate::{room::Room, sessions::Sessions, timestamp::Timestamp};
 use stateroom::{ClientId, StateroomService};
 
 impl<S: StateroomService> KeptRoom<S> {
     /// Drops a room that [is saved](Self::is_saved) from memory; does nothing to any other.
     pub fn leave_memory(&mut self) {
         if self.is_saved()
-            && let Some(room) = self.room.take()
+            && let Some(mut room) = self.room.take()
         {
-            self.at_rest = AtRest { events: room.events(), deadline: room.deadline() };
+            let sessions = std::mem::take(&mut room.sessions);
+            self.at_rest = AtRest { events: room.events(), deadline: room.deadline(), sessions };
         }
     }
 
@@ -18,6 +19,10 @@ impl<S: StateroomService> KeptRoom<S> {
     pub fn bring_in(&mut self, mut room: Room<S>) {
         if !self.records_events {
             room.keep_no_records();
+        }
+        // They have gone on meanwhile.
+        if let sessions @ Sessions::Live(_) = std::mem::take(&mut self.at_rest.sessions) {
+            room.sessions = sessions;
         }
         self.room = Some(Box::new(room));
     }

@@ -54,6 +54,8 @@ pub enum Happened<'a> {
 pub enum Left {
     /// It has gone, or stayed away too long.
     Gone,
+    /// A newer connection with the same token has taken its place.
+    Replaced,
     /// The service has closed it. It still gets what was said to it before.
     Closed {
         /// With which code.

@@ -70,21 +70,31 @@ pub(super) enum Item {
     Close(SocketId, Close),
 }
 
+impl Item {
+    /// Whether it is about the session of a client, and of no use without that.
+    fn is_for(&self, client: ClientId) -> bool {
+        match self {
+            Item::Heard(whose) | Item::Flush(whose) => *whose == client,
+            Item::Welcome { client: whose, .. } => *whose == client,
+            Item::Messages { .. } | Item::Close(..) => false,
+        }
+    }
+}
+
 impl SessionHost {
     /// Goes on with the sessions of a room that is as it was after `events` events, all of them durable, and heard
     /// again as far as they had to be. Everybody is away, and has the whole grace from `now` to come back.
     ///
-    /// The incarnation must be another than before if what was kept may be older than what was told.
+    /// [`SessionSettings::incarnation`] must be another than before if what was kept may be older than what was told.
     #[must_use]
     pub fn open(
         mut ledger: Ledger,
-        incarnation: u64,
         settings: SessionSettings,
         events: u64,
         now: Timestamp,
     ) -> Self {
         if !is_on(Fault::CountsAlone) {
-            ledger.life.incarnation = incarnation;
+            ledger.life.incarnation = settings.incarnation ^ ledger.salt;
         }
         let place = |heard| Place {
             away_since: Some(now),
@@ -131,6 +141,31 @@ impl SessionHost {
         }
     }
 
+    /// Notes that the room has heard so many events, of which the last may have been about no session.
+    pub(crate) fn reached(&mut self, events: u64) {
+        self.events = events;
+    }
+
+    /// How many events the room has heard, as far as was noted.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Whether nothing of it is needed any more.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.ledger.is_empty()
+            && self.queue.is_empty()
+            && self.opening.is_empty()
+            && self.sockets.is_empty()
+    }
+
+    /// Who has been away the longest.
+    #[must_use]
+    pub fn longest_away(&self) -> Option<ClientId> {
+        self.away.first().map(|(_, client)| *client)
+    }
+
     /// The sessions as they are to be kept with the room's state after the last event that was
     /// [noted](Self::note).
     #[must_use]
@@ -148,6 +183,7 @@ impl SessionHost {
             Happened::Disconnect { client, why } => {
                 let close = match why {
                     Left::Closed { code } => Close::Service { code },
+                    Left::Replaced => Close::Moved,
                     Left::Gone => Close::Ended { heard: self.ledger.heard(client) },
                 };
                 let socket = self.places.get(&client).and_then(|place| place.socket);
@@ -165,6 +201,12 @@ impl SessionHost {
                 }
             }
             Happened::Disconnect { client, why: Left::Gone } => self.forget(client),
+            Happened::Disconnect { client, why: Left::Replaced } => {
+                self.forget(client);
+                // The next one to have this id is another session.
+                self.queue.retain(|(_, item)| !item.is_for(client));
+                self.untold.retain(|other| *other != client);
+            }
             Happened::Disconnect { .. } | Happened::Sent { .. } | Happened::Anew { .. } => {}
         }
         let before = self.ledger.ring.head();

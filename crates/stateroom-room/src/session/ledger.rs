@@ -7,6 +7,7 @@ use super::{
     happened::{Happened, Left},
     key::KeyHash,
     message::Down,
+    number::MAX_NUMBER,
     request::Life,
     ring::Ring,
     tombstones::Tombstones,
@@ -19,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Default, Hash)]
 pub struct Ledger {
     pub(super) life: Life,
+    /// Part of the incarnation: another where these sessions were brought here from elsewhere.
+    pub(super) salt: u64,
     pub(super) sessions: BTreeMap<ClientId, Session>,
     /// All sessions by their keys: see [`KeyHash::index`].
     index: BTreeSet<(u64, ClientId)>,
@@ -60,6 +63,23 @@ impl Ledger {
     #[must_use]
     pub fn new(life: Life) -> Self {
         Ledger { life, ..Ledger::default() }
+    }
+
+    /// Has the incarnation be another from now on, for a room that is brought here from elsewhere, or from before.
+    pub(crate) fn was_brought(&mut self, salt: u64) {
+        self.salt = salt & MAX_NUMBER;
+    }
+
+    /// Whether a client has a session.
+    #[must_use]
+    pub fn has(&self, client: ClientId) -> bool {
+        self.sessions.contains_key(&client)
+    }
+
+    /// Whether anybody has a session, so that it matters what happens.
+    #[must_use]
+    pub fn has_any(&self) -> bool {
+        !self.sessions.is_empty()
     }
 
     /// Whether nothing would be lost without it.
@@ -129,7 +149,8 @@ impl Ledger {
     }
 
     /// The client whose key has this hash.
-    pub(super) fn find(&self, key: KeyHash) -> Option<ClientId> {
+    #[must_use]
+    pub fn client(&self, key: KeyHash) -> Option<ClientId> {
         let index = key.index();
         let alike = self.index.range((index, ClientId(0))..=(index, ClientId(u32::MAX)));
         alike
@@ -202,7 +223,7 @@ impl Ledger {
                 session.closed = Some(Closed { code, place, broadcasts });
                 self.open -= 1;
             }
-            (Left::Gone, Some(_)) => self.bury(client),
+            (Left::Gone | Left::Replaced, Some(_)) => self.bury(client),
             (_, None) => {}
         }
     }

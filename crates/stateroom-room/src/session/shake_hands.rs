@@ -26,7 +26,7 @@ impl SessionHost {
     /// Hears what a socket has asked for in its handshake. To be called while the room may hear events.
     pub fn ask(&mut self, socket: SocketId, request: &Request) -> Asked {
         let key = request.key.hash();
-        let client = self.ledger.find(key);
+        let client = self.ledger.client(key);
         match client.filter(|_| !(is_on(Fault::KeyOfTheServer) && request.is_first())) {
             Some(client) => {
                 self.come_back(socket, client, request);

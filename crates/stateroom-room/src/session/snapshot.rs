@@ -19,7 +19,7 @@ const VERSION: u8 = 1;
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     epoch: u64,
-    incarnation: u64,
+    salt: u64,
     broadcasts: u64,
     sessions: Vec<StoredSession>,
     tombstones: Tombstones,
@@ -71,7 +71,7 @@ impl Ledger {
         });
         let stored = Stored {
             epoch: self.life.epoch,
-            incarnation: self.life.incarnation,
+            salt: self.salt,
             broadcasts: self.broadcasts,
             sessions: sessions.collect(),
             tombstones: self.tombstones.clone(),
@@ -99,10 +99,11 @@ impl Ledger {
     }
 
     fn of(stored: &Stored) -> Option<Self> {
-        if stored.broadcasts > MAX_NUMBER {
+        if stored.broadcasts.max(stored.salt).max(stored.epoch) > MAX_NUMBER {
             return None;
         }
-        let mut ledger = Ledger::new(Life { epoch: stored.epoch, incarnation: stored.incarnation });
+        let mut ledger = Ledger::new(Life { epoch: stored.epoch, incarnation: 0 });
+        ledger.salt = stored.salt;
         ledger.broadcasts = stored.broadcasts;
         ledger.tombstones = stored.tombstones.clone();
         ledger.ring = Ring::restore(&stored.ring)?;
@@ -118,7 +119,7 @@ impl Ledger {
                 && extra.unsigned_abs() <= MAX_NUMBER
                 && acked <= session.sent(ledger.broadcasts)
                 && end <= ledger.ring.head()
-                && ledger.find(key).is_none()
+                && ledger.client(key).is_none()
                 && !ledger.sessions.contains_key(&client);
             if !is_sound {
                 return None;

@@ -35,3 +35,22 @@ impl Tombstones {
         self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Key;
+
+    #[test]
+    fn the_last_sessions_that_ended_are_remembered() {
+        let key = |number: usize| Key::new((number as u128).to_be_bytes()).hash();
+        let mut tombstones = Tombstones::default();
+        for number in 0..=MAX_TOMBSTONES {
+            tombstones.add(key(number), number as u64);
+        }
+        assert_eq!(tombstones.len(), MAX_TOMBSTONES);
+        assert_eq!(tombstones.heard(key(0)), None);
+        assert_eq!(tombstones.heard(key(1)), Some(1));
+        assert_eq!(tombstones.heard(key(MAX_TOMBSTONES)), Some(1_000));
+    }
+}

@@ -15,7 +15,7 @@ use crate::{
     lock::lock,
 };
 use stateroom::{Birth, CodeVersion, MemoryLimits};
-use stateroom_room::{KeptRoom, ReturnFailure, Room};
+use stateroom_room::{KeptRoom, ReturnFailure, Room, session::SessionSettings};
 use stateroom_store::{Durability, ModuleHash, Reader, StoreError, StoredRoom, Vitals, Write};
 use std::{
     io,
@@ -150,6 +150,7 @@ impl<F: RoomFactory> Archive<F> {
         &self,
         id: &str,
         newest: &Code<F>,
+        sessions: SessionSettings,
         now: Instant,
     ) -> Result<(KeptRoom<F::Service>, Code<F>), OpenFailure> {
         let Some(stored) = self.read(|reader| reader.load(id))? else {
@@ -170,6 +171,7 @@ impl<F: RoomFactory> Archive<F> {
             room,
             (stored.snapshot.at, journal_bytes),
             self.records_events(),
+            sessions,
             self.clock.timestamp(now),
             self.clock.timestamp(self.absent_until),
         );

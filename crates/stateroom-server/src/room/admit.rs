@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{factory::RoomFactory, websocket::CloseCode};
 use stateroom::ClientId;
-use stateroom_room::{Event, RoomEnded};
+use stateroom_room::{Event, RoomEnded, session::Close};
 use std::time::Instant;
 
 impl<F: RoomFactory> DrivenRoom<F> {
@@ -19,19 +19,26 @@ impl<F: RoomFactory> DrivenRoom<F> {
         turn: &mut Turn<F>,
         now: Instant,
     ) -> Result<(), RoomEnded> {
-        let Arrival { stream, socket, forwarded_for, early, token } = arrival;
+        let Arrival { stream, socket, forwarded_for, early, token, session } = arrival;
         let newcomer = Newcomer { stream, socket, forwarded_for, early };
         if self.is_kept_away(&newcomer, token.as_deref(), now) {
             let reason =
                 "messages from you, or from your address, made the room fail; come back later";
-            newcomer.turn_away(Leaving::Closed(CloseCode::POLICY, reason), turn);
+            let leaving = match session {
+                None => Leaving::Closed(CloseCode::POLICY, reason),
+                Some(_) => Leaving::Session(Close::Later),
+            };
+            newcomer.turn_away(leaving, turn);
             return Ok(());
         }
-        self.newcomers.push_back(newcomer);
+        if let Some(request) = session {
+            return self.admit_session(newcomer, &request, token.as_deref(), turn, now);
+        }
+        self.newcomers.push_back(Some(newcomer));
         let event = Event::Connect { token: token.as_deref() };
         let outcome = self.hear(event, turn, now);
         if let Err(ended) = &outcome
-            && let Some(newcomer) = self.newcomers.pop_back()
+            && let Some(Some(newcomer)) = self.newcomers.pop_back()
         {
             // The room failed before it let the client in.
             let reason = ended.failure.summary;
@@ -41,24 +48,26 @@ impl<F: RoomFactory> DrivenRoom<F> {
     }
 
     /// Notes that a message of `client` made the room fail: by its token, or else by where it comes from,
-    /// unless somebody else in the room comes from there too.
-    pub(super) fn note_offence(&mut self, client: ClientId, now: Instant) {
-        let Some(key) = self.sockets.key_of(client) else { return };
+    /// unless somebody else in the room comes from there too. Tells whether it is kept away from now on.
+    pub(super) fn note_offence(&mut self, client: ClientId, now: Instant) -> bool {
+        let Some(key) = self.sockets.key_of(client) else { return false };
         let token = self.core.room().and_then(|room| room.token(client));
         let who = match token {
             Some(token) => Who::of_token(token),
             None => {
-                let Some(address) = self.sockets.address(key) else { return };
+                let Some(address) = self.sockets.address(key) else { return false };
                 let mut others = self.sockets.keys().into_iter().filter(|other| *other != key);
                 if others.any(|other| self.sockets.address(other) == Some(address)) {
-                    return;
+                    return false;
                 }
                 Who::Address(address)
             }
         };
-        if let Some(time) = self.offenders.get_or_insert_default().note(who, now) {
+        let kept_away = self.offenders.get_or_insert_default().note(who, now);
+        if let Some(time) = kept_away {
             self.shared.client_lines.kept_away(&self.id, client, time);
         }
+        kept_away.is_some()
     }
 
     /// By its token, or by where it comes from where it has none: behind one address there may be many.

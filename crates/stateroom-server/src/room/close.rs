@@ -30,7 +30,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 Leaving::Closed(code, reason)
             }
         };
-        for newcomer in std::mem::take(&mut self.newcomers) {
+        let newcomers = std::mem::take(&mut self.newcomers).into_iter().flatten();
+        let waiting = self.session_sockets.iter_mut().flat_map(|sockets| sockets.take_waiting());
+        for newcomer in newcomers.chain(waiting) {
             newcomer.turn_away(leaving, turn);
         }
         for key in self.sockets.keys() {

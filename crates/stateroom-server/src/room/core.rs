@@ -1,8 +1,12 @@
 //! The room inside: one that lives in memory alone, or one that is kept.
 
-use super::kept::Kept;
-use crate::{counters, factory::RoomFactory, shared::Shared};
-use stateroom_room::{Command, Event, Room, RoomEnded, Timestamp};
+use super::kept::{Kept, not_back};
+use crate::{counters, factory::RoomFactory, retained::Retained, shared::Shared};
+use stateroom::ClientId;
+use stateroom_room::{
+    Command, Event, Room, RoomEnded, Timestamp,
+    session::{Asked, Frame, Listened, Output, Request, SessionHost, SocketId},
+};
 use std::time::Instant;
 
 /// See the [module](self).
@@ -72,6 +76,87 @@ impl<F: RoomFactory> Core<F> {
             shared.occupancy.room_woke(start.elapsed());
         }
         outcome
+    }
+
+    /// Hears what a socket has asked for in its handshake.
+    pub(super) fn ask(
+        &mut self,
+        shared: &Shared,
+        id: &str,
+        (socket, request): (SocketId, &Request),
+        token: Option<&str>,
+        now: Instant,
+    ) -> Result<Asked, RoomEnded> {
+        let now = shared.clock.timestamp(now);
+        match self {
+            Core::Ephemeral(room) => Ok(room.ask(socket, request, token, shared.sessions, now)),
+            Core::Kept(kept) => {
+                kept.bring_in(id).map_err(not_back)?;
+                let asked = kept.room.ask(socket, request, token, shared.sessions, now);
+                Ok(asked.unwrap_or(Asked::Answered))
+            }
+        }
+    }
+
+    /// The sessions, if there are any, and the room's own time.
+    pub(super) fn sessions(&mut self, now: Timestamp) -> Option<(&mut SessionHost, Timestamp)> {
+        match self {
+            Core::Ephemeral(room) => Some((room.sessions()?, now)),
+            Core::Kept(kept) => kept.room.sessions(now),
+        }
+    }
+
+    /// What the room is to hear of a message of `client`, which may be one to its session.
+    pub(super) fn event_of<'a>(
+        &mut self,
+        session: Option<SocketId>,
+        client: ClientId,
+        frame: Frame<'a>,
+        now: Timestamp,
+    ) -> Option<Event<'a>> {
+        let (client, frame) = match session {
+            None => (client, frame),
+            Some(socket) => {
+                let (host, own) = self.sessions(now)?;
+                match host.listen(socket, frame, own) {
+                    Listened::Hear(client, frame) => (client, frame),
+                    Listened::Nothing => return None,
+                }
+            }
+        };
+        Some(match frame {
+            Frame::Text(text) => Event::Text { client, text },
+            Frame::Binary(bytes) => Event::Binary { client, bytes },
+        })
+    }
+
+    /// When the sessions next have something to do, as the driver counts time.
+    pub(super) fn sessions_deadline(&self) -> Option<Timestamp> {
+        match self {
+            Core::Ephemeral(room) => room.sessions_deadline(),
+            Core::Kept(kept) => kept.room.sessions_deadline(),
+        }
+    }
+
+    /// Gives what is to be said in sessions, and waits for nothing any more.
+    pub(super) fn drain_sessions(&mut self, now: Timestamp, carry_out: impl FnMut(Output<'_>)) {
+        match self {
+            Core::Ephemeral(room) => room.drain_sessions(u64::MAX, now, carry_out),
+            Core::Kept(kept) => kept.room.drain_sessions(now, carry_out),
+        }
+    }
+
+    /// Notes what is kept to be said again, and drops it if the server as a whole keeps too much.
+    pub(super) fn bound_sessions(&mut self, retained: &mut Retained) {
+        // The time is of no matter.
+        let host = self.sessions(Timestamp::default()).map(|(host, _)| host);
+        let bytes = host.as_ref().map_or(0, |host| host.ledger().retained_bytes());
+        if !retained.hold(bytes)
+            && let Some(host) = host
+        {
+            host.trim(0);
+            retained.hold(host.ledger().retained_bytes());
+        }
     }
 
     pub(super) fn is_awake(&self) -> bool {

@@ -5,9 +5,15 @@ use super::{
     last_answers::LastAnswers,
     newcomer::Newcomer,
     offenders::Offenders,
+    session_sockets::SessionSockets,
     turn::{Leaving, Order, Ready, Turn},
 };
-use crate::{factory::RoomFactory, shared::Shared, sockets::Sockets, websocket::CloseCode};
+use crate::{
+    factory::RoomFactory,
+    shared::Shared,
+    sockets::{Line, Sockets},
+    websocket::CloseCode,
+};
 use stateroom_room::{CloseReason, Command, Event, RoomEnded, Timestamp};
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
@@ -15,8 +21,11 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 pub(crate) struct DrivenRoom<F: RoomFactory> {
     pub(super) core: Core<F>,
     pub(super) sockets: Sockets,
-    /// The clients that the room has heard of, but has yet to let in.
-    pub(super) newcomers: VecDeque<Newcomer>,
+    /// The clients that the room has heard of, but has yet to let in; nothing in the place of those with sessions,
+    /// who are let in when they are welcomed.
+    pub(super) newcomers: VecDeque<Option<Newcomer>>,
+    /// The sockets of clients with sessions, where there ever were any.
+    pub(super) session_sockets: Option<Box<SessionSockets>>,
     /// What clients that were let in had sent before that, and the room has yet to hear.
     pub(super) early: Vec<(Ready, Vec<u8>)>,
     /// The connections that end when all that was sent to them is written.
@@ -43,6 +52,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             core,
             sockets: Sockets::default(),
             newcomers: VecDeque::new(),
+            session_sockets: None,
             early: Vec::new(),
             leaving: Vec::new(),
             last_answers: LastAnswers::default(),
@@ -64,27 +74,41 @@ impl<F: RoomFactory> DrivenRoom<F> {
         now: Instant,
     ) -> Result<(), RoomEnded> {
         let outcome = self.core.hear(&self.shared, &self.id, event, now);
-        self.carry_out_commands(turn);
+        self.carry_out_commands(turn, now);
         outcome
     }
 
-    /// Carries out the room's commands, as far as the batch.
-    pub(super) fn carry_out_commands(&mut self, turn: &mut Turn<F>) {
-        let Self { core, sockets, leaving, newcomers, early, .. } = self;
+    /// Carries out the room's commands, and what it says in sessions, as far as the batch.
+    pub(super) fn carry_out_commands(&mut self, turn: &mut Turn<F>, now: Instant) {
+        let Self { core, sockets, leaving, newcomers, early, session_sockets, shared, .. } = self;
         core.drain_commands(|command| match command {
             Command::Open { client } => {
-                if let Some(newcomer) = newcomers.pop_front() {
+                if let Some(Some(newcomer)) = newcomers.pop_front() {
                     newcomer.join(client, sockets, early, turn);
                 }
             }
-            Command::Send { to, kind, bytes } => sockets.send(to, kind, bytes),
+            Command::Send { to, kind, bytes } => sockets.send(Line::Plain, to, kind, bytes),
             Command::Close { client, reason: CloseReason::Replaced } => {
-                if let Some(key) = sockets.close(client) {
+                // Whoever has a session is told in it.
+                if let Some(key) = sockets.close(client, Line::Plain) {
                     let reason = "replaced by a newer connection with the same token";
                     leaving.push((key, Leaving::Closed(CloseCode::POLICY, reason)));
                 }
             }
         });
+        if let Some(session_sockets) = session_sockets.as_deref_mut() {
+            let now = shared.clock.timestamp(now);
+            core.drain_sessions(now, |output| {
+                session_sockets.carry_out(output, sockets, early, leaving, turn);
+            });
+            for socket in std::mem::take(&mut session_sockets.turned_away) {
+                if let Some((host, own)) = core.sessions(now) {
+                    // It never was anybody's.
+                    let _ = host.ended(socket, false, own);
+                }
+            }
+            core.bound_sessions(&mut session_sockets.retained);
+        }
     }
 
     /// Has kept what the room has heard, where it is kept.
@@ -147,6 +171,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sockets.is_empty() && self.newcomers.is_empty()
+        let waits = |sockets: &SessionSockets| sockets.has_waiting();
+        self.sockets.is_empty()
+            && self.newcomers.is_empty()
+            && !self.session_sockets.as_deref().is_some_and(waits)
     }
 }

@@ -9,10 +9,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
     pub(crate) fn due(&self) -> Option<Instant> {
         let (timer, is_saving) = match &self.core {
             Core::Kept(kept) if kept.is_blocked() => (kept.looks_again_at(), kept.room.is_saving()),
-            Core::Kept(kept) => (self.deadline(), kept.room.is_saving()),
-            Core::Ephemeral(_) => (self.deadline(), false),
+            Core::Kept(kept) => (self.due_in_room(), kept.room.is_saving()),
+            Core::Ephemeral(_) => (self.due_in_room(), false),
         };
-        let empty = self.is_empty().then(|| self.ends_when_empty_at()).filter(|_| !is_saving);
+        let empty = self.is_left().then(|| self.ends_when_empty_at()).filter(|_| !is_saving);
         let flush = self.sockets.has_batch().then(|| self.flushes_at());
         let answered = self.last_answers.until();
         let stall = self.sockets.stalls_at();
@@ -20,6 +20,20 @@ impl<F: RoomFactory> DrivenRoom<F> {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// When its timer fires, or somebody's session has something to do.
+    fn due_in_room(&self) -> Option<Instant> {
+        [self.deadline(), self.sessions_deadline()].into_iter().flatten().min()
+    }
+
+    fn sessions_deadline(&self) -> Option<Instant> {
+        self.core.sessions_deadline().map(|deadline| self.shared.clock.instant(deadline))
+    }
+
+    /// Whether nobody is here, and nobody may come back at any moment.
+    pub(super) fn is_left(&self) -> bool {
+        self.is_empty() && self.core.sessions_deadline().is_none()
     }
 
     /// When the room's timer fires.
@@ -38,7 +52,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             Core::Kept(kept) => kept.room.is_saved(),
             Core::Ephemeral(_) => true,
         };
-        self.is_empty() && now >= self.ends_when_empty_at() && is_saved
+        self.is_left() && now >= self.ends_when_empty_at() && is_saved
     }
 
     pub(super) fn ends_when_empty_at(&self) -> Instant {

@@ -6,7 +6,7 @@ use super::{
     turn::{End, Leaving, Turn},
 };
 use crate::{counters, factory::RoomFactory, kept::requests::Answer, websocket::CloseCode};
-use stateroom_room::Consequence;
+use stateroom_room::{Consequence, session::Close};
 use std::time::Instant;
 
 impl<F: RoomFactory> DrivenRoom<F> {
@@ -26,7 +26,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 let waited = now.saturating_duration_since(at);
                 let count = events.saturating_sub(durable);
                 counters::add(|counters| counters.durable_latency.add(waited, count));
-                self.carry_out_commands(turn);
+                self.carry_out_commands(turn, now);
                 self.let_go_of_the_answered(now);
             }
             Answer::StateKept { at, bytes } => {
@@ -77,13 +77,23 @@ impl<F: RoomFactory> DrivenRoom<F> {
         }
         let consequence = kept.room.back_again(room, self.shared.clock.timestamp(now));
         kept.room.computed(took);
-        if let Consequence::Close(client, summary) = consequence {
-            self.note_offence(client, now);
-            if let Some(key) = self.sockets.key_of(client) {
-                self.leaving.push((key, Leaving::Closed(CloseCode::ROOM_FAILED, summary)));
+        match consequence {
+            Consequence::Close(client, summary) => {
+                self.note_offence(client, now);
+                if let Some(key) = self.sockets.key_of(client) {
+                    self.leaving.push((key, Leaving::Closed(CloseCode::ROOM_FAILED, summary)));
+                }
             }
+            Consequence::Told(client) => {
+                if self.note_offence(client, now)
+                    && let Some(key) = self.sockets.key_of(client)
+                {
+                    self.leaves(key, Leaving::Session(Close::Later), now);
+                }
+            }
+            Consequence::None => {}
         }
-        self.carry_out_commands(turn);
+        self.carry_out_commands(turn, now);
         self.submit();
         Ok(())
     }

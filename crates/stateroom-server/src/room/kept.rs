@@ -14,7 +14,10 @@ use crate::{
     shared::Shared,
 };
 use stateroom::{Compression, ServiceFailure, StateroomService};
-use stateroom_room::{Event, Keep, KeptRoom, Room, RoomEnded, RoomState, SetAside, Timestamp};
+use stateroom_room::{
+    Event, Keep, KeptRoom, Room, RoomEnded, RoomState, SetAside, Timestamp,
+    session::SessionSettings,
+};
 use stateroom_store::{ModuleHash, Vitals, Write};
 use std::{
     sync::Arc,
@@ -51,9 +54,10 @@ impl<F: RoomFactory> Kept<F> {
         newest: &Code<F>,
         address: Address,
         id: &str,
+        sessions: SessionSettings,
         now: Instant,
     ) -> Result<Self, OpenFailure> {
-        let (room, code) = archive.open(id, newest, now)?;
+        let (room, code) = archive.open(id, newest, sessions, now)?;
         Ok(Kept {
             room,
             archive,

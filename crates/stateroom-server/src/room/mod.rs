@@ -6,9 +6,9 @@
 //!
 //! - `turn`: what goes into a turn and comes out of it;
 //! - `kept`, `core`: the room inside, with what carries for it where it is kept;
-//! - `newcomer`, `last_answers`, `offenders`: what is known of its clients beside that;
+//! - `newcomer`, `session_sockets`, `last_answers`, `offenders`: what is known of its clients beside that;
 //! - `driven`: all of these together, and how one event is heard;
-//! - `due`, `write`, `admit`, `read`, `rest`, `durable`, `swap`, `close`: each one thing that it does;
+//! - `due`, `write`, `sessions`, `admit`, `read`, `rest`, `durable`, `swap`, `close`: each one thing that it does;
 //! - `run`: a whole turn.
 
 mod admit;
@@ -24,6 +24,8 @@ mod offenders;
 mod read;
 mod rest;
 mod run;
+mod session_sockets;
+mod sessions;
 mod swap;
 mod turn;
 mod write;

@@ -25,14 +25,14 @@ impl Newcomer {
         address_of(&self.stream, self.forwarded_for)
     }
 
-    /// The newcomer is a client now.
+    /// The newcomer is a client now. Tells its connection's key.
     pub(super) fn join<F>(
         self,
         client: ClientId,
         sockets: &mut Sockets,
         early_input: &mut Vec<(Ready, Vec<u8>)>,
         turn: &mut Turn<F>,
-    ) {
+    ) -> u32 {
         let Newcomer { stream, socket, forwarded_for, early } = self;
         let mut connection = Connection::new(stream, socket, client);
         connection.is_for(forwarded_for);
@@ -41,6 +41,7 @@ impl Newcomer {
         if !early.is_empty() {
             early_input.push((Ready { connection, socket, at_end: false }, early));
         }
+        connection
     }
 
     /// The newcomer is not let in after all.

@@ -12,7 +12,7 @@ use crate::{
     scratch::with_scratch,
     websocket::{Appetite, CloseCode, Incoming, encode_ping, encode_pong},
 };
-use stateroom_room::{Event, MAX_UNKEPT_BYTES, RoomEnded};
+use stateroom_room::{MAX_UNKEPT_BYTES, RoomEnded, session::Frame};
 use std::time::Instant;
 
 impl<F: RoomFactory> DrivenRoom<F> {
@@ -74,14 +74,15 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let Self { core, sockets, leaving, shared, id, turns, .. } = self;
         let Some(connection) = sockets.get_mut(key) else { return Ok(()) };
         let Some(client) = connection.client else { return Ok(()) };
+        let session = connection.session();
         let mut outcome = Ok(());
         let mut pongs = Vec::new();
         let mut closed = None;
         let turn_ends = CoarseDeadline::after(TURN);
         let reading = input(connection, &shared.read_limits, &mut |incoming| {
-            let event = match incoming {
-                Incoming::Text(text) => Event::Text { client, text },
-                Incoming::Binary(bytes) => Event::Binary { client, bytes },
+            let frame = match incoming {
+                Incoming::Text(text) => Frame::Text(text),
+                Incoming::Binary(bytes) => Frame::Binary(bytes),
                 Incoming::Ping(payload) => {
                     pongs.extend(encode_pong(payload));
                     return Appetite::Continue(());
@@ -91,6 +92,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     closed = Some(code);
                     return Appetite::Continue(());
                 }
+            };
+            let Some(event) = core.event_of(session, client, frame, shared.clock.timestamp(now))
+            else {
+                return Appetite::Continue(());
             };
             outcome = core.hear(shared, id, event, now);
             let has_enough = core.room().is_none_or(|room| {
@@ -130,7 +135,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 }
             }
         }
-        self.carry_out_commands(turn);
+        self.carry_out_commands(turn, now);
         outcome
     }
 

@@ -24,7 +24,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     /// Has a room that has been quiet for long saved, and then dropped from memory; or forgotten, if there
     /// is nothing in it.
     pub(super) fn go_to_rest(&mut self, now: Instant) {
-        let is_over = self.is_empty() && now >= self.ends_when_empty_at();
+        let is_over = self.is_left() && now >= self.ends_when_empty_at();
         let sleeps_on = self.leaves_memory_at().is_some_and(|at| now >= at);
         let (has_newcomers, is_temporary) = (!self.newcomers.is_empty(), self.is_temporary());
         let Some(kept) = self.core.kept() else { return };

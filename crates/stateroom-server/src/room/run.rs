@@ -46,7 +46,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 }
             },
             Some((archive, newest)) => {
-                match Kept::open(archive.clone(), newest, address, id, now) {
+                match Kept::open(archive.clone(), newest, address, id, shared.sessions, now) {
                     Ok(kept) => Core::Kept(Box::new(kept)),
                     Err(error) => {
                         tracing::error!(room = &**id, %error, "the room could not be opened");
@@ -127,6 +127,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         outcome?;
         if !self.flushing && !self.is_blocked() {
             self.hear(Event::Timer, turn, now)?;
+            self.look_after_sessions(turn, now)?;
         }
         while in_turn
             && !self.is_blocked()
@@ -161,7 +162,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             Order::Join(arrival) => self.admit(arrival, turn, now)?,
             Order::Swap(factory) => {
                 self.swap(&factory, now).map_err(not_back)?;
-                self.carry_out_commands(turn);
+                self.carry_out_commands(turn, now);
             }
             Order::Ping(socket) => self.ping(socket),
             Order::LetGo(socket) => self.let_go_silent(socket),

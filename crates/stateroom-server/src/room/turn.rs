@@ -2,7 +2,10 @@
 
 use crate::{frame::Frame, kept::requests::Answer, websocket::CloseCode};
 use mio::net::TcpStream;
-use stateroom_room::RoomEnded;
+use stateroom_room::{
+    RoomEnded,
+    session::{Close, Request},
+};
 use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Duration};
 
 /// When the answers that wait to be written take this many bytes, they are written before more
@@ -52,6 +55,8 @@ pub(crate) struct Arrival {
     /// What it sent right after the handshake.
     pub(crate) early: Vec<u8>,
     pub(crate) token: Option<String>,
+    /// The session that it asks for.
+    pub(crate) session: Option<Box<Request>>,
 }
 
 /// A connection of a room that something is to be done about.
@@ -91,6 +96,8 @@ pub(crate) enum Leaving {
     Answered(CloseCode),
     /// The client is told why.
     Closed(CloseCode, &'static str),
+    /// The client, which has a session or wants one, is told why.
+    Session(Close),
 }
 
 /// Why a room is over.

@@ -91,7 +91,14 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 if self.sockets.is_empty() {
                     self.empty_since = now;
                 }
-                if let Some(client) = connection.client
+                let left = match connection.session() {
+                    None => connection.client,
+                    Some(socket) => {
+                        let is_over = matches!(leaving, Leaving::Answered(CloseCode::NORMAL));
+                        self.session_ended(socket, is_over, now)
+                    }
+                };
+                if let Some(client) = left
                     && outcome.is_ok()
                 {
                     let event = Event::Disconnect { client };

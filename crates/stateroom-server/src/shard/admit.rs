@@ -8,7 +8,7 @@ use super::{
 use crate::{
     factory::RoomFactory,
     names::RoomKey,
-    request::Rejection,
+    request::{Join, Rejection},
     room::{Arrival, Order, Ready},
 };
 use std::io::Write as _;
@@ -36,7 +36,8 @@ impl<F: RoomFactory> Shard<F> {
             self.client_is_gone(room);
             return self.free(socket);
         }
-        let arrival = Arrival { stream, socket, forwarded_for, early, token: join.token };
+        let Join { token, session, .. } = join;
+        let arrival = Arrival { stream, socket, forwarded_for, early, token, session };
         self.set_state(socket, SocketState::Joining { room, readiness });
         if let Some(until) = join.until {
             self.expiries.add(until, socket);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::queued::Queued;
+use crate::websocket::encode_data;
 use fastrand::Rng;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::{
@@ -49,7 +50,7 @@ impl Room {
     fn fill(&mut self, clients: u32) {
         for client in 1..=clients {
             let to = Recipients::One(ClientId(client));
-            self.sockets.send(to, MessageKind::Binary, &vec![b'x'; 1 << 20]);
+            self.sockets.send(Line::Plain, to, MessageKind::Binary, &vec![b'x'; 1 << 20]);
         }
     }
 
@@ -137,7 +138,7 @@ fn clients_receive_the_same_bytes_whether_by_a_ring_or_one_write_at_a_time() {
                     1 | 2 => Recipients::AllExcept(one),
                     _ => Recipients::One(one),
                 };
-                room.sockets.send(to, MessageKind::Text, text.as_bytes());
+                room.sockets.send(Line::Plain, to, MessageKind::Text, text.as_bytes());
                 for (stream, (client, ..)) in expected.iter_mut().zip(&room.clients) {
                     if match to {
                         Recipients::All => true,
@@ -174,9 +175,14 @@ fn those_who_read_too_slowly_are_told_of_both_ways() {
         let mut troubles = Vec::new();
         // More than the system keeps for a reader, whatever its settings are.
         for _ in 0..16 {
-            room.sockets.send(Recipients::All, MessageKind::Binary, &megabyte);
+            room.sockets.send(Line::Plain, Recipients::All, MessageKind::Binary, &megabyte);
             troubles.extend(room.flush(1 << 20));
-            room.sockets.send(Recipients::One(ClientId(1)), MessageKind::Binary, b"more");
+            room.sockets.send(
+                Line::Plain,
+                Recipients::One(ClientId(1)),
+                MessageKind::Binary,
+                b"more",
+            );
         }
         troubles
     });
@@ -188,12 +194,12 @@ fn those_who_read_too_slowly_are_told_of_both_ways() {
 fn who_takes_the_key_of_one_who_left_gets_only_what_is_for_them() {
     let received = both_ways(|| {
         let mut room = Room::new(WORTH_A_RING as u32 + 1);
-        room.sockets.send(Recipients::All, MessageKind::Text, b"before");
+        room.sockets.send(Line::Plain, Recipients::All, MessageKind::Text, b"before");
         let (_, key, _) = room.clients.remove(0);
         room.sockets.remove(key);
         room.join(100);
         assert_eq!(room.clients.last().unwrap().1, key, "this tries nothing else");
-        room.sockets.send(Recipients::All, MessageKind::Text, b"after");
+        room.sockets.send(Line::Plain, Recipients::All, MessageKind::Text, b"after");
         assert_eq!(room.flush(usize::MAX), []);
         room.read()
     });
@@ -208,10 +214,15 @@ fn a_large_flush_uses_the_ring_where_there_is_one() {
     let available =
         <io_uring::IoUring>::builder().setup_single_issuer().setup_defer_taskrun().build(1).is_ok();
     let mut room = Room::new(WORTH_A_RING as u32);
-    room.sockets.send(Recipients::AllExcept(ClientId(1)), MessageKind::Text, b"for few");
+    room.sockets.send(
+        Line::Plain,
+        Recipients::AllExcept(ClientId(1)),
+        MessageKind::Text,
+        b"for few",
+    );
     room.flush(usize::MAX);
     assert!(!ring::is_in_use());
-    room.sockets.send(Recipients::All, MessageKind::Text, b"for all");
+    room.sockets.send(Line::Plain, Recipients::All, MessageKind::Text, b"for all");
     room.flush(usize::MAX);
     assert_eq!(ring::is_in_use(), available);
 }
@@ -219,7 +230,7 @@ fn a_large_flush_uses_the_ring_where_there_is_one() {
 #[test]
 fn what_waits_for_many_takes_the_memory_of_one_and_gives_it_back() {
     let mut room = Room::new(CLIENTS);
-    room.sockets.send(Recipients::All, MessageKind::Binary, &vec![b'x'; 1 << 20]);
+    room.sockets.send(Line::Plain, Recipients::All, MessageKind::Binary, &vec![b'x'; 1 << 20]);
     room.flush(usize::MAX);
     let taken = room.queued.bytes();
     assert!((1 << 20..9 << 17).contains(&taken), "{taken}");
@@ -239,9 +250,19 @@ fn a_small_rest_keeps_no_large_batch() {
     let before = room.queued.bytes();
     // The others take what is theirs; the first has one more small message to wait for.
     for client in 1..=8 {
-        room.sockets.send(Recipients::One(ClientId(client)), MessageKind::Binary, &[b'y'; 1000]);
+        room.sockets.send(
+            Line::Plain,
+            Recipients::One(ClientId(client)),
+            MessageKind::Binary,
+            &[b'y'; 1000],
+        );
     }
-    room.sockets.send(Recipients::AllExcept(ClientId(1)), MessageKind::Binary, &[b'z'; 5000]);
+    room.sockets.send(
+        Line::Plain,
+        Recipients::AllExcept(ClientId(1)),
+        MessageKind::Binary,
+        &[b'z'; 5000],
+    );
     room.flush(usize::MAX);
     let more = room.queued.bytes() - before;
     assert!((1000..1500).contains(&more), "{more}");
@@ -264,10 +285,15 @@ fn past_half_of_the_bound_whoever_would_take_more_than_a_share_is_told_of() {
             room.sockets.connections.iter().find(|(_, it)| it.queued_bytes() > 0).unwrap().0;
         // One that has begun to wait before is told that it is too slow.
         let client = ClientId(waits as u32 + 1);
-        room.sockets.send(Recipients::One(client), MessageKind::Binary, &vec![b'x'; 3 << 20]);
+        room.sockets.send(
+            Line::Plain,
+            Recipients::One(client),
+            MessageKind::Binary,
+            &vec![b'x'; 3 << 20],
+        );
         assert_eq!(room.flush(usize::MAX), [(waits as u32, Trouble::TooSlow)]);
         // Nobody gets what follows on what was left out.
-        room.sockets.send(Recipients::All, MessageKind::Text, b"later");
+        room.sockets.send(Line::Plain, Recipients::All, MessageKind::Text, b"later");
         room.flush(usize::MAX);
         let read = room.read();
         for (key, _) in &troubles {
@@ -288,7 +314,7 @@ fn a_crowd_that_is_behind_for_a_moment_waits_however_full_the_server_is() {
         all.filter(|(_, connection)| connection.queued_bytes() > 0).map(|(key, _)| key).last()
     };
     let behind = loop {
-        room.sockets.send(Recipients::All, MessageKind::Binary, &[b'x'; 10_000]);
+        room.sockets.send(Line::Plain, Recipients::All, MessageKind::Binary, &[b'x'; 10_000]);
         let troubles = room.flush(usize::MAX);
         assert!(troubles.iter().all(|trouble| *trouble == (BROKEN - 1, Trouble::Gone)));
         if let Some(key) = is_behind(&room) {
@@ -297,7 +323,7 @@ fn a_crowd_that_is_behind_for_a_moment_waits_however_full_the_server_is() {
     };
     // But nothing large waits for one alone.
     let client = room.sockets.get_mut(behind).unwrap().client.unwrap();
-    room.sockets.send(Recipients::One(client), MessageKind::Binary, &[b'x'; 10_000]);
+    room.sockets.send(Line::Plain, Recipients::One(client), MessageKind::Binary, &[b'x'; 10_000]);
     assert_eq!(room.flush(usize::MAX), [(behind, Trouble::TooSlow)]);
 }
 

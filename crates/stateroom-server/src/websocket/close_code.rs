@@ -1,10 +1,14 @@
 //! Why a connection was closed, as the number in a close frame (RFC 6455 §7.4).
 
+use stateroom_room::session::Close;
+
 /// A close code that may appear on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CloseCode(u16);
 
 impl CloseCode {
+    /// The client has done what it came for.
+    pub(crate) const NORMAL: Self = CloseCode(1000);
     /// The server is shutting down.
     pub(crate) const GOING_AWAY: Self = CloseCode(1001);
     /// The client broke the protocol.
@@ -25,6 +29,11 @@ impl CloseCode {
     pub(crate) const TRY_AGAIN_LATER: Self = CloseCode(1013);
     /// The client's token has expired: it may come back with a new one.
     pub(crate) const LOG_IN_AGAIN: Self = CloseCode(4201);
+
+    /// The one of the session protocol.
+    pub(crate) fn of_session(close: Close) -> Self {
+        CloseCode(close.code())
+    }
 
     /// Reads a code that a client sent; `None` for those it must not send.
     pub(crate) fn from_wire(code: u16) -> Option<Self> {

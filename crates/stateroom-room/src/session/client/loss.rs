@@ -64,6 +64,7 @@ impl SessionClient {
             return;
         }
         self.have = 0;
+        self.ended += 1;
         let messages = self.queue.give_up();
         if !messages.is_empty() {
             self.actions.push_back(Action::Unsettled { messages });

@@ -68,6 +68,8 @@ pub struct SessionClient {
     /// `Some` once it was told.
     pub(super) life: Option<Life>,
     pub(super) have: u64,
+    /// How many sessions have ended.
+    pub(super) ended: u64,
     pub(super) queue: Queue,
     pub(super) largest: u64,
     pub(super) ack_bytes: u64,
@@ -94,6 +96,7 @@ impl SessionClient {
             is_welcomed: false,
             life: None,
             have: 0,
+            ended: 0,
             queue: Queue::default(),
             largest: u64::MAX,
             ack_bytes: u64::MAX,
@@ -146,6 +149,12 @@ impl SessionClient {
     #[must_use]
     pub fn socket(&self) -> Option<u64> {
         self.has_socket.then_some(self.attempt)
+    }
+
+    /// How many of its sessions have ended. What is counted below is of the one that goes on.
+    #[must_use]
+    pub fn ended_sessions(&self) -> u64 {
+        self.ended
     }
 
     /// How many messages the application has sent in this session.

@@ -87,6 +87,7 @@ impl SessionClient {
     /// Ends the client.
     pub(super) fn end(&mut self, code: u16, reason: &str) {
         let attempt = self.attempt;
+        self.ended += 1;
         if std::mem::take(&mut self.has_socket) {
             self.actions.push_back(Action::Close { attempt });
         }

@@ -34,7 +34,12 @@ struct Room {
 
 impl Room {
     fn new(settings: SessionSettings) -> Self {
-        let host = SessionHost::open(Ledger::new(LIFE), LIFE.incarnation, settings, 0, at(0));
+        let host = SessionHost::open(
+            Ledger::new(LIFE),
+            SessionSettings { incarnation: LIFE.incarnation, ..settings },
+            0,
+            at(0),
+        );
         Room { host, events: 0 }
     }
 
@@ -291,7 +296,8 @@ fn an_old_key_cannot_be_told_from_another_by_counts_of_another_incarnation() {
     room.outputs(at(0));
     let ledger = Ledger::decode(&room.host.ledger().encode()).unwrap();
     let settings = SessionSettings::default();
-    room.host = SessionHost::open(ledger, 2, settings, room.events, at(0));
+    let settings = SessionSettings { incarnation: 2, ..settings };
+    room.host = SessionHost::open(ledger, settings, room.events, at(0));
     assert_eq!(
         room.ask(2, &request(2, LIFE, [0, 0, 0])),
         ["2 welcome 0 1"],
@@ -353,7 +359,7 @@ fn text_that_begins_as_the_protocol_does_is_doubled_once() {
 #[test]
 fn sessions_of_another_version_are_refused() {
     let mut bytes = Ledger::new(LIFE).encode();
-    assert_eq!(bytes, [1, 1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes, [1, 1, 0, 0, 0, 0, 0, 0]);
     bytes[0] = 2;
     assert_eq!(Ledger::decode(&bytes).unwrap_err(), NoLedger::OtherVersion { found: 2 });
     assert_eq!(Ledger::decode(&[]).unwrap_err(), NoLedger::Damaged);

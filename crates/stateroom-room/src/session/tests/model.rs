@@ -136,7 +136,7 @@ impl Model {
     fn check(&self, ledger: &Ledger, was_trimmed: bool) -> Result<(), TestCaseError> {
         for (client, plain) in &self.sessions {
             let client = ClientId(*client);
-            prop_assert_eq!(ledger.find(key(client.0)), Some(client));
+            prop_assert_eq!(ledger.client(key(client.0)), Some(client));
             prop_assert_eq!(ledger.heard(client), Some(plain.heard));
             prop_assert_eq!(ledger.sent(client), Some(plain.stream.len() as u64));
             let session = &ledger.sessions[&client];
@@ -156,7 +156,7 @@ impl Model {
                 }
             }
         }
-        let unknown = ledger.find(key(self.last + 1));
+        let unknown = ledger.client(key(self.last + 1));
         prop_assert_eq!(unknown, None);
         Ok(())
     }

@@ -4,7 +4,8 @@ use super::state::{Disk, Down, START, Server, Up, World};
 use crate::{
     command::Recipients,
     session::{
-        Asked, Frame, Key, Ledger, Listened, Output, Request, SessionHost, SocketId,
+        Asked, Frame, Key, Ledger, Listened, Output, Request, SessionHost, SessionSettings,
+        SocketId,
         client::Message,
         fault::{Fault, is_on},
         tests::service::Ev,
@@ -103,10 +104,11 @@ impl World {
             ledger = Ledger::decode(bytes).map_err(|error| error.to_string())?;
             service = snapshot.clone();
         }
-        let settings = Disk::settings(&self.left);
+        let incarnation = self.disk.incarnation;
+        let settings = SessionSettings { incarnation, ..Disk::settings(&self.left) };
         let events = self.disk.events();
         self.server = Server {
-            host: SessionHost::open(ledger, self.disk.incarnation, settings, events, START),
+            host: SessionHost::open(ledger, settings, events, START),
             service,
             events,
             durable: events,

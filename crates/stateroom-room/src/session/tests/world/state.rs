@@ -185,7 +185,7 @@ impl World {
             incarnation: 1,
             room: service.clone(),
         };
-        let host = SessionHost::open(ledger, 1, Disk::settings(&plan), 0, START);
+        let host = SessionHost::open(ledger, Disk::settings(&plan), 0, START);
         let server = Server {
             host,
             service,

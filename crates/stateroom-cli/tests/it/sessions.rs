@@ -1,0 +1,283 @@
+//! Clients with sessions, while connections are cut and servers end: everything once, and in order.
+
+use crate::{
+    kept::Site,
+    process::{Running, until_status},
+    project::BROADCASTING_ROOM,
+    proxy::{Mishap, Proxy},
+};
+use fastrand::Rng;
+use futures_util::StreamExt as _;
+use stateroom_client::{Event, Message, Options, RoomClient, Status};
+use std::{collections::HashMap, time::Duration};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn client(address: &str, room: &str) -> RoomClient {
+    RoomClient::connect(&format!("ws://{address}/ws/{room}"), Options::default()).unwrap()
+}
+
+/// Waits for an event, and tells nothing of those before.
+async fn until(room: &mut RoomClient, wanted: impl Fn(&Event) -> bool) -> Event {
+    let next = async {
+        loop {
+            let event = room.next().await.expect("it has not ended");
+            if wanted(&event) {
+                return event;
+            }
+        }
+    };
+    timeout(PATIENCE, next).await.expect("it comes")
+}
+
+fn text(text: &str) -> Event {
+    Event::Message(Message::Text(text.to_owned()))
+}
+
+#[tokio::test]
+async fn a_session_goes_on_after_a_kill_and_what_was_said_meanwhile_is_said_once() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
+    let (server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let (mut ada, mut bob) = (client(&proxy.address, "lobby"), client(&proxy.address, "lobby"));
+    for room in [&mut ada, &mut bob] {
+        until(room, |event| *event == Event::Opened).await;
+    }
+    ada.send("one").unwrap();
+    timeout(PATIENCE, ada.settled()).await.unwrap().unwrap();
+    drop(server);
+    ada.send("two").unwrap();
+    bob.send("\0three").unwrap();
+    let (mut server, address) = site.serve();
+    proxy.lead_to(&address);
+    for room in [&mut ada, &mut bob] {
+        until(room, |event| *event == Event::Resumed { recovered: true }).await;
+    }
+    for room in [&ada, &bob] {
+        timeout(PATIENCE, room.settled()).await.unwrap().unwrap();
+    }
+    ada.send_binary(&[1, 2]).unwrap();
+    let binary = Event::Message(Message::Binary(vec![1, 2]));
+    let mut heard = Vec::new();
+    while heard.last() != Some(&binary) {
+        heard.push(until(&mut bob, |event| matches!(event, Event::Message(_))).await);
+    }
+    let two_first = [text("two"), text("\0three"), binary.clone()];
+    let three_first = [text("\0three"), text("two"), binary];
+    // What came before the kill was taken already.
+    let heard = heard.strip_prefix(&[text("one")][..]).unwrap_or(&heard);
+    assert!(heard == two_first || heard == three_first, "{heard:?}");
+    assert!(!server.said().contains("!"), "nobody has left");
+}
+
+#[tokio::test]
+async fn who_stays_away_too_long_has_left_and_begins_another_session() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &["--session-grace", "300ms"]);
+    let (_server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let (mut ada, mut bob) = (client(&proxy.address, "lobby"), client(&address, "lobby"));
+    for room in [&mut ada, &mut bob] {
+        until(room, |event| *event == Event::Opened).await;
+    }
+    // Nobody is where she is led to.
+    proxy.lead_to("127.0.0.1:1");
+    proxy.has(Mishap::Cut, 1);
+    until(&mut bob, |event| *event == text("!")).await;
+    proxy.lead_to(&address);
+    until(&mut ada, |event| *event == Event::Resumed { recovered: false }).await;
+    ada.send("back").unwrap();
+    until(&mut bob, |event| *event == text("back")).await;
+    // Who leaves for good has left at once.
+    ada.close();
+    until(&mut bob, |event| *event == text("!")).await;
+}
+
+#[tokio::test]
+async fn a_message_that_the_room_fails_at_is_told_of_and_the_session_goes_on() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
+    let (_server, address) = site.serve();
+    let mut ada = client(&address, "lobby");
+    for message in ["a", "x", "b"] {
+        ada.send(message).unwrap();
+    }
+    let wanted = |event: &Event| matches!(event, Event::Message(_) | Event::Skipped { .. });
+    assert_eq!(until(&mut ada, wanted).await, text("a"));
+    let skipped = until(&mut ada, wanted).await;
+    assert!(matches!(&skipped, Event::Skipped { number: 2, .. }), "{skipped:?}");
+    assert_eq!(until(&mut ada, wanted).await, text("b"));
+}
+
+#[tokio::test]
+async fn who_has_missed_more_than_is_kept_is_told_so() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &["--max-retained-bytes-per-room", "1KiB"]);
+    let (_server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let (mut ada, mut bob) = (client(&proxy.address, "lobby"), client(&address, "lobby"));
+    for room in [&mut ada, &mut bob] {
+        until(room, |event| *event == Event::Opened).await;
+    }
+    for (bytes, recovered) in [(500, true), (5_000, false)] {
+        proxy.lead_to("127.0.0.1:1");
+        proxy.has(Mishap::Cut, 1);
+        until(&mut ada, |event| *event == Event::Status(Status::Away)).await;
+        let message = "m".repeat(bytes);
+        bob.send(&message).unwrap();
+        until(&mut bob, |event| *event == text(&message)).await;
+        proxy.lead_to(&address);
+        until(&mut ada, |event| *event == Event::Resumed { recovered }).await;
+        if recovered {
+            until(&mut ada, |event| *event == text(&message)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_been_away_the_longest_makes_room_for_a_newcomer() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &["--max-clients-per-room", "3"]);
+    let (_server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let mut bob = client(&address, "lobby");
+    until(&mut bob, |event| *event == Event::Opened).await;
+    let mut away = Vec::new();
+    for _ in 0..2 {
+        let mut ada = client(&proxy.address, "lobby");
+        until(&mut ada, |event| *event == Event::Opened).await;
+        away.push(ada);
+    }
+    proxy.lead_to("127.0.0.1:1");
+    proxy.has(Mishap::Cut, 1);
+    for ada in &mut away {
+        until(ada, |event| *event == Event::Status(Status::Away)).await;
+    }
+    until_status(&address, |status| status["active_connections"] == 1);
+    let mut newcomer = client(&address, "lobby");
+    until(&mut newcomer, |event| *event == Event::Opened).await;
+    until(&mut bob, |event| *event == text("!")).await;
+}
+
+#[tokio::test]
+async fn sessions_and_plain_clients_are_in_one_room() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
+    let (_server, address) = site.serve();
+    let mut ada = client(&address, "lobby");
+    until(&mut ada, |event| *event == Event::Opened).await;
+    let mut bob = crate::kept::Member::join(&address, "lobby").await;
+    bob.says("from bob").await;
+    bob.hears("from bob").await;
+    until(&mut ada, |event| *event == text("from bob")).await;
+    ada.send("from ada").unwrap();
+    bob.hears("from ada").await;
+    drop(ada);
+    bob.hears("!").await;
+}
+
+/// One client of the storm: says its numbers, and tells all that it has heard.
+fn says_and_listens(
+    mut room: RoomClient,
+    name: String,
+    says: usize,
+    hears: usize,
+) -> JoinHandle<Vec<String>> {
+    tokio::spawn(async move {
+        let mut rng = Rng::with_seed(name.bytes().map(u64::from).sum());
+        let (mut said, mut heard) = (0, Vec::new());
+        while heard.len() < hears || said < says {
+            let pause = Duration::from_micros(rng.u64(0..6_000));
+            tokio::select! {
+                () = sleep(pause), if said < says => {
+                    if room.send(&format!("{name} {said}")).is_ok() {
+                        said += 1;
+                    }
+                }
+                event = room.next() => match event.expect("it has not ended") {
+                    Event::Message(Message::Text(text)) => heard.push(text),
+                    Event::Resumed { recovered } => assert!(recovered, "{name} has missed something"),
+                    Event::Unsettled { messages } => panic!("{name}: {messages:?}"),
+                    Event::Closed { code, reason } => panic!("{name}: {code} {reason}"),
+                    _ => {}
+                },
+            }
+        }
+        timeout(PATIENCE, room.settled()).await.expect("it is settled").expect("it is heard");
+        heard
+    })
+}
+
+/// How many clients there are in each of how many rooms, how much each says, and how many mishaps there are.
+fn storm() -> (usize, usize, usize, usize) {
+    let number =
+        |name: &str, or: usize| std::env::var(name).map_or(or, |text| text.parse().unwrap());
+    let (rooms, clients) = (number("STORM_ROOMS", 3), number("STORM_CLIENTS", 4));
+    (rooms, clients, number("STORM_MESSAGES", 400), number("STORM_MISHAPS", 25))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_storm_everything_comes_once_and_in_order() {
+    let (rooms, clients, says, mishaps) = storm();
+    for arguments in [&[][..], &["--survives", "power-loss"]] {
+        let arguments =
+            [arguments, &["--sleep-after", "50ms", "--hibernate-after", "50ms"]].concat();
+        let site = Site::with(BROADCASTING_ROOM.as_bytes(), &arguments);
+        let (server, address) = site.serve();
+        let mut server: Option<Running> = Some(server);
+        let proxy = Proxy::before(&address).await;
+        let mut all = Vec::new();
+        for room in 0..rooms {
+            let mut members = Vec::new();
+            for name in 0..clients {
+                let mut member = client(&proxy.address, &format!("room-{room}"));
+                until(&mut member, |event| *event == Event::Opened).await;
+                members.push((format!("client-{room}-{name}"), member));
+            }
+            for (name, member) in members {
+                all.push((
+                    room,
+                    name.clone(),
+                    says_and_listens(member, name, says, clients * says),
+                ));
+            }
+        }
+        let mut rng = Rng::with_seed(7);
+        for _ in 0..mishaps {
+            sleep(Duration::from_millis(rng.u64(20..250))).await;
+            match rng.u32(0..10) {
+                0..=3 => proxy.has(Mishap::Cut, rng.u32(1..5)),
+                4 | 5 => proxy.has(Mishap::HalfClose, rng.u32(1..5)),
+                6 | 7 => proxy.has(Mishap::HoldUp(rng.u64(1..400)), rng.u32(1..5)),
+                8 => {
+                    drop(server.take());
+                    let (next, address) = site.serve();
+                    proxy.lead_to(&address);
+                    server = Some(next);
+                }
+                _ => {
+                    server.take().unwrap().terminate();
+                    let (next, address) = site.serve();
+                    proxy.lead_to(&address);
+                    server = Some(next);
+                }
+            }
+        }
+        let mut first: HashMap<usize, Vec<String>> = HashMap::new();
+        for (room, name, client) in all {
+            let heard = timeout(PATIENCE, client).await.expect("it hears everything").unwrap();
+            let own: Vec<_> =
+                heard.iter().filter(|text| text.starts_with(&format!("{name} "))).collect();
+            assert_eq!(
+                own,
+                (0..says)
+                    .map(|number| format!("{name} {number}"))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .collect::<Vec<_>>()
+            );
+            let others = first.entry(room).or_insert_with(|| heard.clone());
+            assert_eq!(*others, heard, "all in a room have heard the same");
+        }
+        drop(server);
+    }
+}

@@ -1,0 +1,67 @@
+//! How a room answers who asks it for a session.
+
+use crate::{
+    room::Room,
+    session::{Asked, Close, Output, Request, SessionHost, SessionSettings, SocketId},
+    timestamp::Timestamp,
+};
+use stateroom::{ClientId, StateroomService};
+
+impl<S: StateroomService> Room<S> {
+    /// Hears what a socket has asked for in its handshake, where its client is known by `token`. What follows comes out of
+    /// the [sessions](Self::sessions).
+    pub fn ask(
+        &mut self,
+        socket: SocketId,
+        request: &Request,
+        token: Option<&str>,
+        settings: SessionSettings,
+        now: Timestamp,
+    ) -> Asked {
+        self.sessions.open(settings, self.events(), now);
+        let Some(host) = self.sessions.host() else { return Asked::Answered };
+        let client = host.ledger().client(request.key.hash());
+        // Whoever has somebody's key, and is known to be somebody else.
+        let is_other =
+            |client| self.members.contains(client) && self.members.token(client) != token;
+        if client.is_some_and(is_other) {
+            host.refuse(socket, Close::Ended { heard: None });
+            return Asked::Answered;
+        }
+        host.ask(socket, request)
+    }
+
+    /// The sessions of the room, if there are any.
+    pub fn sessions(&mut self) -> Option<&mut SessionHost> {
+        self.sessions.host()
+    }
+
+    /// Whether `client` has a session.
+    #[must_use]
+    pub fn has_session(&self, client: ClientId) -> bool {
+        self.sessions.ledger().is_some_and(|ledger| ledger.has(client))
+    }
+
+    /// When the sessions next have something to do.
+    #[must_use]
+    pub fn sessions_deadline(&self) -> Option<Timestamp> {
+        self.sessions.deadline()
+    }
+
+    /// Gives what is to be said in sessions once so many events of the room are durable, in order.
+    pub fn drain_sessions(
+        &mut self,
+        durable: u64,
+        now: Timestamp,
+        carry_out: impl FnMut(Output<'_>),
+    ) {
+        self.sessions.drain(durable, now, carry_out);
+    }
+
+    /// Lets the clients come back whose sessions are kept, of a room that was brought back.
+    pub(crate) fn open_sessions(&mut self, settings: SessionSettings, now: Timestamp) {
+        if self.sessions.ledger().is_some() {
+            self.sessions.open(settings, self.events(), now);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The sessions of a kept room: what is said in them waits for the disk as everything does, and they are there while
+//! the room is not in memory.
+
+use super::kept_room::KeptRoom;
+use crate::{
+    session::{Asked, Output, Request, SessionHost, SessionSettings, SocketId},
+    sessions::Sessions,
+    timestamp::Timestamp,
+};
+use stateroom::{ClientId, StateroomService};
+
+impl<S: StateroomService> KeptRoom<S> {
+    /// Hears what a socket has asked for in its handshake, as [`Room::ask`](crate::Room::ask) does. `None` while the room
+    /// is not in memory.
+    pub fn ask(
+        &mut self,
+        socket: SocketId,
+        request: &Request,
+        token: Option<&str>,
+        settings: SessionSettings,
+        now: Timestamp,
+    ) -> Option<Asked> {
+        let own = self.own_time(now);
+        Some(self.room.as_mut()?.ask(socket, request, token, settings, own))
+    }
+
+    /// The sessions of the room, and its own time; nothing if there are none.
+    pub fn sessions(&mut self, now: Timestamp) -> Option<(&mut SessionHost, Timestamp)> {
+        let own = self.own_time(now);
+        Some((self.held_sessions().host()?, own))
+    }
+
+    fn held_sessions(&mut self) -> &mut Sessions {
+        match &mut self.room {
+            Some(room) => &mut room.sessions,
+            None => &mut self.at_rest.sessions,
+        }
+    }
+
+    /// Whether `client` has a session.
+    pub(super) fn has_session(&self, client: ClientId) -> bool {
+        self.room.as_ref().is_some_and(|room| room.has_session(client))
+    }
+
+    /// When the sessions next have something to do, in the driver's time.
+    #[must_use]
+    pub fn sessions_deadline(&self) -> Option<Timestamp> {
+        let sessions = self.room.as_ref().map_or(&self.at_rest.sessions, |room| &room.sessions);
+        Some(sessions.deadline()?.before(self.ahead))
+    }
+
+    /// Gives what is to be said in sessions, and waits for nothing any more, in order.
+    pub fn drain_sessions(&mut self, now: Timestamp, carry_out: impl FnMut(Output<'_>)) {
+        let (durable, own) = (self.durable_events(), self.own_time(now));
+        self.held_sessions().drain(durable, own, carry_out);
+    }
+}
