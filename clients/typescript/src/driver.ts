@@ -120,8 +120,8 @@ export function drive<In, Out>(
 
     connect(): void {
       if (stop || session.closed()) return;
-      if (!WebSocket) throw output.error("no-websocket", []);
       if (typeof given !== "function") url = address(given);
+      if (!WebSocket) throw output.error("no-websocket", []);
       stop = new AbortController();
       watch((what, waits) => act<[waits?: boolean]>(session[what], waits), stop.signal);
       const abort = () => this.close(1000, "");
