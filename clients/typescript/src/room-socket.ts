@@ -5,30 +5,33 @@ import { addHandlers, type RoomEventMap } from "./events.js";
 import type { RoomSocketOptions, RoomUrl } from "./options.js";
 import type { Status } from "./session.js";
 
+/** One listener. Typed so that a room can stand where a `WebSocket` is wanted. */
+type Handler<Event> = { handle(event: Event): any }["handle"] | null;
+
 /** The options, where no codec is needed: what comes in and goes out is what sockets have. */
 type WithoutCodec<In, Out> = [In, Out] extends [RoomData, SendData]
   ? [options?: RoomSocketOptions & { codec?: undefined }]
   : [options: RoomSocketOptions & { codec: Codec<In, Out> }];
 
 export interface RoomSocket<In = any, Out = SendData> {
-  onopen: ((this: this, event: Event) => any) | null;
-  onmessage: ((this: this, event: MessageEvent<In>) => any) | null;
-  onerror: ((this: this, event: RoomEventMap<In, Out>["error"]) => any) | null;
-  onclose: ((this: this, event: RoomEventMap<In, Out>["close"]) => any) | null;
-  onstatuschange: ((this: this, event: RoomEventMap<In, Out>["statuschange"]) => any) | null;
-  onresume: ((this: this, event: RoomEventMap<In, Out>["resume"]) => any) | null;
-  onunsettled: ((this: this, event: RoomEventMap<In, Out>["unsettled"]) => any) | null;
-  onskipped: ((this: this, event: RoomEventMap<In, Out>["skipped"]) => any) | null;
+  onopen: Handler<Event>;
+  onmessage: Handler<MessageEvent<In>>;
+  onerror: Handler<RoomEventMap<In, Out>["error"]>;
+  onclose: Handler<RoomEventMap<In, Out>["close"]>;
+  onstatuschange: Handler<RoomEventMap<In, Out>["statuschange"]>;
+  onresume: Handler<RoomEventMap<In, Out>["resume"]>;
+  onunsettled: Handler<RoomEventMap<In, Out>["unsettled"]>;
+  onskipped: Handler<RoomEventMap<In, Out>["skipped"]>;
 
   addEventListener<Type extends keyof RoomEventMap<In, Out>>(
     type: Type,
-    listener: (this: this, event: RoomEventMap<In, Out>[Type]) => any,
+    listener: (event: RoomEventMap<In, Out>[Type]) => any,
     options?: boolean | AddEventListenerOptions,
   ): void;
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
   removeEventListener<Type extends keyof RoomEventMap<In, Out>>(
     type: Type,
-    listener: (this: this, event: RoomEventMap<In, Out>[Type]) => any,
+    listener: (event: RoomEventMap<In, Out>[Type]) => any,
     options?: boolean | EventListenerOptions,
   ): void;
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
