@@ -14,7 +14,8 @@ fn how_long_it_takes_is_said_before_the_first_build_and_not_again() {
     fs::create_dir_all(target.join("debug")).unwrap();
     fs::create_dir_all(target.join("demo")).unwrap();
     let demo = target.join("debug/demo");
-    fs::copy(env!("CARGO_BIN_EXE_demo"), &demo).unwrap();
+    // A copy might still be open, in a process that another test has just started, and could not be run then.
+    fs::hard_link(env!("CARGO_BIN_EXE_demo"), &demo).unwrap();
     let run = || {
         let output = Command::new(&demo).arg("chat").env("CARGO", "echo").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

@@ -10,7 +10,7 @@ export interface RoomCloseEvent extends Event {
 
 /** What of yours went wrong: the URL or token could not be got, or the codec failed. */
 export interface RoomErrorEvent extends Event {
-  readonly error: unknown;
+  readonly error?: unknown;
 }
 
 /** The status is another. */

@@ -5,23 +5,20 @@ import { addHandlers, type RoomEventMap } from "./events.js";
 import type { RoomSocketOptions, RoomUrl } from "./options.js";
 import type { Status } from "./session.js";
 
-/** One listener. Typed so that a room can stand where a `WebSocket` is wanted. */
-type Handler<Event> = { handle(event: Event): any }["handle"] | null;
-
 /** The options, where no codec is needed: what comes in and goes out is what sockets have. */
 type WithoutCodec<In, Out> = [In, Out] extends [RoomData, SendData]
   ? [options?: RoomSocketOptions & { codec?: undefined }]
   : [options: RoomSocketOptions & { codec: Codec<In, Out> }];
 
 export interface RoomSocket<In = any, Out = SendData> {
-  onopen: Handler<Event>;
-  onmessage: Handler<MessageEvent<In>>;
-  onerror: Handler<RoomEventMap<In, Out>["error"]>;
-  onclose: Handler<RoomEventMap<In, Out>["close"]>;
-  onstatuschange: Handler<RoomEventMap<In, Out>["statuschange"]>;
-  onresume: Handler<RoomEventMap<In, Out>["resume"]>;
-  onunsettled: Handler<RoomEventMap<In, Out>["unsettled"]>;
-  onskipped: Handler<RoomEventMap<In, Out>["skipped"]>;
+  onopen: ((event: Event) => any) | null;
+  onmessage: ((event: MessageEvent<In>) => any) | null;
+  onerror: ((event: RoomEventMap<In, Out>["error"]) => any) | null;
+  onclose: ((event: RoomEventMap<In, Out>["close"]) => any) | null;
+  onstatuschange: ((event: RoomEventMap<In, Out>["statuschange"]) => any) | null;
+  onresume: ((event: RoomEventMap<In, Out>["resume"]) => any) | null;
+  onunsettled: ((event: RoomEventMap<In, Out>["unsettled"]) => any) | null;
+  onskipped: ((event: RoomEventMap<In, Out>["skipped"]) => any) | null;
 
   addEventListener<Type extends keyof RoomEventMap<In, Out>>(
     type: Type,

@@ -1,11 +1,10 @@
 //! `stateroom dev`: from an empty folder to a room that is edited while people are in it.
 
 use crate::{
-    process::{Client, Running, ends_with, get, stateroom},
+    process::{Client, Running, ends_with, get, stateroom, write_program},
     project::{Project, greeter},
 };
 use std::{
-    fs,
     path::Path,
     time::{Duration, Instant},
 };
@@ -231,7 +230,5 @@ fn a_missing_target_is_named_or_added_with_yes() {
 
 #[cfg(unix)]
 fn script(file: &Path, line: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    fs::write(file, format!("#!/bin/sh\n{line}\n")).unwrap();
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(file, &format!("#!/bin/sh\n{line}\n"));
 }

@@ -253,3 +253,14 @@ impl Client {
         self.runtime.block_on(async { tokio::time::timeout(PATIENCE, end).await }).unwrap();
     }
 }
+
+/// Writes a script that can be run. Another process does it: one that this process starts meanwhile, for another
+/// test, would have the file open to write for a moment, and a file that is cannot be run.
+#[cfg(unix)]
+pub(crate) fn write_program(file: &Path, script: &str) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(file).stdin(Stdio::piped());
+    let mut writing = shell.spawn().unwrap();
+    writing.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(writing.wait().unwrap().success());
+}

@@ -219,8 +219,9 @@ fn storm() -> (usize, usize, usize, usize) {
 async fn in_a_storm_everything_comes_once_and_in_order() {
     let (rooms, clients, says, mishaps) = storm();
     for arguments in [&[][..], &["--survives", "power-loss"]] {
-        let arguments =
-            [arguments, &["--sleep-after", "50ms", "--hibernate-after", "50ms"]].concat();
+        let quick = ["--sleep-after", "50ms", "--hibernate-after", "50ms"];
+        let retained = ["--max-retained-bytes-per-room", "8MiB"];
+        let arguments = [arguments, &quick, &retained].concat();
         let site = Site::with(BROADCASTING_ROOM.as_bytes(), &arguments);
         let (server, address) = site.serve();
         let mut server: Option<Running> = Some(server);

@@ -3,11 +3,10 @@
 use super::block;
 use crate::{
     kept::ledger,
-    process::{Running, stateroom},
+    process::{Running, stateroom, write_program},
 };
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -57,8 +56,7 @@ impl Machine {
     pub(super) fn add_command(&self, name: &str, script: &str) {
         let file = self.path("bin").join(name);
         let script = script.strip_prefix("#!/bin/sh\n").unwrap_or(script);
-        fs::write(&file, format!("#!/bin/sh\n{}\n", self.here(script))).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&file, &format!("#!/bin/sh\n{}\n", self.here(script)));
     }
 
     /// What `stateroom build` makes, of this version of the ledger.
