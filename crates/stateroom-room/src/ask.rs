@@ -3,6 +3,7 @@
 use crate::{
     room::Room,
     session::{Asked, Close, Output, Request, SessionHost, SessionSettings, SocketId},
+    sessions::Sessions,
     timestamp::Timestamp,
 };
 use stateroom::{ClientId, StateroomService};
@@ -34,6 +35,14 @@ impl<S: StateroomService> Room<S> {
     /// The sessions of the room, if there are any.
     pub fn sessions(&mut self) -> Option<&mut SessionHost> {
         self.sessions.host()
+    }
+
+    /// Has those who come back to their sessions notice that they may have been told more than the room knows: for one
+    /// that was just brought back from elsewhere, or from before. `salt` is any number that was never used so.
+    pub fn was_brought_here(&mut self, salt: u64) {
+        if let Sessions::Past(ledger) = &mut self.sessions {
+            ledger.was_brought(salt);
+        }
     }
 
     /// Whether `client` has a session.

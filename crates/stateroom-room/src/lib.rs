@@ -73,5 +73,5 @@ pub use new_code::TakeOverFailure;
 pub use outbox::RoomContext;
 pub use record::{NoRecord, Record, Records};
 pub use room::Room;
-pub use state::{NoState, RoomState, brought_here};
+pub use state::{NoState, RoomState};
 pub use timestamp::Timestamp;

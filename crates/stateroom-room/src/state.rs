@@ -109,20 +109,6 @@ impl RoomState {
     }
 }
 
-/// The bytes of a state that is brought here from elsewhere, or from before, as of the room that it becomes: its
-/// clients may have been told more than it knows, which `salt`, any number that was never used so, has them notice.
-///
-/// # Errors
-/// When these bytes are no state of a room.
-pub fn brought_here(state: &[u8], salt: u64) -> Result<Vec<u8>, NoState> {
-    let (_, Some(mut ledger)) = Stored::read(state)? else { return Ok(state.to_vec()) };
-    let before = ledger.encode();
-    ledger.was_brought(salt);
-    let mut brought = state.strip_suffix(&*before).ok_or(NoState::Damaged)?.to_vec();
-    brought.extend(ledger.encode());
-    Ok(brought)
-}
-
 impl Stored {
     /// Reads a state, and the sessions that come with it.
     pub(crate) fn read(bytes: &[u8]) -> Result<(Stored, Option<Ledger>), NoState> {

@@ -6,7 +6,7 @@ use stateroom::{
 };
 use stateroom_room::{
     Command, Consequence, Event, Keep, KeptRoom, MAX_UNKEPT_BYTES, Records, Room, RoomContext,
-    Timestamp, brought_here,
+    Timestamp,
     session::{Asked, Frame, Key, Life, Listened, Output, Request, SessionSettings, SocketId},
 };
 use std::{convert::Infallible, time::Duration};
@@ -449,8 +449,10 @@ fn what_is_said_in_a_session_waits_until_it_is_kept_and_is_there_after_a_restart
     // Somebody else who has the key, or the room as it was at some time before.
     site.asks(4, &asks(4, FIRST, [1, 1, 1]), Some("somebody else"));
     assert_eq!(site.hears_in_sessions(0), ["4: close 4200 ended"]);
-    let (at, state) = site.state.clone().unwrap();
-    site.state = Some((at, brought_here(&state, 77).unwrap()));
+    let mut elsewhere = site.again();
+    elsewhere.was_brought_here(77);
+    let state = elsewhere.state().unwrap();
+    site.state = Some((state.at, state.encode().unwrap()));
     site.restart(LIMITS, 0);
     site.asks(5, &asks(5, FIRST, [0, 0, 1]), None);
     assert_eq!(site.hears_in_sessions(0), ["5: welcome 1, 1 heard, from 1"]);

@@ -2,14 +2,14 @@
 
 use crate::{
     kept::Site,
-    process::{Running, until_status},
+    process::{Running, stateroom, told, until_status},
     project::BROADCASTING_ROOM,
     proxy::{Mishap, Proxy},
 };
 use fastrand::Rng;
 use futures_util::StreamExt as _;
 use stateroom_client::{Event, Message, Options, RoomClient, Status};
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, process::Command, time::Duration};
 use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
@@ -175,18 +175,55 @@ async fn sessions_and_plain_clients_are_in_one_room() {
     bob.hears("!").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_room_was_put_back_to_an_earlier_state_is_told_so() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
+    let (mut server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let mut ada = client(&proxy.address, "lobby");
+    ada.send("before").unwrap();
+    until(&mut ada, |event| *event == text("before")).await;
+    let rooms = |command: &str| {
+        let mut rooms = stateroom(["rooms", command, "--data-dir"]);
+        rooms.arg(site.data()).current_dir(site.folder.path());
+        rooms
+    };
+    told(rooms("export").arg("lobby"));
+    for (number, copies) in [(1, false), (2, true)] {
+        let message = format!("after {number}");
+        ada.send(&message).unwrap();
+        until(&mut ada, |event| *event == text(&message)).await;
+        server.terminate();
+        if copies {
+            // As from a backup.
+            let (data, copy) = (site.data(), site.folder.path().join("copy"));
+            let copied = Command::new("cp").arg("-r").args([&data, &copy]).status().unwrap();
+            assert!(copied.success());
+            std::fs::remove_dir_all(&data).unwrap();
+            std::fs::rename(copy, data).unwrap();
+        } else {
+            told(rooms("import").args(["lobby.room", "--replace"]));
+        }
+        let (next, address) = site.serve();
+        server = next;
+        proxy.lead_to(&address);
+        until(&mut ada, |event| *event == Event::Resumed { recovered: false }).await;
+    }
+}
+
 /// One client of the storm: says its numbers, and tells all that it has heard.
 fn says_and_listens(
     mut room: RoomClient,
     name: String,
     says: usize,
     hears: usize,
+    pause: u64,
 ) -> JoinHandle<Vec<String>> {
     tokio::spawn(async move {
         let mut rng = Rng::with_seed(name.bytes().map(u64::from).sum());
         let (mut said, mut heard) = (0, Vec::new());
         while heard.len() < hears || said < says {
-            let pause = Duration::from_micros(rng.u64(0..6_000));
+            let pause = Duration::from_micros(rng.u64(0..pause));
             tokio::select! {
                 () = sleep(pause), if said < says => {
                     if room.send(&format!("{name} {said}")).is_ok() {
@@ -207,17 +244,34 @@ fn says_and_listens(
     })
 }
 
-/// How many clients there are in each of how many rooms, how much each says, and how many mishaps there are.
-fn storm() -> (usize, usize, usize, usize) {
-    let number =
-        |name: &str, or: usize| std::env::var(name).map_or(or, |text| text.parse().unwrap());
-    let (rooms, clients) = (number("STORM_ROOMS", 3), number("STORM_CLIENTS", 4));
-    (rooms, clients, number("STORM_MESSAGES", 400), number("STORM_MISHAPS", 25))
+struct Storm {
+    rooms: usize,
+    /// In each room.
+    clients: usize,
+    /// How much each of them says.
+    says: usize,
+    mishaps: usize,
+    seed: u64,
+}
+
+/// The storm of this run: `STORM_MISHAPS=300` and so on make it a longer one.
+fn storm() -> Storm {
+    let number = |name: &str, or: u64| std::env::var(name).map_or(or, |text| text.parse().unwrap());
+    let size = |name: &str, or: u64| number(name, or) as usize;
+    Storm {
+        rooms: size("STORM_ROOMS", 3),
+        clients: size("STORM_CLIENTS", 4),
+        says: size("STORM_MESSAGES", 400),
+        mishaps: size("STORM_MISHAPS", 25),
+        seed: number("STORM_SEED", 7),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_storm_everything_comes_once_and_in_order() {
-    let (rooms, clients, says, mishaps) = storm();
+    let Storm { rooms, clients, says, mishaps, seed } = storm();
+    // So that somebody says something as long as there are mishaps; two of these are 135 ms apart.
+    let pause = 270_000 * mishaps as u64 / says as u64;
     for arguments in [&[][..], &["--survives", "power-loss"]] {
         let quick = ["--sleep-after", "50ms", "--hibernate-after", "50ms"];
         let retained = ["--max-retained-bytes-per-room", "8MiB"];
@@ -238,11 +292,11 @@ async fn in_a_storm_everything_comes_once_and_in_order() {
                 all.push((
                     room,
                     name.clone(),
-                    says_and_listens(member, name, says, clients * says),
+                    says_and_listens(member, name, says, clients * says, pause),
                 ));
             }
         }
-        let mut rng = Rng::with_seed(7);
+        let mut rng = Rng::with_seed(seed);
         for _ in 0..mishaps {
             sleep(Duration::from_millis(rng.u64(20..250))).await;
             match rng.u32(0..10) {
