@@ -52,7 +52,7 @@ export function createQueue<Value>() {
     next(forgotten: boolean): Outgoing<Value> | undefined {
       if (forgotten) return remove(0, 1)[0];
       const item = items[written];
-      if (item) queue.sent = Math.max(queue.sent, queue.settled + ++written);
+      if (item) queue.sent = queue.settled + ++written;
       return item;
     },
 
@@ -77,7 +77,7 @@ export function createQueue<Value>() {
 
     /** Gives up what is here, and counts from the beginning. */
     giveUp(): Value[] {
-      queue.settled = queue.sent = written = 0;
+      queue.settled = queue.sent = 0;
       return remove(0, items.length).map((item) => item.value);
     },
   };

@@ -108,6 +108,8 @@ test("another address or other parameters are another room", async () => {
   await until(() => element.textContent === "live:live ");
   await until(() => server.closes.length === 1);
   expect(room.status).toBe("closed");
+  last.send("two");
+  await until(() => element.textContent === "live:live two");
   expect(server.requests.map(({ url }) => url)).toEqual(["/ws/lobby?names=Ada", "/ws/lobby?names=Bob"]);
 });
 

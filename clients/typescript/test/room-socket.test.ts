@@ -449,13 +449,120 @@ test("what is sent while an event is told comes after it", async () => {
   expect(got).toEqual(["first one", "second one", "first two", "second two", "first three", "second three"]);
 });
 
-test("nothing keeps a process that has closed its rooms", async () => {
+test("each event is told to all before the next one is", async () => {
   const server = await serve();
   const room = open(server.url);
-  await live(room);
+  const told: string[] = [];
+  room.addEventListener("statuschange", () => room.send("one"));
+  room.addEventListener("statuschange", () => told.push("statuschange"));
+  room.addEventListener("open", () => told.push("open"));
+  await until(() => told.length === 2);
+  expect(told).toEqual(["statuschange", "open"]);
+});
+
+test("what could not be sent is told as it was when it was sent", async () => {
+  const server = await serve();
+  await server.kill();
+  const room = open(server.url);
+  const bytes = new Uint8Array([1, 2]);
+  room.send(bytes);
+  bytes.fill(9);
+  room.send("text");
+  room.close();
+  const { messages } = await next<Event & { messages: unknown[] }>(room, "unsettled");
+  expect([[...new Uint8Array(messages[0] as ArrayBuffer)], messages[1]]).toEqual([[1, 2], "text"]);
+});
+
+/** A socket of which a test says what it hears, as one that goes on although it was given up. */
+class FakeSocket {
+  static all: FakeSocket[] = [];
+  binaryType = "blob";
+  protocol = "stateroom.v1";
+  extensions = "";
+  bufferedAmount = 0;
+  sent: unknown[] = [];
+  closed: unknown[] = [];
+  onopen: any;
+  onmessage: any;
+  onclose: any;
+  onerror: any;
+
+  constructor() {
+    FakeSocket.all.push(this);
+  }
+
+  send(data: unknown) {
+    this.sent.push(data);
+  }
+
+  close(...how: unknown[]) {
+    this.closed.push(how);
+  }
+
+  welcome() {
+    this.onopen?.({});
+    this.onmessage?.({ data: "\0welcome 1 1 0 0 100 100 100" });
+  }
+}
+
+describe("with a socket that goes on although it was given up", () => {
+  test("it hears the new one only", async () => {
+    const room = open("ws://localhost/", { WebSocket: FakeSocket });
+    FakeSocket.all = [];
+    await until(() => FakeSocket.all.length === 1);
+    const [old] = FakeSocket.all as [FakeSocket];
+    old.welcome();
+    const got: string[] = [];
+    room.onmessage = ({ data }) => got.push(data);
+    old.onmessage({ data: "one" });
+    old.onmessage({ data: "\0nonsense" });
+    expect(old.closed).toEqual([[4999, ""]]);
+    expect(room.status).toBe("away");
+    old.onmessage?.({ data: "late" });
+    await until(() => FakeSocket.all.length === 2);
+    old.onmessage?.({ data: "later" });
+    old.onclose?.({ code: 4300, reason: "moved" });
+    const fresh = FakeSocket.all[1]!;
+    fresh.onopen({});
+    fresh.onmessage({ data: "\0welcome 1 1 0 1 100 100 100" });
+    expect(room.status).toBe("live");
+    old.onopen?.({});
+    old.onmessage?.({ data: "much later" });
+    fresh.onmessage({ data: "two" });
+    expect(got).toEqual(["one", "two"]);
+    room.send("three");
+    expect([old.sent, fresh.sent]).toEqual([[], ["three"]]);
+  });
+
+  test("and with one that has yet to be written, it tells how much", async () => {
+    const room = open("ws://localhost/", { WebSocket: FakeSocket });
+    FakeSocket.all = [];
+    await until(() => FakeSocket.all.length === 1);
+    room.send("12345");
+    expect(room.bufferedAmount).toBe(5);
+    const [socket] = FakeSocket.all as [FakeSocket];
+    socket.welcome();
+    socket.bufferedAmount = 3;
+    expect([room.bufferedAmount, room.unsettledAmount]).toEqual([3, 5]);
+    socket.onclose({ code: 1006, reason: "" });
+    expect([room.bufferedAmount, room.unsettledAmount]).toEqual([5, 5]);
+  });
+});
+
+test("a room that is closed listens to nothing more, and tells no errors", async () => {
+  const signals: AbortSignal[] = [];
+  vi.stubGlobal("addEventListener", (_: string, __: unknown, { signal }: { signal: AbortSignal }) => signals.push(signal));
+  cleanups.push(() => vi.unstubAllGlobals());
+  let fail = (_: Error) => {};
+  const room = open("ws://localhost/", { WebSocket: FakeSocket, token: () => new Promise<string>((_, reject) => (fail = reject)) });
+  const errors: unknown[] = [];
+  room.onerror = ({ error }) => errors.push(error);
+  await sleep(5);
+  expect(signals.length).toBeGreaterThan(0);
   room.close();
   await next(room, "close");
-  const timers = process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
-  await server.kill();
-  expect(process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length).toBeLessThanOrEqual(timers);
+  expect(signals.every((signal) => signal.aborted)).toBe(true);
+  fail(new Error("too late"));
+  await sleep(5);
+  expect(errors).toEqual([]);
 });

@@ -339,6 +339,21 @@ test("it tells what it has got after a second or many bytes", () => {
   expect(driver.written()).toEqual(["\0ack 4"]);
 });
 
+test("what it has not told when it is lost, the next handshake tells", () => {
+  const driver = Driver.live();
+  driver.hear("x", 60);
+  driver.did();
+  driver.lose();
+  expect(driver.wait()).toBe(0);
+  expect(driver.session.dial(0)).toBe(2);
+  expect(driver.session.next()).toBe(Infinity);
+  driver.attempt = 2;
+  expect(driver.session.protocol(0, 2)).toMatch(/\.2\.3\.1\.1\.0\.0$/);
+  driver.welcome(LIFE, 0, 1);
+  driver.hear("y", 60);
+  expect(driver.written()).toEqual([]);
+});
+
 describe("what may not come ends the socket, and not the session", () => {
   test.each(["before the welcome", "\0ack 0", "\0welcome 3 1 7 0 1 1 1", "\0welcome 3 1 0 0 1 1", "\0welcome 3 1 0 0 1 1 1 1", "\0"])(
     "before the welcome: %j",
@@ -436,6 +451,22 @@ describe("what cannot be kept is not taken", () => {
 });
 
 describe("closing", () => {
+  test("is done once", () => {
+    const driver = Driver.live();
+    driver.say("one");
+    driver.session.close(0, 4001, "first");
+    driver.session.close(0, 4002, "second");
+    driver.did();
+    driver.hear("\0ack 1");
+    driver.session.close(0, 4003, "third");
+    driver.session.wake(0);
+    expect(driver.did()).toEqual([
+      ["close", 1000, ""],
+      ["close", { code: 4001, reason: "first", wasClean: true }],
+    ]);
+    expect(driver.session.next()).toBe(Infinity);
+  });
+
   test("is at once where all is durable", () => {
     const driver = Driver.live();
     driver.session.close(0, 4001, "bye");
@@ -585,6 +616,7 @@ describe("a server without sessions", () => {
     driver.dial();
     driver.session.open(driver.now);
     expect(driver.did()).toEqual([["unsettled", { messages: ["one", "two"], heard: 0 }], ["resume", { recovered: false }]]);
+    driver.say("x".repeat(2_000)); // It has not said how large a message may be.
   });
 
   test("is closed with what the application says", () => {
