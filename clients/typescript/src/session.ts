@@ -147,6 +147,8 @@ export function createSession<Value>(
     setStatus("live");
     giveUpAt = owesAt = NEVER;
     liveAt = heardAt = now;
+    // However long it was away: but a server that closes whom it has let in is not asked at once again.
+    tries = Math.min(tries, 2);
     if (isFirst) tell("open");
     if (!isFirst || !recovered) tell("resume", { recovered });
     writeQueue(now);
@@ -261,7 +263,10 @@ export function createSession<Value>(
 
     /** Notes that the network is back, or that somebody looks: connects at once, or finds out whether the socket lives. */
     wake(now: number): void {
-      if (socket === NONE && status !== "closed") dialAt = now;
+      if (socket === NONE && status !== "closed") {
+        dialAt = now;
+        tries = 0;
+      }
       if (socket === SESSION && giveUpAt === NEVER) probe(now);
     },
 

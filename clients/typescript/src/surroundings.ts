@@ -23,8 +23,8 @@ export function watch(hear: Hear, signal: AbortSignal, scope: Partial<EventTarge
   for (const [type, what] of Object.entries(MEANING)) {
     const listener = (event: Event) => {
       const { target, persisted } = event as PageTransitionEvent;
-      // A page that is hidden wakes when it is shown: it may be on its way to be kept.
-      if (what === "wake" && (target as Document).hidden) return;
+      // A page on its way to be kept is hidden after all else: that must not wake it.
+      if (type === "visibilitychange" && (target as Document).hidden) return;
       hear(what === "leave" && persisted ? "giveUp" : what, type !== "offline");
     };
     // Those of the document pass here too; but not each field that gets the focus.

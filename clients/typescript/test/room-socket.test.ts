@@ -222,6 +222,30 @@ describe("while it is away", () => {
     expect((await next<Event & { recovered: boolean }>(room, "resume")).recovered).toBe(true);
   });
 
+  test("a server that was restored from an older copy is found out", async () => {
+    const server = await serve({ service: (event, say) => event.type === "message" && say.others(event.client, String(event.data)) });
+    const [speaker, listener] = [open(server.url), open(server.url)];
+    const got: string[] = [];
+    listener.onmessage = ({ data }) => got.push(data);
+    await live(speaker);
+    await live(listener);
+    speaker.send("one");
+    await speaker.settled();
+    const copy = server.events;
+    speaker.send("two");
+    await speaker.settled();
+    await until(() => got.length === 2);
+    const resumes = [speaker, listener].map((room) => next<Event & { recovered: boolean }>(room, "resume"));
+    await server.restore(copy);
+    expect((await Promise.all(resumes)).map(({ recovered }) => recovered)).toEqual([false, false]);
+    speaker.send("three");
+    await until(() => got.length === 3);
+    expect(got).toEqual(["one", "two", "three"]);
+    await speaker.settled();
+    // What is durable there is known of one session, and the other began another.
+    expect([...server.room.sessions.values()].map(({ heard }) => heard)).toEqual([1, 0, 1]);
+  });
+
   test("a session that is over is told with what nobody knows, and another begins", async () => {
     const server = await serve({ grace: 20, commit: () => 100 });
     const room = open(server.url);

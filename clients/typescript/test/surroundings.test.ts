@@ -20,7 +20,13 @@ test.each(["online", "focus", "visibilitychange", "pageshow", "resume"])("%s wak
   expect(page().fire(type)).toEqual([["wake", true]]);
 });
 
-test("a page that is hidden wakes when it is shown", () => {
+test("a page that goes on in the background has its rooms there", () => {
+  const { fire } = page();
+  expect(fire("freeze", { hidden: true })).toEqual([["giveUp", true]]);
+  expect(fire("resume", { hidden: true })).toEqual([["wake", true]]);
+});
+
+test("a page that is kept wakes when it is shown", () => {
   const { fire } = page();
   // On its way to be kept, a page is hidden after its pagehide.
   expect(fire("pagehide", { persisted: true })).toEqual([["giveUp", true]]);

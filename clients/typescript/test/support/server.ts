@@ -115,6 +115,19 @@ export class Server {
     await this.start();
   }
 
+  /** Is as it was after so many events, as after a restore from a copy: what was told since is not known any more. */
+  async restore(events: number): Promise<void> {
+    await this.kill();
+    this.#journal.length = events;
+    this.incarnation++;
+    await this.restart();
+  }
+
+  /** How many events there were. */
+  get events(): number {
+    return this.#journal.length;
+  }
+
   /** Begins the room anew, with the same clients. */
   anew(): void {
     this.flushDisk();
