@@ -88,7 +88,8 @@ export function drive<In, Out>(
       const entry = session.protocol(now(), attempt);
       if (!entry) return; // It was closed, or lost, meanwhile.
       url = address(base, query);
-      const offers = (isWanted ? [SUBPROTOCOL, entry] : []).concat(protocols, bearer ? "bearer." + bearer : []);
+      // A server that knows nothing of sessions and selects the first must not select that of sessions.
+      const offers = (isWanted ? [entry, SUBPROTOCOL] : []).concat(protocols, bearer ? "bearer." + bearer : []);
       const mine: WebSocketLike = (socket = new WebSocket(url, offers));
       // What a socket says that was given up is nobody's concern.
       const hear = <Facts extends unknown[]>(what: (now: number, ...facts: Facts) => void, ...facts: Facts) => {

@@ -332,7 +332,7 @@ describe("who and where", () => {
     });
     await live(room);
     const [offers] = server.handshakes;
-    expect(offers).toEqual(["stateroom.v1", expect.stringMatching(/^s\./), "chat", "bearer.t1"]);
+    expect(offers).toEqual([expect.stringMatching(/^s\./), "stateroom.v1", "chat", "bearer.t1"]);
     expect(server.requests[0]!.url).toBe("/ws/lobby?name=Ada+%26+Bob&age=36&is=false&attempt=1");
     expect(room.url).not.toContain("t1");
     server.closeSockets(4201, "log in again");
@@ -429,7 +429,7 @@ test("typed messages pass a codec, and what it cannot read is told", async () =>
 
 describe("with a server that keeps no sessions", () => {
   test("it comes back, and tells that something may be missing", async () => {
-    const server = await serve({ plain: "chat" });
+    const server = await serve({ plain: () => "chat" });
     const room = open(server.url, { protocols: "chat" });
     const resumes: boolean[] = [];
     room.onresume = ({ recovered }) => resumes.push(recovered);
@@ -446,6 +446,14 @@ describe("with a server that keeps no sessions", () => {
     expect(server.written).toEqual(["\0one", "two"]);
     room.close(4001, "bye");
     await until(() => server.closes.includes(4001));
+  });
+
+  test("one that selects the first that is offered, whatever it is, will do", async () => {
+    const server = await serve({ plain: ([first]) => first! });
+    const room = open(server.url);
+    room.send("one");
+    expect((await next<MessageEvent>(room, "message")).data).toBe("one");
+    await expect(room.settled()).rejects.toMatchObject({ code: "no-session" });
   });
 
   test("none is asked for, if that is not wanted", async () => {

@@ -13,8 +13,8 @@ export interface ServerOptions {
   ackBytes?: number;
   /** Looks at each handshake: a close code, if it is to be refused. */
   refuse?: (offers: string[], request: IncomingMessage) => [code: number, reason: string] | undefined;
-  /** Selects this subprotocol, and speaks no sessions. */
-  plain?: string;
+  /** Which subprotocol it selects that speaks no sessions. */
+  plain?: (offers: string[]) => string;
 }
 
 interface Request {
@@ -76,8 +76,7 @@ export class Server {
     const http = createServer();
     const sockets = new WebSocketServer({
       server: http,
-      // The first of those that a client offers, as servers do that know nothing of sessions.
-      handleProtocols: (offers) => this.options.plain ?? (offers.has("stateroom.v1") ? "stateroom.v1" : ([...offers][0] ?? false)),
+      handleProtocols: (offers) => this.options.plain?.([...offers]) ?? (offers.has("stateroom.v1") ? "stateroom.v1" : ([...offers][0] ?? false)),
     });
     sockets.on("connection", (socket, request) => this.#connected(socket, request));
     await new Promise<void>((resolve, reject) => http.once("error", reject).listen(this.port, "127.0.0.1", resolve));
