@@ -26,7 +26,7 @@ async function bundle(name, external = []) {
   const small = await minify(code, {
     module: true,
     ecma: 2022,
-    compress: { passes: 3 },
+    compress: { passes: 3, directives: false },
     sourceMap: { content: map, filename: `${name}.js`, url: `${name}.js.map` },
   });
   return small;

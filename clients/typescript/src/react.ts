@@ -1,4 +1,5 @@
 /** Rooms in React: `useRoom`, and what they say. */
+"use client";
 import { useCallback, useEffect, useReducer, useRef, useState, useSyncExternalStore } from "react";
 import {
   RoomSocket,

@@ -48,6 +48,10 @@ test("what the README shows for Node runs, and ends", async () => {
   await server.kill();
 });
 
+test("what is for React is for the browser's side", () => {
+  expect(readFileSync(`${app}/node_modules/@stateroom/client/dist/react.js`, "utf8")).toMatch(/^"use client";/);
+});
+
 test("its types are found, with and without those of the DOM", async () => {
   const code = `
     import { RoomSocket, json, type Status } from "@stateroom/client";
