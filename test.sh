@@ -21,7 +21,7 @@ needs wasm-ld lld
 needs curl curl
 needs openssl openssl
 needs strace strace
-needs zig python3-venv
+python3 -c 'import ensurepip' 2> /dev/null || packages+=(python3-venv)
 if [ "${#packages[@]}" -gt 0 ]; then
     echo "== Packages of Debian: ${packages[*]}"
     as_root=$([ "$(id -u)" = 0 ] || echo sudo)

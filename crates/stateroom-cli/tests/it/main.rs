@@ -39,6 +39,8 @@ mod project;
 #[cfg(unix)]
 mod proxy;
 #[cfg(unix)]
+mod python;
+#[cfg(unix)]
 mod quarantine;
 mod rooms;
 #[cfg(unix)]
