@@ -1,7 +1,7 @@
 //! What a room has heard and done, in few words.
 
 use serde_json::{Value, json};
-use stateroom_room::{Command, Event, MessageKind, Recipients, Timestamp, describe};
+use stateroom_room::{CloseReason, Command, Event, MessageKind, Recipients, Timestamp, describe};
 use std::{
     fmt::Write,
     time::{Duration, SystemTime},
@@ -116,9 +116,10 @@ pub(crate) fn command_json(command: Command<'_>) -> Value {
     }
 }
 
-fn reason_of(reason: stateroom_room::CloseReason) -> &'static str {
+fn reason_of(reason: CloseReason<'_>) -> String {
     match reason {
-        stateroom_room::CloseReason::Replaced => "another connection has its token",
+        CloseReason::Replaced => "another connection has its token".to_owned(),
+        CloseReason::Service { code, reason } => format!("{code} {reason}").trim_end().to_owned(),
     }
 }
 

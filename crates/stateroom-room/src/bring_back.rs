@@ -118,6 +118,7 @@ impl<S: StateroomService> Room<S> {
             Stored::Lived(lived) => {
                 let Lived { now, deadline, members, limits, was_spoken_in, service } = *lived;
                 let context = RoomContext::default();
+                context.tell_presence(&members);
                 let service = factory
                     .restore(room_id, context.clone(), &service)
                     .map_err(ReturnFailure::Restore)?;

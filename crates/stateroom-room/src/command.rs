@@ -25,7 +25,7 @@ pub enum Command<'a> {
         /// Whose connection.
         client: ClientId,
         /// What to tell it.
-        reason: CloseReason,
+        reason: CloseReason<'a>,
     },
 }
 
@@ -51,7 +51,14 @@ pub enum MessageKind {
 
 /// Why the room itself closes a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseReason {
+pub enum CloseReason<'a> {
     /// The same token has connected again; this connection is the older one.
     Replaced,
+    /// The service has closed it.
+    Service {
+        /// With this code: 1000, or 4301 to 4999.
+        code: u16,
+        /// Why, at most [`MAX_CLOSE_REASON_BYTES`](stateroom::MAX_CLOSE_REASON_BYTES) long.
+        reason: &'a str,
+    },
 }

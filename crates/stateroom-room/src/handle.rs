@@ -1,7 +1,6 @@
 //! How a room hears an event: what each means, and what follows when its service fails.
 
 use crate::{
-    command::CloseReason,
     event::Event,
     failure::{RoomEnded, panic_message},
     outbox::Mark,
@@ -83,7 +82,7 @@ impl<S: StateroomService> Room<S> {
                 self.call(now, StateroomService::timer)
             }
             Event::Forget { client } => {
-                self.members.leave(client);
+                self.leave(client);
                 Ok(())
             }
             // The sessions follow what was heard.
@@ -112,7 +111,7 @@ impl<S: StateroomService> Room<S> {
     pub(crate) fn start_over(&mut self, now: Timestamp) {
         self.deadline = None;
         self.ended = None;
-        self.take_timer_request(now);
+        self.take_requests(now);
         let members: Vec<ClientId> = self.members.iter().collect();
         for client in members {
             // A failure is kept, and answers the next event.
@@ -128,7 +127,7 @@ impl<S: StateroomService> Room<S> {
         if let Some(client) =
             self.members.known(token).filter(|known| self.members.contains(*known))
         {
-            self.outbox.with(|outbox| outbox.close(client, CloseReason::Replaced));
+            self.outbox.with(|outbox| outbox.replace(client));
             self.disconnect(client, now)?;
         }
         let Some(client) = self.members.join(token) else {
@@ -137,19 +136,44 @@ impl<S: StateroomService> Room<S> {
                 detail: "the room has given out every client id there is".to_owned(),
             }));
         };
-        self.outbox.with(|outbox| outbox.open(client));
+        self.outbox.with(|outbox| {
+            outbox.open(client);
+            outbox.presence.joins(client, token);
+        });
         self.call(now, |service| service.connect(client))
     }
 
     fn disconnect(&mut self, client: ClientId, now: Timestamp) -> Result<(), RoomEnded> {
-        if self.members.leave(client) {
+        if self.leave(client) {
             self.call(now, |service| service.disconnect(client))?;
         }
         Ok(())
     }
 
-    /// Lets the service hear one event, and settles what follows from it.
+    /// Lets a client go, of whose end the service has yet to hear; `false` if it is not there.
+    fn leave(&mut self, client: ClientId) -> bool {
+        self.outbox.with(|outbox| outbox.presence.leaves(client));
+        self.members.leave(client)
+    }
+
+    /// Lets the service hear one event, and that those have gone whom it closes, and settles what follows from it.
     fn call(&mut self, now: Timestamp, event: impl FnOnce(&mut S)) -> Result<(), RoomEnded> {
+        let mut closed = self.call_alone(now, event)?;
+        while let Some(client) = closed {
+            closed = match self.members.leave(client) {
+                true => self.call_alone(now, |service| service.disconnect(client))?,
+                false => self.outbox.with(|outbox| outbox.next_closed()),
+            };
+        }
+        Ok(())
+    }
+
+    /// The same without those, of whom it tells the first.
+    fn call_alone(
+        &mut self,
+        now: Timestamp,
+        event: impl FnOnce(&mut S),
+    ) -> Result<Option<ClientId>, RoomEnded> {
         // After a panic the service is never called again, so its broken state is seen by nobody.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.service.set_time(now.since_origin());
@@ -166,8 +190,7 @@ impl<S: StateroomService> Room<S> {
             self.outbox.with(|outbox| outbox.forget_timer_request());
             return Err(self.end(failure));
         }
-        self.take_timer_request(now);
-        Ok(())
+        Ok(self.take_requests(now))
     }
 
     fn end(&mut self, failure: ServiceFailure) -> RoomEnded {

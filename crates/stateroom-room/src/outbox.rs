@@ -1,7 +1,13 @@
 //! Where a service's answers wait until the driver takes them.
 
-use crate::command::{CloseReason, Command, MessageKind, Recipients};
-use stateroom::{ClientId, MessageRecipient, StateroomContext};
+use crate::{
+    command::{CloseReason, Command, MessageKind, Recipients},
+    members::Members,
+    presence::Presence,
+};
+use stateroom::{
+    ClientId, MAX_CLOSE_REASON_BYTES, MessageRecipient, StateroomContext, is_close_code,
+};
 use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,13 +24,16 @@ pub(crate) struct Outbox {
     entries: Vec<Entry>,
     payloads: Vec<u8>,
     timer_request: Option<u32>,
+    /// Who is there, for the service to ask.
+    pub(crate) presence: Presence,
 }
 
 #[derive(Debug, Clone)]
 enum Entry {
     Open(ClientId),
     Send { recipient: MessageRecipient, kind: MessageKind, payload: Range<usize> },
-    Close(ClientId, CloseReason),
+    Replace(ClientId),
+    Close { client: ClientId, code: u16, reason: Range<usize> },
 }
 
 impl Entry {
@@ -32,7 +41,15 @@ impl Entry {
     fn command<'a>(&self, payloads: &'a [u8]) -> Command<'a> {
         match self {
             Entry::Open(client) => Command::Open { client: *client },
-            Entry::Close(client, reason) => Command::Close { client: *client, reason: *reason },
+            Entry::Replace(client) => {
+                Command::Close { client: *client, reason: CloseReason::Replaced }
+            }
+            Entry::Close { client, code, reason } => {
+                let reason = payloads.get(reason.clone()).unwrap_or_default();
+                let reason = str::from_utf8(reason).unwrap_or_default();
+                let reason = CloseReason::Service { code: *code, reason };
+                Command::Close { client: *client, reason }
+            }
             Entry::Send { recipient, kind, payload } => Command::Send {
                 to: match recipient {
                     MessageRecipient::Broadcast => Recipients::All,
@@ -49,7 +66,10 @@ impl Entry {
     fn to_numbers(&self) -> [u64; 2] {
         let (kind, client, length) = match self {
             Entry::Open(client) => (0, client.0, 0),
-            Entry::Close(client, CloseReason::Replaced) => (1, client.0, 0),
+            Entry::Replace(client) => (1, client.0, 0),
+            Entry::Close { client, code, reason } => {
+                (5, client.0, usize::from(*code) << 16 | reason.len())
+            }
             Entry::Send { recipient, kind, payload } => {
                 let (to, client) = match recipient {
                     MessageRecipient::Broadcast => (2, 0),
@@ -88,8 +108,19 @@ impl Outbox {
         self.entries.push(Entry::Open(client));
     }
 
-    pub(crate) fn close(&mut self, client: ClientId, reason: CloseReason) {
-        self.entries.push(Entry::Close(client, reason));
+    pub(crate) fn replace(&mut self, client: ClientId) {
+        self.entries.push(Entry::Replace(client));
+    }
+
+    fn close(&mut self, client: ClientId, code: u16, reason: &str) {
+        assert!(is_close_code(code), "a service may close with 1000 and 4301 to 4999, not {code}");
+        if self.presence.closes(client) {
+            let start = self.payloads.len();
+            let end = reason.floor_char_boundary(MAX_CLOSE_REASON_BYTES);
+            self.payloads.extend_from_slice(reason.get(..end).unwrap_or_default().as_bytes());
+            let reason = start..self.payloads.len();
+            self.entries.push(Entry::Close { client, code, reason });
+        }
     }
 
     fn send(&mut self, recipient: MessageRecipient, kind: MessageKind, bytes: &[u8]) {
@@ -108,6 +139,7 @@ impl Outbox {
         self.entries.truncate(mark.entries);
         self.payloads.truncate(mark.payloads);
         self.timer_request = None;
+        self.presence.keep_all();
     }
 
     pub(crate) fn forget_timer_request(&mut self) {
@@ -116,6 +148,11 @@ impl Outbox {
 
     pub(crate) fn take_timer_request(&mut self) -> Option<u32> {
         self.timer_request.take()
+    }
+
+    /// A client that the service has closed, and has yet to be told of.
+    pub(crate) fn next_closed(&mut self) -> Option<ClientId> {
+        self.presence.next_closed()
     }
 
     /// Tells what has come since `mark` from anything else that could have: the XXH3 of the payloads,
@@ -157,7 +194,7 @@ impl Outbox {
             self.payloads.drain(..mark.payloads);
             self.payloads.shrink_to(KEPT_CAPACITY);
             for entry in &mut self.entries {
-                if let Entry::Send { payload, .. } = entry {
+                if let Entry::Send { payload, .. } | Entry::Close { reason: payload, .. } = entry {
                     *payload = payload.start - mark.payloads..payload.end - mark.payloads;
                 }
             }
@@ -168,6 +205,7 @@ impl Outbox {
     pub(crate) fn shrink(&mut self) {
         self.entries.shrink_to_fit();
         self.payloads.shrink_to_fit();
+        self.presence.shrink();
     }
 }
 
@@ -244,6 +282,16 @@ impl RoomContext {
     }
 }
 
+impl RoomContext {
+    /// Notes who is there, in a room that is brought back.
+    pub(crate) fn tell_presence(&self, members: &Members) {
+        let mut outbox = self.outbox();
+        for client in members.iter() {
+            outbox.presence.joins(client, members.token(client));
+        }
+    }
+}
+
 impl StateroomContext for RoomContext {
     fn send_message(&self, recipient: impl Into<MessageRecipient>, message: &str) {
         self.outbox().send(recipient.into(), MessageKind::Text, message.as_bytes());
@@ -255,6 +303,18 @@ impl StateroomContext for RoomContext {
 
     fn set_timer(&self, ms_delay: u32) {
         self.outbox().timer_request = Some(ms_delay);
+    }
+
+    fn close(&self, client: ClientId, code: u16, reason: &str) {
+        self.outbox().close(client, code, reason);
+    }
+
+    fn clients(&self) -> Vec<ClientId> {
+        self.outbox().presence.clients()
+    }
+
+    fn user(&self, client: ClientId) -> Option<String> {
+        self.outbox().presence.user(client)
     }
 }
 

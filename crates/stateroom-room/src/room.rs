@@ -5,7 +5,7 @@ use crate::{
     failure::{RoomEnded, StartFailure, build},
     journal::Journal,
     members::Members,
-    outbox::{RoomContext, RoomOutbox},
+    outbox::{Outbox, RoomContext, RoomOutbox},
     sessions::Sessions,
     timestamp::Timestamp,
 };
@@ -69,14 +69,19 @@ impl<S: StateroomService> Room<S> {
             journal: None,
             sessions: Sessions::None,
         };
-        room.take_timer_request(now);
+        room.take_requests(now);
         room
     }
 
-    pub(crate) fn take_timer_request(&mut self, now: Timestamp) {
-        if let Some(milliseconds) = self.outbox.with(|outbox| outbox.take_timer_request()) {
+    /// Takes what a call of the service has left to be done at once: the timer that it has set, and a client that it
+    /// has closed.
+    pub(crate) fn take_requests(&mut self, now: Timestamp) -> Option<ClientId> {
+        let take = |outbox: &mut Outbox| (outbox.take_timer_request(), outbox.next_closed());
+        let (timer, closed) = self.outbox.with(take);
+        if let Some(milliseconds) = timer {
             self.deadline = (milliseconds > 0).then(|| now.after_milliseconds(milliseconds));
         }
+        closed
     }
 
     /// Gives the commands of all events since the last call, in order. Those of a room with a journal

@@ -123,8 +123,8 @@ impl Sessions {
         let at = self.host().map_or(0, |host| host.events());
         self.apply(at, Happened::Anew { epoch }, now);
         outbox.show_since(mark, |command| {
-            if let Command::Send { to, kind, bytes } = command {
-                self.apply(at, Happened::Sent { to, kind, bytes }, now);
+            if let Some(happened) = said(Event::Timer, command) {
+                self.apply(at, happened, now);
             }
         });
     }
@@ -173,6 +173,9 @@ fn said<'a>(event: Event<'_>, command: Command<'a>) -> Option<Happened<'a>> {
         (Command::Open { .. }, _) => return None,
         (Command::Close { client, reason: CloseReason::Replaced }, _) => {
             Happened::Disconnect { client, why: Left::Replaced }
+        }
+        (Command::Close { client, reason: CloseReason::Service { code, .. } }, _) => {
+            Happened::Disconnect { client, why: Left::Closed { code } }
         }
         (Command::Send { to, kind, bytes }, _) => Happened::Sent { to, kind, bytes },
     })

@@ -32,6 +32,16 @@ impl SimpleStateroomService for Herald {
         if let Some(delay) = message.strip_prefix("timer ") {
             context.set_timer(delay.parse().unwrap());
         }
+        if let Some(others) = message.strip_prefix("kick ") {
+            for other in others.split(' ') {
+                context.close(ClientId(other.parse().unwrap()), 4301, &"w\u{ea}".repeat(100));
+            }
+        }
+        if message == "who" {
+            let who = context.clients().into_iter();
+            let who = who.map(|client| (client.0, context.user(client))).collect::<Vec<_>>();
+            context.send_message(client, &format!("{who:?}"));
+        }
         assert_ne!(message, "panic", "as you wish");
     }
     fn binary(&mut self, client: ClientId, message: &[u8], context: &impl StateroomContext) {
@@ -83,6 +93,9 @@ fn drain(room: &mut HeraldRoom) -> Vec<String> {
             Command::Open { client } => format!("open {client}"),
             Command::Close { client, reason: CloseReason::Replaced } => {
                 format!("replaced {client}")
+            }
+            Command::Close { client, reason: CloseReason::Service { code, reason } } => {
+                format!("close {client} {code} {reason}")
             }
             Command::Send { to, kind, bytes } => {
                 let payload = match kind {
@@ -219,4 +232,31 @@ fn a_service_that_cannot_start_does_not_replace_the_one_that_runs() {
     room.start_anew(&FACTORY, "cursed", &BIRTH).unwrap_err();
     assert_eq!(room.deadline(), Some(at(50)));
     assert_eq!(hear(&mut room, &[text(1, "still here")]), ["one 1 still here"]);
+}
+
+#[test]
+fn whom_the_service_closes_has_left_at_once_and_gets_nothing_more() {
+    let mut room = start("lobby");
+    hear(&mut room, &[connect(None), connect(Some("\0ada\0phone")), connect(Some("bob"))]);
+    assert_eq!(
+        hear(&mut room, &[text(1, "who")]),
+        ["one 1 who", "one 1 [(1, None), (2, Some(\"ada\")), (3, None)]"]
+    );
+    // The reason is cut where it is too long for a close frame; somebody who is not there is left alone.
+    let reason = "w\u{ea}".repeat(41);
+    assert_eq!(
+        hear(&mut room, &[text(1, "kick 2 2 7 1"), text(2, "I am still here")]),
+        [
+            "one 1 kick 2 2 7 1".to_owned(),
+            format!("close 2 4301 {reason}"),
+            format!("close 1 4301 {reason}"),
+            "all -2".to_owned(),
+            "all -1".to_owned(),
+        ]
+    );
+    assert_eq!(room.members().collect::<Vec<_>>(), [ClientId(3)]);
+    // Who comes back is who it was.
+    assert_eq!(hear(&mut room, &[connect(Some("\0ada\0phone"))]), ["open 2", "but 2 +2"]);
+    let who = ["one 3 who", "one 3 [(2, Some(\"ada\")), (3, None)]"];
+    assert_eq!(hear(&mut room, &[text(3, "who")]), who);
 }

@@ -131,6 +131,18 @@ pub enum LoadError {
         import: String,
     },
 
+    /// It uses something that only a newer host has.
+    #[error(
+        "{module} imports {import}, which this version of Stateroom does not have: it needs a newer one, or a \
+         `stateroom-wasm` that matches this one"
+    )]
+    NewerImport {
+        /// Which module.
+        module: String,
+        /// Module and name of the import.
+        import: String,
+    },
+
     /// It was built for another version of the guest interface.
     #[error(
         "{module} has {export} {found}, and this host speaks {wanted}: build it for that one (in \

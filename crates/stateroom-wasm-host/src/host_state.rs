@@ -4,7 +4,7 @@ use crate::{
     bounds::Bounds, config::HostConfig, fault::Fault, guest_log::GuestLog, source::Source,
     ticker::Ticker,
 };
-use stateroom::{MemoryLimits, MessageRecipient, StateroomContext};
+use stateroom::{ClientId, MemoryLimits, MessageRecipient, StateroomContext};
 use std::{sync::Arc, time::Duration};
 use wasmtime::{Memory, UpdateDeadline};
 
@@ -161,6 +161,9 @@ pub(crate) trait RoomContext: Send {
     fn send_text(&self, recipient: MessageRecipient, message: &str);
     fn send_binary(&self, recipient: MessageRecipient, message: &[u8]);
     fn set_timer(&self, ms_delay: u32);
+    fn close(&self, client: ClientId, code: u16, reason: &str);
+    fn clients(&self) -> Vec<ClientId>;
+    fn user(&self, client: ClientId) -> Option<String>;
 }
 
 impl<C: StateroomContext + Send> RoomContext for C {
@@ -174,5 +177,17 @@ impl<C: StateroomContext + Send> RoomContext for C {
 
     fn set_timer(&self, ms_delay: u32) {
         StateroomContext::set_timer(self, ms_delay);
+    }
+
+    fn close(&self, client: ClientId, code: u16, reason: &str) {
+        StateroomContext::close(self, client, code, reason);
+    }
+
+    fn clients(&self) -> Vec<ClientId> {
+        StateroomContext::clients(self)
+    }
+
+    fn user(&self, client: ClientId) -> Option<String> {
+        StateroomContext::user(self, client)
     }
 }

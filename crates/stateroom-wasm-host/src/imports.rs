@@ -1,11 +1,18 @@
-//! The functions of the module `env` that a guest can call: what it sends and the timer it sets.
+//! The functions of the modules `env` and `stateroom_v1` that a guest can call: what it sends, the timer it sets,
+//! whom it closes, and who is there.
 
 use crate::{fault::Fault, generation_0_4, host_state::HostState, memory::GuestMemory};
-use stateroom::MessageRecipient;
+use stateroom::{ClientId, MessageRecipient, is_close_code};
 use wasmtime::{Caller, Linker};
 
 /// The import module that holds these functions.
 pub(crate) const MODULE: &str = "env";
+
+/// The import module that holds those that came later, which a module has only if it uses them.
+pub(crate) const MODULE_V1: &str = "stateroom_v1";
+
+/// What `user` gives for a client without a user.
+const NOBODY: u32 = u32::MAX;
 
 /// Defines them. Each traps when an address or a text is wrong, or when the event has sent its fill.
 pub(crate) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -13,7 +20,52 @@ pub(crate) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE, "send_binary", send_binary)?;
     linker.func_wrap(MODULE, "set_timer", set_timer)?;
     linker.func_wrap(MODULE, "stateroom_send", stateroom_send)?;
+    linker.func_wrap(MODULE_V1, "close", close)?;
+    linker.func_wrap(MODULE_V1, "clients", clients)?;
+    linker.func_wrap(MODULE_V1, "user", user)?;
     Ok(())
+}
+
+fn close(
+    mut caller: Caller<'_, HostState>,
+    client: u32,
+    code: u32,
+    pointer: u32,
+    length: u32,
+) -> wasmtime::Result<()> {
+    let (memory, state) = GuestMemory::of(&mut caller)?;
+    state.count_command(length as usize)?;
+    let reason = memory.text(pointer, length)?;
+    let code = u16::try_from(code).ok().filter(|code| is_close_code(*code));
+    state.context.close(ClientId(client), code.ok_or(Fault::BadCloseCode)?, reason);
+    Ok(())
+}
+
+/// Writes the ids of the clients, as far as there is a place for them, and tells how many there are.
+fn clients(mut caller: Caller<'_, HostState>, pointer: u32, places: u32) -> wasmtime::Result<u32> {
+    let (mut memory, state) = GuestMemory::of(&mut caller)?;
+    let clients = state.context.clients();
+    let ids: Vec<_> =
+        clients.iter().take(places as usize).map(|client| client.0.to_le_bytes()).collect();
+    let bytes = ids.as_flattened();
+    memory.write(pointer, bytes.len() as u32, &[bytes])?;
+    Ok(clients.len() as u32)
+}
+
+/// Writes the name of a client's user, if there is a place for the whole, and tells how long it is.
+fn user(
+    mut caller: Caller<'_, HostState>,
+    client: u32,
+    pointer: u32,
+    length: u32,
+) -> wasmtime::Result<u32> {
+    let (mut memory, state) = GuestMemory::of(&mut caller)?;
+    let Some(user) = state.context.user(ClientId(client)) else { return Ok(NOBODY) };
+    let needed = user.len() as u32; // A token has some hundred bytes.
+    if needed <= length {
+        memory.write(pointer, length, &[user.as_bytes()])?;
+    }
+    Ok(needed)
 }
 
 fn send_message(

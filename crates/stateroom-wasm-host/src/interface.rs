@@ -49,6 +49,10 @@ const IMPORTS: &[Function] = &[
     Function("stateroom_send", 2, 0),
 ];
 
+/// Those of the module `stateroom_v1`.
+const IMPORTS_V1: &[Function] =
+    &[Function("close", 4, 0), Function("clients", 2, 1), Function("user", 3, 1)];
+
 impl Generation {
     fn functions(self) -> &'static [Function] {
         match self {
@@ -113,12 +117,16 @@ pub(crate) fn check(module: &str, wasm: &Module) -> Result<Generation, LoadError
     for import in wasm.imports() {
         let found = import.ty();
         let item = format!("{}.{}", import.module(), import.name());
-        let known = IMPORTS.iter().find(|function| function.0 == import.name());
+        let imports = if import.module() == imports::MODULE_V1 { IMPORTS_V1 } else { IMPORTS };
+        let known = imports.iter().find(|function| function.0 == import.name());
         match (import.module(), &found, known) {
             (wasi::MODULE, ExternType::Func(_), _) => {}
-            (imports::MODULE, _, Some(function)) if function.is(&found) => {}
-            (imports::MODULE, _, Some(function)) => {
+            (imports::MODULE | imports::MODULE_V1, _, Some(function)) if function.is(&found) => {}
+            (imports::MODULE | imports::MODULE_V1, _, Some(function)) => {
                 return Err(wrong(&item, &function.wanted(), &found));
+            }
+            (imports::MODULE_V1, ..) => {
+                return Err(LoadError::NewerImport { module: module.into(), import: item });
             }
             _ => return Err(LoadError::UnknownImport { module: module.into(), import: item }),
         }

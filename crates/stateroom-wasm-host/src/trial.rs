@@ -14,7 +14,7 @@ use crate::{
     snapshot,
     source::Source,
 };
-use stateroom::{MemoryLimits, MessageRecipient};
+use stateroom::{ClientId, MemoryLimits, MessageRecipient};
 use std::{panic::resume_unwind, sync::PoisonError, thread};
 use tracing::dispatcher;
 use wasmtime::{Instance, Store};
@@ -122,4 +122,11 @@ impl RoomContext for NoContext {
     fn send_text(&self, _: MessageRecipient, _: &str) {}
     fn send_binary(&self, _: MessageRecipient, _: &[u8]) {}
     fn set_timer(&self, _: u32) {}
+    fn close(&self, _: ClientId, _: u16, _: &str) {}
+    fn clients(&self) -> Vec<ClientId> {
+        Vec::new()
+    }
+    fn user(&self, _: ClientId) -> Option<String> {
+        None
+    }
 }

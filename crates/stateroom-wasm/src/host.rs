@@ -14,6 +14,16 @@ mod env {
     }
 }
 
+/// Those that a module imports only if its service uses them.
+mod v1 {
+    #[link(wasm_import_module = "stateroom_v1")]
+    unsafe extern "C" {
+        pub(super) fn close(client: u32, code: u32, reason: *const u8, length: usize);
+        pub(super) fn clients(ids: *mut u32, places: usize) -> u32;
+        pub(super) fn user(client: u32, name: *mut u8, length: usize) -> u32;
+    }
+}
+
 unsafe extern "C" {
     /// Written by the linker: runs every constructor of the module. That something calls it
     /// also keeps the linker from wrapping each export in a call of its own to it.
@@ -42,4 +52,30 @@ pub(crate) fn send_binary(recipient: i32, message: &[u8]) {
 
 pub(crate) fn set_timer(ms_delay: u32) {
     env::set_timer(ms_delay);
+}
+
+pub(crate) fn close(client: u32, code: u16, reason: &str) {
+    // SAFETY: the pointer and the length are those of a live `str`.
+    unsafe { v1::close(client, code.into(), reason.as_ptr(), reason.len()) }
+}
+
+pub(crate) fn clients() -> Vec<u32> {
+    // SAFETY: there is no place to write to.
+    let count = unsafe { v1::clients(std::ptr::null_mut(), 0) };
+    let mut ids = vec![0; count as usize];
+    // SAFETY: the pointer and the length are those of a live slice, and nobody comes during an event.
+    unsafe { v1::clients(ids.as_mut_ptr(), ids.len()) };
+    ids
+}
+
+pub(crate) fn user(client: u32) -> Option<String> {
+    // SAFETY: there is no place to write to.
+    let length = unsafe { v1::user(client, std::ptr::null_mut(), 0) };
+    if length == u32::MAX {
+        return None;
+    }
+    let mut name = vec![0; length as usize];
+    // SAFETY: the pointer and the length are those of a live slice.
+    unsafe { v1::user(client, name.as_mut_ptr(), name.len()) };
+    String::from_utf8(name).ok()
 }

@@ -1,7 +1,7 @@
 //! The context of a service inside a module: what it asks for goes to the host's imports.
 
 use crate::host;
-use stateroom::{MessageRecipient, StateroomContext};
+use stateroom::{ClientId, MessageRecipient, StateroomContext, is_close_code};
 
 /// Sends through the host.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,5 +22,18 @@ impl StateroomContext for HostContext {
 
     fn set_timer(&self, ms_delay: u32) {
         host::set_timer(ms_delay);
+    }
+
+    fn close(&self, client: ClientId, code: u16, reason: &str) {
+        assert!(is_close_code(code), "a service may close with 1000 and 4301 to 4999, not {code}");
+        host::close(client.0, code, reason);
+    }
+
+    fn clients(&self) -> Vec<ClientId> {
+        host::clients().into_iter().map(ClientId).collect()
+    }
+
+    fn user(&self, client: ClientId) -> Option<String> {
+        host::user(client.0)
     }
 }

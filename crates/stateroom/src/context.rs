@@ -1,6 +1,7 @@
 //! What a service can ask of the program that runs it.
 
-use crate::MessageRecipient;
+use crate::{ClientId, MessageRecipient};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How a service sends messages and sets its timer.
 ///
@@ -23,6 +24,47 @@ pub trait StateroomContext {
     /// built on it by keeping a queue of deadlines in the service and setting the timer to its
     /// head.
     fn set_timer(&self, ms_delay: u32);
+
+    /// Closes a client: it is in the room no more, and gets what was sent to it before, then `code` and `reason`.
+    /// The service hears [`disconnect`](crate::SimpleStateroomService::disconnect) as soon as the event is handled.
+    /// In `connect` it is a refusal. A client that is not connected is left alone.
+    ///
+    /// `code` is 1000, or one of your own from 4301 to 4999: the client does not come back by itself. `reason` is at most
+    /// [`MAX_CLOSE_REASON_BYTES`] long, and loses its end if it is longer. Clients with sessions are told the code alone.
+    ///
+    /// # Panics
+    /// With any other code.
+    fn close(&self, client: ClientId, code: u16, reason: &str) {
+        let _ = (client, code, reason);
+    }
+
+    /// The clients that are connected, in the order of their ids: one that connects among them, one that disconnects
+    /// not any more.
+    fn clients(&self) -> Vec<ClientId> {
+        Vec::new()
+    }
+
+    /// Who a connected client is, where the server has it log in: the `sub` of its token. `None` for one without a
+    /// token.
+    fn user(&self, client: ClientId) -> Option<String> {
+        let _ = client;
+        None
+    }
+
+    /// What time it is, since 1970-01-01 00:00 UTC. It stands still during an event, and never goes back.
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+/// The longest reason that a client can be closed with, in bytes (RFC 6455 §5.5).
+pub const MAX_CLOSE_REASON_BYTES: usize = 123;
+
+/// Whether a service may close a client with this code: 1000, or 4301 to 4999. The others mean something else to
+/// clients, some of which would come back at once.
+#[must_use]
+pub fn is_close_code(code: u16) -> bool {
+    code == 1000 || (4301..=4999).contains(&code)
 }
 
 impl<C: StateroomContext + ?Sized> StateroomContext for &C {
@@ -36,5 +78,21 @@ impl<C: StateroomContext + ?Sized> StateroomContext for &C {
 
     fn set_timer(&self, ms_delay: u32) {
         (**self).set_timer(ms_delay);
+    }
+
+    fn close(&self, client: ClientId, code: u16, reason: &str) {
+        (**self).close(client, code, reason);
+    }
+
+    fn clients(&self) -> Vec<ClientId> {
+        (**self).clients()
+    }
+
+    fn user(&self, client: ClientId) -> Option<String> {
+        (**self).user(client)
+    }
+
+    fn now(&self) -> Duration {
+        (**self).now()
     }
 }

@@ -41,7 +41,7 @@ mod sleep;
 mod test_context;
 
 pub use client_id::ClientId;
-pub use context::StateroomContext;
+pub use context::{MAX_CLOSE_REASON_BYTES, StateroomContext, is_close_code};
 pub use factory::{SimpleServiceFactory, StateroomServiceFactory};
 pub use failure::ServiceFailure;
 pub use message_recipient::MessageRecipient;
@@ -49,7 +49,7 @@ pub use messages::{MessageFromProcess, MessagePayload, MessageToProcess};
 pub use saved::{Birth, CodeVersion, MemoryLimits, RestoreFailure, SaveFailure, SavedState};
 pub use service::{SimpleStateroomService, StateroomService, WrappedStateroomService};
 pub use sleep::{Compression, Sleep};
-pub use test_context::{Sent, TestContext};
+pub use test_context::{Closed, Sent, TestContext};
 
 // The examples of the README are tested as those of the documentation are.
 #[cfg(doctest)]

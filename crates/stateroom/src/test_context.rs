@@ -1,7 +1,11 @@
 //! A context that records, so that a service can be unit-tested without any server.
 
-use crate::{MessagePayload, MessageRecipient, StateroomContext};
-use std::cell::{Cell, RefCell};
+use crate::{ClientId, MessagePayload, MessageRecipient, StateroomContext, is_close_code};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    time::Duration,
+};
 
 /// One message that a service sent to a [`TestContext`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +28,21 @@ impl Sent {
     }
 }
 
-/// Records what a service sends and the timer it sets.
+/// One client that a service closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Which.
+    pub client: ClientId,
+    /// With which code.
+    pub code: u16,
+    /// Why.
+    pub reason: String,
+}
+
+/// Records what a service sends, whom it closes, and the timer it sets.
 ///
-/// It knows no clients and no clock. It records every message, whoever it is for, and a test itself
-/// says who connects and when time has passed, by calling the service.
+/// It calls nothing by itself. It records every message, whoever it is for, and a test itself says who connects and
+/// when time has passed, by calling the service, and by telling the context if the service asks that.
 ///
 /// ```
 /// use stateroom::*;
@@ -56,7 +71,10 @@ impl Sent {
 #[derive(Debug, Default)]
 pub struct TestContext {
     sent: RefCell<Vec<Sent>>,
+    closed: RefCell<Vec<Closed>>,
     timer: Cell<Option<u32>>,
+    clients: RefCell<BTreeMap<ClientId, Option<String>>>,
+    now: Cell<Duration>,
 }
 
 impl TestContext {
@@ -69,6 +87,26 @@ impl TestContext {
     /// What was sent since the last call, in order.
     pub fn take(&self) -> Vec<Sent> {
         self.sent.take()
+    }
+
+    /// Whom the service has closed since the last call, in order.
+    pub fn take_closed(&self) -> Vec<Closed> {
+        self.closed.take()
+    }
+
+    /// Notes that a client is connected, who has logged in as `user` or not at all.
+    pub fn connects(&self, client: ClientId, user: Option<&str>) {
+        self.clients.borrow_mut().insert(client, user.map(str::to_owned));
+    }
+
+    /// Notes that a client is not connected any more.
+    pub fn disconnects(&self, client: ClientId) {
+        self.clients.borrow_mut().remove(&client);
+    }
+
+    /// Has so much time pass. It begins at 1970-01-01 00:00 UTC.
+    pub fn advance(&self, time: Duration) {
+        self.now.set(self.now.get().saturating_add(time));
     }
 
     /// The delay in milliseconds that the timer was last set to, or `None` when it was never set or
@@ -89,5 +127,23 @@ impl StateroomContext for TestContext {
 
     fn set_timer(&self, ms_delay: u32) {
         self.timer.set((ms_delay > 0).then_some(ms_delay));
+    }
+
+    fn close(&self, client: ClientId, code: u16, reason: &str) {
+        assert!(is_close_code(code), "a service may close with 1000 and 4301 to 4999, not {code}");
+        self.clients.borrow_mut().remove(&client);
+        self.closed.borrow_mut().push(Closed { client, code, reason: reason.to_owned() });
+    }
+
+    fn clients(&self) -> Vec<ClientId> {
+        self.clients.borrow().keys().copied().collect()
+    }
+
+    fn user(&self, client: ClientId) -> Option<String> {
+        self.clients.borrow().get(&client).cloned().flatten()
+    }
+
+    fn now(&self) -> Duration {
+        self.now.get()
     }
 }

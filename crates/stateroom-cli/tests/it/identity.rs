@@ -22,10 +22,10 @@ fn told(command: &str, folder: &Path, secret: &str) -> String {
 }
 
 /// A server with this configuration, on a free port.
-fn serve(folder: &Path, module: &Module, secret: &str, more: &[&str]) -> Command {
+fn serve(folder: &Path, module: &Path, secret: &str, more: &[&str]) -> Command {
     let mut command = stateroom(["serve", "--host", "127.0.0.1", "--port", "0", "--log", "trace"]);
     let config = folder.join("stateroom.toml");
-    command.args(more).arg("--config").arg(config).arg(&module.path).env("JWT_SECRET", secret);
+    command.args(more).arg("--config").arg(config).arg(module).env("JWT_SECRET", secret);
     command.current_dir(folder);
     command
 }
@@ -63,7 +63,7 @@ fn a_token_made_as_the_page_says_leads_into_its_rooms_and_into_no_log() {
     let token = told(&block("identity.md", "sh", "token.mjs"), folder.path(), &secret);
 
     let more = ["--jwt-query-parameter", "jwt", "--log-format", "human"];
-    let mut server = Running::start(&mut serve(folder.path(), &module, &secret, &more));
+    let mut server = Running::start(&mut serve(folder.path(), &module.path, &secret, &more));
     server.hears("only pages of these origins may open rooms allowed_origins=\"same-host\"");
     server.hears("clients come in with tokens (JWT) anonymous=false");
     let address = server.address();
@@ -118,7 +118,7 @@ fn the_public_part_of_a_key_pair_is_what_the_server_takes() {
     let module = Module::new(REMEMBERING_ROOM);
     told(&block("identity.md", "sh", "ed25519"), folder.path(), "");
     let config = |text: &str| fs::write(folder.path().join("stateroom.toml"), text).unwrap();
-    let start = || serve(folder.path(), &module, "too short", &[]);
+    let start = || serve(folder.path(), &module.path, "too short", &[]);
     config("[auth]\njwt_public_key_file = \"public.pem\"\nanonymous = true");
     let mut server = Running::start(&mut start());
     server.hears("\"anonymous\":true");
@@ -151,7 +151,7 @@ fn the_origins_of_the_page_are_those_that_may_open_rooms() {
     let module = Module::new(REMEMBERING_ROOM);
     let config = block("identity.md", "toml", "allowed_origins");
     fs::write(folder.path().join("stateroom.toml"), config).unwrap();
-    let mut server = Running::start(&mut serve(folder.path(), &module, "", &[]));
+    let mut server = Running::start(&mut serve(folder.path(), &module.path, "", &[]));
     server.hears("same-host, https://app.example.com, https://*.example.org");
     let address = server.address();
     for (origin, may) in [
@@ -164,6 +164,51 @@ fn the_origins_of_the_page_are_those_that_may_open_rooms() {
     ] {
         assert_eq!(open(&address, "lobby", "chat", origin).is_ok(), may, "{origin}");
     }
+}
+
+#[test]
+fn a_service_knows_who_has_logged_in_and_refuses_whom_it_will() {
+    if program("node").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[auth]\njwt_secret_variable = \"JWT_SECRET\"\njwt_rooms_claim = \"rooms\"";
+    fs::write(folder.path().join("stateroom.toml"), text).unwrap();
+    let maker = block("identity.md", "js", "// token.mjs");
+    let secret = "s".repeat(32);
+    let token = |user: &str| {
+        fs::write(
+            folder.path().join("token.mjs"),
+            maker.replace("\"ada\"", &format!("\"{user}\"")),
+        )
+        .unwrap();
+        told("node token.mjs", folder.path(), &secret)
+    };
+    let module = crate::kept::guest("doorkeeper");
+    let mut server = Running::start(&mut serve(folder.path(), &module, &secret, &[]));
+    let address = server.address();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let enter = |user: &str, more: &str| {
+        let mut request = format!("ws://{address}/ws/lobby{more}").into_client_request().unwrap();
+        let protocols = format!("chat, bearer.{}", token(user)).parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", protocols);
+        runtime.block_on(connect_async(request)).unwrap().0
+    };
+    let mut ada = enter("ada", "");
+    let said = |client: &mut _| {
+        let client: &mut tokio_tungstenite::WebSocketStream<_> = client;
+        let message = runtime.block_on(client.next()).unwrap().unwrap();
+        message.into_text().unwrap().to_string()
+    };
+    assert_eq!(said(&mut ada), "here 1:ada");
+    let _phone = enter("ada", "?token=phone");
+    assert_eq!(said(&mut ada), "here 1:ada 2:ada");
+    let mut mallory = enter("mallory", "");
+    let end = runtime.block_on(mallory.next()).unwrap().unwrap();
+    let Message::Close(Some(frame)) = end else { panic!("{end:?}") };
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (4301, "you are not welcome here"));
+    assert_eq!(said(&mut ada), "here 1:ada 2:ada");
+    assert_eq!(said(&mut ada), "3 left 1:ada 2:ada");
 }
 
 /// As the client of the page does it; meanwhile its room has gone to disk.
@@ -196,7 +241,7 @@ fn whoever_is_closed_with_4201_comes_back_with_a_new_token_to_a_room_that_is_kep
         "--hibernate-after",
         "100ms",
     ];
-    let mut command = serve(folder.path(), &module, &secret, &more);
+    let mut command = serve(folder.path(), &module.path, &secret, &more);
     let mut server = Running::start(command.env_remove("STATEROOM_EPHEMERAL"));
     let address = server.address();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,7 +1,7 @@
 //! Clients with sessions, while connections are cut and servers end: everything once, and in order.
 
 use crate::{
-    kept::Site,
+    kept::{Member, Site},
     process::{Running, stateroom, told, until_status},
     project::BROADCASTING_ROOM,
     proxy::{Mishap, Proxy},
@@ -165,7 +165,7 @@ async fn sessions_and_plain_clients_are_in_one_room() {
     let (_server, address) = site.serve();
     let mut ada = client(&address, "lobby");
     until(&mut ada, |event| *event == Event::Opened).await;
-    let mut bob = crate::kept::Member::join(&address, "lobby").await;
+    let mut bob = Member::join(&address, "lobby").await;
     bob.says("from bob").await;
     bob.hears("from bob").await;
     until(&mut ada, |event| *event == text("from bob")).await;
@@ -209,6 +209,28 @@ async fn whose_room_was_put_back_to_an_earlier_state_is_told_so() {
         proxy.lead_to(&address);
         until(&mut ada, |event| *event == Event::Resumed { recovered: false }).await;
     }
+}
+
+#[tokio::test]
+async fn whom_the_service_closes_gets_what_was_said_before_and_does_not_come_back() {
+    let module = std::fs::read(crate::kept::guest("doorkeeper")).unwrap();
+    let site = Site::with(&module, &[]);
+    let (_server, address) = site.serve();
+    let mut ada = client(&address, "lobby");
+    until(&mut ada, |event| *event == text("here 1:?")).await;
+    let mut bob = Member::join(&address, "lobby").await;
+    bob.hears("here 1:? 2:?").await;
+    let mut eve = client(&address, "lobby");
+    until(&mut eve, |event| *event == text("here 1:? 2:? 3:?")).await;
+    for (number, left) in [(2, "2 left 1:? 3:?"), (3, "3 left 1:?")] {
+        ada.send(&format!("kick {number}")).unwrap();
+        until(&mut ada, |event| *event == text(left)).await;
+    }
+    bob.hears("you have to go").await;
+    assert_eq!(bob.ends().await, Some((4302, "told to go".to_owned())));
+    until(&mut eve, |event| *event == text("you have to go")).await;
+    let end = until(&mut eve, |event| !matches!(event, Event::Status(_))).await;
+    assert!(matches!(&end, Event::Closed { code: 4302, .. }), "{end:?}");
 }
 
 /// One client of the storm: says its numbers, and tells all that it has heard.

@@ -33,13 +33,13 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let newcomers = std::mem::take(&mut self.newcomers).into_iter().flatten();
         let waiting = self.session_sockets.iter_mut().flat_map(|sockets| sockets.take_waiting());
         for newcomer in newcomers.chain(waiting) {
-            newcomer.turn_away(leaving, turn);
+            newcomer.turn_away(leaving.clone(), turn);
         }
         for key in self.sockets.keys() {
             if let Some(connection) = self.sockets.remove(key) {
                 let socket = connection.socket;
                 let (stream, queue) = connection.into_parts();
-                turn.departures.push(Departure { socket, stream, queue, leaving });
+                turn.departures.push(Departure { socket, stream, queue, leaving: leaving.clone() });
             }
         }
     }

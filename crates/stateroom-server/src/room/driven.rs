@@ -95,6 +95,14 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     leaving.push((key, Leaving::Closed(CloseCode::POLICY, reason)));
                 }
             }
+            Command::Close { client, reason: CloseReason::Service { code, reason } } => {
+                if let Some(key) = sockets.close(client, Line::Plain) {
+                    leaving.push((
+                        key,
+                        Leaving::ByService(CloseCode::of_service(code), reason.into()),
+                    ));
+                }
+            }
         });
         if let Some(session_sockets) = session_sockets.as_deref_mut() {
             let now = shared.clock.timestamp(now);

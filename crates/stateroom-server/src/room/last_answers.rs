@@ -40,7 +40,7 @@ impl LastAnswers {
         self.0.retain(|awaits| {
             let waits = durable < awaits.events && now < awaits.until;
             if !waits {
-                leaving.push((awaits.key, awaits.leaving));
+                leaving.push((awaits.key, awaits.leaving.clone()));
             }
             waits
         });

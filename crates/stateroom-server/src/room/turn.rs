@@ -88,7 +88,7 @@ pub(crate) struct Departure {
 }
 
 /// How a connection ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Leaving {
     /// The client is gone already.
     Gone,
@@ -96,6 +96,8 @@ pub(crate) enum Leaving {
     Answered(CloseCode),
     /// The client is told why.
     Closed(CloseCode, &'static str),
+    /// The service has closed the client, and says why.
+    ByService(CloseCode, Arc<str>),
     /// The client, which has a session or wants one, is told why.
     Session(Close),
 }

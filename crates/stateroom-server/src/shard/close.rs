@@ -36,6 +36,10 @@ impl<F: RoomFactory> Shard<F> {
                 let closing = Closing::new(stream, queue, code, reason, true);
                 self.begin_closing(socket, closing, Some(room));
             }
+            Leaving::ByService(code, reason) => {
+                let closing = Closing::new(stream, queue, code, &reason, true);
+                self.begin_closing(socket, closing, Some(room));
+            }
             Leaving::Session(close) => {
                 let (code, reason) = (CloseCode::of_session(close), close.to_string());
                 let closing = Closing::new(stream, queue, code, &reason, true);

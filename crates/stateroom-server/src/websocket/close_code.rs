@@ -35,6 +35,11 @@ impl CloseCode {
         CloseCode(close.code())
     }
 
+    /// The one that a service closes a client with: 1000, or 4301 to 4999.
+    pub(crate) fn of_service(code: u16) -> Self {
+        CloseCode(code)
+    }
+
     /// Reads a code that a client sent; `None` for those it must not send.
     pub(crate) fn from_wire(code: u16) -> Option<Self> {
         matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999).then_some(CloseCode(code))

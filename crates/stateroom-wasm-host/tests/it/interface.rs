@@ -136,6 +136,12 @@ fn an_import_that_no_room_has_is_named_with_where_it_may_come_from() {
         let error = check_edited(&[("(;imports;)", import)], &[name, "docs/guests.md"]);
         assert!(matches!(error, LoadError::UnknownImport { .. }));
     }
+    let import = r#"(import "stateroom_v1" "fly" (func (param i32)))"#;
+    let told = ["imports stateroom_v1.fly", "needs a newer one"];
+    let error = check_edited(&[("(;imports;)", import)], &told);
+    assert!(matches!(error, LoadError::NewerImport { .. }));
+    let import = r#"(import "stateroom_v1" "close" (func (param i32)))"#;
+    check_edited(&[("(;imports;)", import)], &["has `stateroom_v1.close` as a function (i32)"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whatever a guest does wrong is its own failure, with a short reason and a long one, and the rooms
 //! beside it go on.
 
-use crate::support::{ADA, BASE, Room, check_failure, edited, engine, start, text};
+use crate::support::{ADA, Asked, BASE, Room, check_failure, edited, engine, start, text};
 use stateroom::{ClientId, MessageRecipient, StateroomService};
 use stateroom_wasm_host::Limits;
 
@@ -85,11 +85,53 @@ fn a_message_to_whoever_it_may_be_is_passed_on() {
 }
 
 #[test]
+fn a_client_is_closed_with_a_code_of_its_services_own_or_the_room_fails() {
+    for (code, is_taken) in
+        [(1000, true), (4301, true), (4999, true), (1001, false), (4300, false), (70_536, false)]
+    {
+        let import = r#"(import "stateroom_v1" "close" (func $close (param i32 i32 i32 i32)))"#;
+        let body =
+            format!("(call $close (i32.const 1) (i32.const {code}) (i32.const 8) (i32.const 1))");
+        let mut room = start(&[("(;imports;)", import), ("(;timer;)", &body)]);
+        room.host.timer();
+        let asked = room.take();
+        assert_eq!(room.host.failure().is_none(), is_taken, "{code}");
+        let closed = Asked::Closed(ADA, code as u16, "\u{1}".to_owned());
+        assert_eq!(asked, if is_taken { vec![closed] } else { Vec::new() });
+    }
+}
+
+#[test]
+fn who_is_there_is_told_as_far_as_there_is_a_place_for_it() {
+    // The recorder knows clients 3 and 70,000; the first of them is Ada.
+    for (call, wanted) in [
+        ("(call $clients (i32.const 0) (i32.const 0))", vec![2, 1]),
+        ("(call $clients (i32.const 8) (i32.const 1))", vec![2, 3]),
+        ("(call $user (i32.const 3) (i32.const 0) (i32.const 0))", vec![3, 1]),
+        ("(call $user (i32.const 3) (i32.const 8) (i32.const 3))", vec![3, 0x61_64_61]),
+        ("(call $user (i32.const 70000) (i32.const 8) (i32.const 4))", vec![u32::MAX, 1]),
+        ("(call $user (i32.const 5) (i32.const 8) (i32.const 4))", vec![u32::MAX, 1]),
+    ] {
+        let imports = r#"(import "stateroom_v1" "clients" (func $clients (param i32 i32) (result i32)))
+            (import "stateroom_v1" "user" (func $user (param i32 i32 i32) (result i32)))"#;
+        let body = format!("(call $set_timer {call}) (call $set_timer (i32.load (i32.const 8)))");
+        let mut room = start(&[("(;imports;)", imports), ("(;timer;)", &body)]);
+        assert_eq!(room.fire(), wanted.into_iter().map(Asked::Timer).collect::<Vec<_>>(), "{call}");
+    }
+    let import =
+        r#"(import "stateroom_v1" "clients" (func $clients (param i32 i32) (result i32)))"#;
+    let body = "(drop (call $clients (i32.const 131068) (i32.const 2)))";
+    let mut room = start(&[("(;imports;)", import), ("(;timer;)", body)]);
+    room.host.timer();
+    assert!(room.host.failure().is_some(), "past the end of its memory");
+}
+
+#[test]
 fn a_client_of_any_number_is_told_to_the_guest_as_it_is() {
     for client in [ClientId(1), ClientId(u32::MAX)] {
         let mut room = start(&[("(;connect;)", "(call $set_timer (local.get $client))")]);
         room.host.connect(client);
-        assert_eq!(room.take(), [crate::support::Asked::Timer(client.0)]);
+        assert_eq!(room.take(), [Asked::Timer(client.0)]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A context for the tests' rooms, which notes what they ask for.
 
-use stateroom::{MessageRecipient, StateroomContext};
+use stateroom::{ClientId, MessageRecipient, StateroomContext};
 use std::sync::{Arc, Mutex};
 
 /// What a room asked for.
@@ -9,6 +9,7 @@ pub(crate) enum Asked {
     Text(MessageRecipient, String),
     Binary(MessageRecipient, Vec<u8>),
     Timer(u32),
+    Closed(ClientId, u16, String),
 }
 
 /// A context that notes what is asked of it.
@@ -26,6 +27,19 @@ impl StateroomContext for Recorder {
 
     fn set_timer(&self, ms_delay: u32) {
         self.note(Asked::Timer(ms_delay));
+    }
+
+    fn close(&self, client: ClientId, code: u16, reason: &str) {
+        self.note(Asked::Closed(client, code, reason.into()));
+    }
+
+    /// These two are there.
+    fn clients(&self) -> Vec<ClientId> {
+        vec![ClientId(3), ClientId(70_000)]
+    }
+
+    fn user(&self, client: ClientId) -> Option<String> {
+        (client == ClientId(3)).then(|| "ada".to_owned())
     }
 }
 

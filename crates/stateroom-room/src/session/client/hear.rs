@@ -90,7 +90,7 @@ impl SessionClient {
         let recovered = is_same && welcome.from == self.have;
         (self.life, self.have) = (Some(welcome.life), welcome.from);
         (self.ack_bytes, self.largest) = (welcome.ack_bytes, welcome.largest);
-        (self.untold, self.ack_at) = (0, None);
+        (self.untold, self.ack_at, self.lost_at) = (0, None, None);
         if welcome.heard > before {
             self.actions.push_back(Action::Settled { heard: welcome.heard });
         }

@@ -79,6 +79,9 @@ impl SessionClient {
         if self.is_welcomed {
             self.lost_at.get_or_insert(now.after(self.settings.probe));
             self.write(&Up::Probe);
+        } else if self.has_socket {
+            // It may say nothing yet, and the welcome is the answer.
+            self.lost_at.get_or_insert(now.after(self.settings.probe));
         } else if let Some(at) = &mut self.dial_at {
             *at = now.min(*at);
         }

@@ -205,6 +205,21 @@ fn a_probe_without_an_answer_ends_the_socket() {
 }
 
 #[test]
+fn a_socket_that_brings_no_welcome_is_given_up_when_it_is_looked_at() {
+    let mut driver = Driver::new();
+    driver.dial();
+    driver.client.wake(ms(0));
+    assert!(driver.actions().is_empty(), "before its welcome it may say nothing");
+    driver.client.timer(0, ms(4_000));
+    assert_eq!(driver.actions(), [Action::GiveUp { attempt: 1 }]);
+    driver.dial();
+    driver.client.wake(ms(5_000));
+    driver.welcome(LIFE, 0, 0);
+    assert_eq!(driver.actions(), [Action::Opened]);
+    assert_eq!(driver.client.deadline(), None, "the welcome is the answer");
+}
+
+#[test]
 fn it_tells_what_it_has_got_after_a_second_or_many_bytes() {
     let mut driver = Driver::live();
     driver.hear(&Down::Data(Frame::Text("hi")));
