@@ -12,7 +12,7 @@ export interface Codec<In, Out> {
   encode(message: Out): SendData;
 }
 
-const JSON_TEXT: Codec<any, any> = { decode: (text) => JSON.parse(text as string), encode: JSON.stringify };
+const JSON_TEXT: Codec<any, any> = { decode: JSON.parse, encode: JSON.stringify };
 
 /** Messages as JSON texts. The types are yours to say: nothing checks that a message has them. */
 export const json = <In = any, Out = any>(): Codec<In, Out> => JSON_TEXT;

@@ -20,7 +20,8 @@ export function drive<In, Out>(
 ) {
   const { codec, token, params, protocols = [], session: isWanted = true, signal, WebSocket = globalThis.WebSocket } = options;
   const events: Event[] = [];
-  let socket: WebSocketLike | undefined;
+  /** The one there is; nothing of it is there before it is opened. */
+  let socket: Partial<WebSocketLike> = {};
   let url = "";
   /** Whether the application knows that it is closed. */
   let isClosed = false;
@@ -28,14 +29,13 @@ export function drive<In, Out>(
   /** Ends what it listens to; there once it connects. */
   let stop: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let timerAt = Infinity;
 
   const output: Output = {
-    write: (data) => socket?.send(data),
+    write: (data) => socket.send!(data),
     close(code, reason) {
       const old = socket;
-      socket = undefined;
-      old?.close(code, reason);
+      socket = {};
+      old.close?.(code, reason);
     },
     message(raw) {
       try {
@@ -47,6 +47,7 @@ export function drive<In, Out>(
     },
     tell: (type, facts) => events.push(Object.assign(new Event(type), facts)),
     error: (code, messages) => new RoomError(code, url, messages),
+    buffered: () => socket.bufferedAmount!,
     random: Math.random,
   };
   const session = createSession<Out>(output, options.timing, options.queue, now());
@@ -65,15 +66,9 @@ export function drive<In, Out>(
     }
     const attempt = session.dial(now());
     if (attempt) void dial(attempt);
-    const at = session.next();
-    // A timer that comes too early does no harm.
-    if (at >= timerAt) return;
     clearTimeout(timer);
-    timerAt = at;
-    timer = setTimeout(() => {
-      timerAt = Infinity;
-      act(session.timer);
-    }, at - now());
+    // No timer can wait for ever.
+    timer = setTimeout(act, Math.min(session.next() - now(), 1e9), session.timer);
   }
 
   /** Has the session know of something. */
@@ -98,7 +93,7 @@ export function drive<In, Out>(
       mine.binaryType = "arraybuffer";
       mine.onopen = () => {
         // Otherwise the welcome follows.
-        if (!isWanted || mine.protocol !== SUBPROTOCOL) hear(session.open);
+        if (mine.protocol !== SUBPROTOCOL) hear(session.open);
       };
       mine.onmessage = ({ data }) => hear(session.message, data, byteLength(data));
       mine.onclose = ({ code, reason }) => hear(session.lost, code, reason);
@@ -114,7 +109,7 @@ export function drive<In, Out>(
   return {
     status: session.status,
     readyState: () => (isClosed ? 3 : session.closed() ? 2 : session.status() === "connecting" ? 0 : 1),
-    bufferedAmount: () => queue.bufferedAmount() + (session.status() === "live" ? socket!.bufferedAmount : 0),
+    bufferedAmount: () => queue.bufferedAmount() + (session.status() === "live" ? output.buffered() : 0),
     unsettledAmount: () => queue.bytes,
     url: () => url,
     socket: () => socket,
@@ -141,7 +136,7 @@ export function drive<In, Out>(
 
     close(code: number, reason: string): void {
       if (code !== 1000 && !(code >= 3000 && code < 5000)) {
-        throw new DOMException("the code must be 1000, or 3000 to 4999", "InvalidAccessError");
+        throw new DOMException("the code must be 1000 or 3000-4999", "InvalidAccessError");
       }
       session.close(now(), code, reason);
       // Whoever closes can still add a listener.

@@ -11,11 +11,9 @@ export const NEVER_AGAIN = 3;
 
 /** What to do after this close code. A socket that just ends has 1006. */
 export function after(code: number): number {
-  if (code === 4200) return ANEW;
-  // With another token: it asks for one whenever it connects.
-  if (code === 4201) return AGAIN;
-  if (code > 4201) return NEVER_AGAIN;
-  if (code >= 4100) return LATER;
   // A message that is too large, or that the other side cannot read, would be sent again for ever.
-  return /^10(0[023789]|10)$/.test("" + code) ? NEVER_AGAIN : AGAIN;
+  if (code > 4201 || /^10(0[023789]|10)$/.test("" + code)) return NEVER_AGAIN;
+  if (code === 4200) return ANEW;
+  // With another token, after 4201: it asks for one whenever it connects.
+  return code > 4099 && code < 4200 ? LATER : AGAIN;
 }

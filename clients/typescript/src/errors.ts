@@ -3,9 +3,9 @@
 const TEXTS = {
   "queue-full": "too much waits: await settled() first",
   "too-large": "more than the server takes",
-  unsettled: "the session is over: these may not have been heard",
+  unsettled: "nobody knows whether these were heard",
   "no-session": "the server keeps no sessions",
-  "no-websocket": "no WebSocket here: pass one as an option",
+  "no-websocket": "pass a WebSocket as an option",
 };
 
 /**

@@ -98,11 +98,11 @@ export class RoomSocket<In = any, Out = SendData> extends EventTarget {
 
   /** The subprotocol that the server has selected: `stateroom.v1`, where it keeps sessions. */
   get protocol(): string {
-    return this.#driver.socket()?.protocol ?? "";
+    return this.#driver.socket().protocol ?? "";
   }
 
   get extensions(): string {
-    return this.#driver.socket()?.extensions ?? "";
+    return this.#driver.socket().extensions ?? "";
   }
 
   /**

@@ -20,6 +20,8 @@ export interface Output {
   tell(type: string, facts?: object): void;
   /** Makes an error that is about these messages. */
   error(code: RoomErrorCode, messages: unknown[]): Error;
+  /** How many bytes of what was written are yet to leave. */
+  buffered(): number;
   /** A number from 0 to below 1 that no other client has. */
   random(): number;
 }
@@ -39,7 +41,7 @@ const NEVER = Infinity;
 
 /** A client that connects at once. */
 export function createSession<Value>(
-  { write, close: hangUp, message: deliver, tell, error, random }: Output,
+  { write, close: hangUp, message: deliver, tell, error, buffered, random }: Output,
   { retry = 300, longestRetry = 10_000, idle = 10_000, probe: patience = 4_000 }: Partial<Timing> = {},
   { bytes: limit = 4 * 1024 * 1024, full }: Partial<QueueOptions> = {},
   startedAt: number,
@@ -62,9 +64,11 @@ export function createSession<Value>(
   /** Why nothing more will be known to be durable. */
   let never: Error | undefined;
   /** Since when the socket is live, when it was last heard, and since when it owes an answer. */
-  let liveAt = 0;
+  let liveAt = NEVER;
   let heardAt = 0;
   let owesAt = NEVER;
+  /** How many bytes had yet to leave before the last probe. */
+  let unsent = 0;
   /** When to connect, to tell what has come, to give up the socket, and to close. */
   let dialAt = startedAt;
   let ackAt = NEVER;
@@ -88,6 +92,7 @@ export function createSession<Value>(
 
   function probe(now: number): void {
     giveUpAt = now + patience;
+    unsent = buffered();
     control("probe");
   }
 
@@ -129,8 +134,7 @@ export function createSession<Value>(
 
   function end(code: number, reason: string): void {
     // Only 1000 ends a session at once, whatever the application says.
-    if (socket === PLAIN) hangUp(code, reason);
-    else hangUp(1000, "");
+    hangUp(socket === PLAIN ? code : 1000, reason);
     socket = NONE;
     setStatus("closed");
     dialAt = ackAt = giveUpAt = closeAt = NEVER;
@@ -189,7 +193,7 @@ export function createSession<Value>(
     have++;
     untold += bytes;
     // With jitter, since many clients hear the same message at the same time.
-    if (ackAt === NEVER) ackAt = now + ACKNOWLEDGE * (1 - random() / 4);
+    ackAt = Math.min(ackAt, now + ACKNOWLEDGE * (1 - random() / 4));
     if (untold >= ackBytes || ackAt <= now) ack();
     return true;
   }
@@ -197,9 +201,10 @@ export function createSession<Value>(
   /** Notes that the socket has ended, or could not be opened. */
   function lost(now: number, code: number, reason: string): void {
     const next = after(code);
-    if (socket !== OPENING && now - liveAt >= STABLE) tries = 0;
+    if (now - liveAt >= STABLE) tries = 0;
     socket = NONE;
-    ackAt = giveUpAt = NEVER;
+    ackAt = giveUpAt = liveAt = NEVER;
+    unsent = 0;
     if (next === ANEW && life) settle(+reason.slice("heard=".length));
     if (closeAt !== NEVER || next === NEVER_AGAIN) return end(code, reason);
     if (next === ANEW) beginAnew();
@@ -273,7 +278,8 @@ export function createSession<Value>(
     /** Does what is due by now. */
     timer(now: number): void {
       if (closeAt <= now) leave();
-      if (giveUpAt <= now) giveUp(now);
+      // On a slow line the probe waits behind what was sent: as long as that leaves, it lives.
+      if (giveUpAt <= now) buffered() < unsent ? probe(now) : giveUp(now);
       if (ackAt <= now) ack();
       if (probeAt() <= now) probe(now);
     },

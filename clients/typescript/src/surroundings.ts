@@ -21,8 +21,7 @@ type Hear = (what: "wake" | "giveUp" | "leave", untilWoken: boolean) => void;
 /** Listens until `signal` is aborted. Where there are no pages and no such events, nothing is heard. */
 export function watch(hear: Hear, signal: AbortSignal, scope: Partial<EventTarget> = globalThis): void {
   for (const [type, what] of Object.entries(MEANING)) {
-    const listener = (event: Event) => {
-      const { target, persisted } = event as PageTransitionEvent;
+    const listener = ({ target, persisted }: Event & { persisted?: boolean }) => {
       // A page on its way to be kept is hidden after all else: that must not wake it.
       if (type === "visibilitychange" && (target as Document).hidden) return;
       hear(what === "leave" && persisted ? "giveUp" : what, type !== "offline");

@@ -13,7 +13,7 @@ const NUMBERS: Record<string, number> = { welcome: 7, ack: 1, anew: 1, skipped: 
 export function read(message: string | ArrayBuffer): Down | undefined {
   if (typeof message !== "string" || message[0] !== "\0") return ["", [], message];
   if (message[1] === "\0") return ["", [], message.slice(1)];
-  const [word = "", ...rest] = message.slice(1).split(" ");
+  const [word, ...rest] = message.slice(1).split(" ") as [string, ...string[]];
   const numbers = rest.splice(0, NUMBERS[word]).map((digits) => (/^(0|[1-9]\d*)$/.test(digits) ? +digits : NaN));
   const isSound = numbers.length === NUMBERS[word] && numbers.every(Number.isSafeInteger);
   if (isSound && (word === "skipped") === rest.length > 0) return [word, numbers, rest.join(" ")];

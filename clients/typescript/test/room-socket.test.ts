@@ -405,7 +405,7 @@ describe("who and where", () => {
     cleanups.push(() => vi.unstubAllGlobals());
     const opening = () => new RoomSocket("ws://localhost/ws/lobby");
     expect(opening).toThrow(RoomError);
-    expect(opening).toThrow("ws://localhost/ws/lobby: no WebSocket here: pass one as an option");
+    expect(opening).toThrow("ws://localhost/ws/lobby: pass a WebSocket as an option");
   });
 });
 

@@ -12,6 +12,7 @@ class Driver {
   done: unknown[][] = [];
   random = 1;
   attempt = 0;
+  buffered = 0;
   session;
 
   constructor(queue: Partial<QueueOptions> = {}) {
@@ -22,6 +23,7 @@ class Driver {
       message: note("message"),
       tell: (type, facts) => type !== "statuschange" && note(type)(facts),
       error: (code, messages) => new RoomError(code, "here", messages),
+      buffered: () => this.buffered,
       random: () => this.random,
     };
     this.session = createSession<string>(output, {}, queue, 0);
@@ -318,6 +320,20 @@ describe("finding a connection that is silent", () => {
     expect(driver.written()).toEqual(["\0probe"]);
   });
 
+  test("but not while what was sent is leaving, on a slow line", () => {
+    const driver = Driver.live();
+    driver.buffered = 3_000;
+    driver.session.wake(driver.now);
+    for (driver.buffered of [2_000, 1_000]) {
+      driver.now += 4_000;
+      driver.session.timer(driver.now);
+      expect(driver.did()).toContainEqual(["write", "\0probe"]);
+    }
+    driver.now += 4_000;
+    driver.session.timer(driver.now);
+    expect(driver.did()).toEqual([GIVEN_UP]);
+  });
+
   test("two seconds after something was sent and nothing came", () => {
     const driver = Driver.live();
     driver.now = 3_000;
@@ -475,7 +491,7 @@ describe("closing", () => {
     driver.session.close(0, 4003, "third");
     driver.session.wake(0);
     expect(driver.did()).toEqual([
-      ["close", 1000, ""],
+      ["close", 1000, "first"],
       ["close", { code: 4001, reason: "first", wasClean: true }],
     ]);
     expect(driver.session.next()).toBe(Infinity);
@@ -485,7 +501,7 @@ describe("closing", () => {
     const driver = Driver.live();
     driver.session.close(0, 4001, "bye");
     expect(driver.did()).toEqual([
-      ["close", 1000, ""],
+      ["close", 1000, "bye"],
       ["close", { code: 4001, reason: "bye", wasClean: true }],
     ]);
     expect(driver.session.next()).toBe(Infinity);
