@@ -101,6 +101,8 @@ settings! {
         max_retained_bytes_per_room: HumanSize as "SIZE" => server.max_retained_bytes_per_room,
         /// How many bytes all rooms together keep of that
         max_retained_bytes: HumanSize as "SIZE" => server.max_retained_bytes,
+        /// How many clients with sessions may come in a second, or come back
+        max_resumes_per_second: u32 as "N" => server.max_resumes_per_second,
         /// How long after its last client left a room is forgotten that has no timer, with all that is kept of it;
         /// 0s is never
         forget_after: HumanDuration as "TIME" => server.forget_after,

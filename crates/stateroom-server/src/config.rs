@@ -105,6 +105,9 @@ pub struct ServerConfig {
     /// And how many all rooms together: in the upper half of it, a room that keeps more than an equal share of that half
     /// keeps nothing; past it, none does. Default: 64 MiB.
     pub max_retained_bytes: usize,
+    /// How many clients with sessions may come in a second, or come back; others are closed with 4100, and try again
+    /// later. Default: 10,000.
+    pub max_resumes_per_second: u32,
     /// How many rooms that can sleep are awake at once. Default: 4,000, each of which has some
     /// 40 KiB; one that is woken for a message is late by some 30 µs.
     pub max_awake_rooms: usize,
@@ -159,6 +162,7 @@ impl Default for ServerConfig {
             session_grace: Duration::from_secs(30),
             max_retained_bytes_per_room: 256 * 1024,
             max_retained_bytes: 64 * 1024 * 1024,
+            max_resumes_per_second: 10_000,
             max_awake_rooms: 4_000,
             max_awake_bytes: 4 * 1024 * 1024 * 1024,
             shards: 0,

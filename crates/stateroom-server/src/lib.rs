@@ -35,6 +35,7 @@ mod metrics;
 mod names;
 mod occupancy;
 mod pages;
+mod per_second;
 mod priority;
 mod queue;
 mod queued;

@@ -12,6 +12,7 @@ use crate::{
     fair_share::FairShare,
     health::{Failure, Health},
     occupancy::Occupancy,
+    per_second::PerSecond,
     queue::QueueLimits,
     queued::Queued,
     sometimes::ClientLines,
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: SessionSettings,
     /// What the sessions of all rooms keep, to be said again.
     pub(crate) retained: Arc<FairShare>,
+    /// How many clients with sessions may come.
+    pub(crate) resumes: PerSecond,
     pub(crate) compressor: Compressor,
     pub(crate) client_lines: ClientLines,
     /// What was counted on messages' way.
@@ -107,6 +110,7 @@ impl Shared {
             incarnation,
             ..SessionSettings::default()
         };
+        let resumes = PerSecond::new(config.max_resumes_per_second);
         let retained = Arc::new(FairShare::new(config.max_retained_bytes));
         Ok(Shared {
             config,
@@ -119,6 +123,7 @@ impl Shared {
             queue_limits,
             sessions,
             retained,
+            resumes,
             compressor,
             client_lines: ClientLines::default(),
             totals,

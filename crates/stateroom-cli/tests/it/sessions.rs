@@ -160,6 +160,16 @@ async fn who_has_been_away_the_longest_makes_room_for_a_newcomer() {
 }
 
 #[tokio::test]
+async fn who_comes_when_too_many_do_comes_later() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &["--max-resumes-per-second", "1"]);
+    let (_server, address) = site.serve();
+    let mut rooms: Vec<_> = (0..3).map(|_| client(&address, "lobby")).collect();
+    for room in &mut rooms {
+        until(room, |event| *event == Event::Opened).await;
+    }
+}
+
+#[tokio::test]
 async fn sessions_and_plain_clients_are_in_one_room() {
     let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
     let (_server, address) = site.serve();

@@ -11,7 +11,7 @@ use crate::{factory::RoomFactory, websocket::CloseCode};
 use stateroom::ClientId;
 use stateroom_room::{
     Event, RoomEnded,
-    session::{Asked, Request, SocketId},
+    session::{Asked, Close, Request, SocketId},
 };
 use std::time::Instant;
 
@@ -25,6 +25,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
         turn: &mut Turn<F>,
         now: Instant,
     ) -> Result<(), RoomEnded> {
+        let second = now.saturating_duration_since(self.shared.started).as_secs() as u32;
+        if !self.shared.resumes.may(second) {
+            newcomer.turn_away(Leaving::Session(Close::Later), turn);
+            return Ok(());
+        }
         let new = || Box::new(SessionSockets::new(&self.shared.retained));
         let socket = self.session_sockets.get_or_insert_with(new).wait(newcomer);
         let asked = self.core.ask(&self.shared, &self.id, (socket, request), token, now);
