@@ -57,7 +57,13 @@ test("the picture in the README", async (t) => {
     await people[n].mouse.move(x + shareX * width, y + shareY * height, { steps: 5 });
   }
   for (const page of people) {
-    await page.waitForFunction(() => cursors.size === 2 && [...cursors.values()].every(({ x, y, toX, toY }) => Math.hypot(x - toX, y - toY) < 10));
+    await page.locator(".cursor").nth(1).waitFor();
+    await page.waitForFunction(async () => {
+      const places = () => [...document.querySelectorAll(".cursor")].map(({ style }) => style.translate).join();
+      const before = places();
+      await new Promise((later) => setTimeout(later, 200));
+      return places() === before;
+    });
   }
 
   const shots = await Promise.all(people.slice(0, 2).map((page) => page.screenshot({ animations: "disabled" })));

@@ -3,7 +3,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -105,6 +105,50 @@ export async function freePort() {
   return port;
 }
 
+/** A network between pages and the server at `port`, which can be cut. */
+export class Network {
+  port = 0;
+  #isCut = false;
+  #listener;
+  #sockets = new Set();
+
+  constructor(port) {
+    this.#listener = createServer((down) => {
+      if (this.#isCut) return down.destroy();
+      const up = connect(port, "127.0.0.1");
+      for (const [from, to] of [[down, up], [up, down]]) {
+        this.#sockets.add(from);
+        from.pipe(to).on("error", () => {});
+        from.on("close", () => {
+          this.#sockets.delete(from);
+          to.destroy();
+        });
+      }
+    });
+  }
+
+  static async to(t, port) {
+    const network = new Network(port);
+    network.#listener.listen(0, "127.0.0.1");
+    await once(network.#listener, "listening");
+    network.port = network.#listener.address().port;
+    atEnd(t, () => {
+      network.cut();
+      network.#listener.close();
+    });
+    return network;
+  }
+
+  cut() {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend() {
+    this.#isCut = false;
+  }
+}
+
 /** A browser for the tests of one file. */
 export async function launch() {
   mkdirSync(screenshots, { recursive: true });
@@ -125,16 +169,17 @@ export async function launch() {
 
 /**
  * Opens the page at `url` as somebody new would, and waits until it is live. The test fails if the
- * page throws anything.
+ * page throws anything. `watch` gets the page before it is opened.
  */
-export async function visit(t, browser, url, options = {}) {
+export async function visit(t, browser, url, { watch, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 900, height: 640 }, ...options });
   const page = await context.newPage();
+  watch?.(page);
   const errors = [];
   page.on("pageerror", (error) => errors.push(error));
   atEnd(t, async () => {
     await context.close();
-    if (errors.length) throw new AggregateError(errors, "the page threw");
+    if (errors.length) throw new AggregateError(errors, `the page threw ${errors[0].stack}`);
   });
   await page.goto(url);
   await page.locator("body.live").waitFor();

@@ -17,6 +17,7 @@ macro_rules! files {
         [
             ("static/room.js", include_str!("../../templates/room.js")),
             ("static/room.css", include_str!("../../templates/room.css")),
+            ("static/stateroom-client.js", include_str!("../../templates/stateroom-client.js")),
             ("load.txt", include_str!(concat!("../../templates/", $template, "/load.txt"))),
             ("src/lib.rs", include_str!(concat!("../../templates/", $template, "/lib.rs"))),
             (
@@ -29,7 +30,7 @@ macro_rules! files {
 
 impl Template {
     /// Its code, its page and its script for `stateroom load`, and where they go in a project.
-    pub(super) fn files(self) -> [(&'static str, &'static str); 5] {
+    pub(super) fn files(self) -> [(&'static str, &'static str); 6] {
         match self {
             Template::Counter => files!("counter"),
             Template::Chat => files!("chat"),
