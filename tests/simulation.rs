@@ -7,11 +7,18 @@
 //! `SIMULATION_SEED=n` one alone.
 
 mod simulated {
+    pub(crate) mod counts;
     pub(crate) mod ledger;
+    pub(crate) mod misdeed;
+    mod rest;
+    mod sessions;
+    mod visitor;
+    mod visitors;
+    mod wire;
     pub(crate) mod world;
 }
 
-use simulated::world::{Counts, Misdeed, World};
+use simulated::{counts::Counts, misdeed::Misdeed, world::World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How many seeds are tried.
@@ -21,7 +28,7 @@ const SEEDS: u64 = 2_000;
 const SEEDS_TO_NOTICE: u64 = 1_000;
 
 /// How many things happen for each.
-const STEPS: usize = 300;
+const STEPS: usize = 500;
 
 fn run(seed: u64, misdeed: Option<Misdeed>) -> Counts {
     let mut world = World::new(seed, misdeed);
@@ -54,13 +61,14 @@ fn what_a_client_has_seen_has_happened_once_and_in_order() {
 fn whoever_drives_rooms_wrongly_is_noticed() {
     // What is noticed is a panic, of which nobody wants to read.
     std::panic::set_hook(Box::new(|_| {}));
-    let noticed = Misdeed::ALL.map(|misdeed| {
+    let noticed = Misdeed::ALL.iter().map(|misdeed| {
         let is_noticed =
-            |seed: &u64| catch_unwind(AssertUnwindSafe(|| run(*seed, Some(misdeed)))).is_err();
+            |seed: &u64| catch_unwind(AssertUnwindSafe(|| run(*seed, Some(*misdeed)))).is_err();
         (misdeed, (0..SEEDS_TO_NOTICE).find(is_noticed))
     });
+    let noticed: Vec<_> = noticed.collect();
     let _ = std::panic::take_hook();
-    for (misdeed, seed) in noticed {
+    for (misdeed, seed) in &noticed {
         println!(
             "{misdeed:?}: {}",
             seed.map_or("not noticed".into(), |seed| (seed + 1).to_string())

@@ -19,7 +19,32 @@ pub(crate) struct Pages {
     pub(crate) ticks: u32,
     /// What it may use.
     pub(crate) limits: MemoryLimits,
+    /// All that it has ever said.
+    pub(crate) said: Vec<Said>,
     seed: [u8; 32],
+}
+
+/// Something that a ledger has said. The last word of each text is its place among them, so no two are alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    to: MessageRecipient,
+    pub(crate) text: String,
+}
+
+impl Said {
+    pub(crate) fn is_for(&self, client: ClientId) -> bool {
+        match self.to {
+            MessageRecipient::Broadcast => true,
+            MessageRecipient::Client(one) => one == client,
+            MessageRecipient::EveryoneExcept(other) => other != client,
+        }
+    }
+
+    /// The first word of a text, and its place.
+    pub(crate) fn read(text: &str) -> Option<(&str, usize)> {
+        let (word, place) = text.strip_prefix('\0').unwrap_or(text).split_once(' ')?;
+        Some((word, place.parse().ok()?))
+    }
 }
 
 pub(crate) struct Ledger<C> {
@@ -42,12 +67,32 @@ impl<C: StateroomContext> Ledger<C> {
     fn fail(&mut self) {
         self.failure = Some(ServiceFailure { summary: "trapped", detail: "as asked".to_owned() });
     }
+
+    fn say(&mut self, to: MessageRecipient, word: &str) {
+        let place = self.pages.said.len();
+        // The protocol of sessions has its own use for this first character.
+        let mark = if place % 5 == 4 { "\0" } else { "" };
+        let text = format!("{mark}{word} {place}");
+        self.context.send_message(to, &text);
+        self.pages.said.push(Said { to, text });
+    }
+
+    /// Writes a number down, and says so.
+    fn enter(&mut self, client: ClientId, number: &str) {
+        let to = match number.bytes().last() {
+            Some(b'0') => MessageRecipient::Client(client),
+            Some(b'1' | b'2') => MessageRecipient::EveryoneExcept(client),
+            _ => MessageRecipient::Broadcast,
+        };
+        self.pages.entries.push(number.parse().unwrap());
+        self.say(to, number);
+    }
 }
 
 impl<C: StateroomContext> StateroomService for Ledger<C> {
     fn connect(&mut self, client: ClientId) {
         self.pages.present.push(client);
-        self.context.send_message(client, "welcome");
+        self.say(client.into(), "welcome");
     }
 
     fn disconnect(&mut self, client: ClientId) {
@@ -58,28 +103,24 @@ impl<C: StateroomContext> StateroomService for Ledger<C> {
         }
     }
 
-    fn message(&mut self, _: ClientId, message: &str) {
-        match message.split_once(' ') {
+    fn message(&mut self, client: ClientId, message: &str) {
+        match message.strip_prefix('\0').unwrap_or(message).split_once(' ') {
             Some((TRAP, number)) => {
                 // It has done half of it when it fails.
-                self.pages.entries.push(number.parse().unwrap());
-                self.context.send_message(MessageRecipient::Broadcast, number);
+                self.enter(client, number);
                 self.fail();
             }
             Some((delay, number)) => {
-                self.pages.entries.push(number.parse().unwrap());
-                self.context.send_message(MessageRecipient::Broadcast, number);
+                self.enter(client, number);
                 self.context.set_timer(delay.parse().unwrap());
             }
-            None => {
-                self.pages.entries.push(message.parse().unwrap());
-                self.context.send_message(MessageRecipient::Broadcast, message);
-            }
+            None => self.enter(client, message.trim_start_matches('\0')),
         }
     }
 
     fn timer(&mut self) {
         self.pages.ticks += 1;
+        self.say(MessageRecipient::Broadcast, "tick");
         // Until the next message it fails whenever it is tried.
         if self.pages.ticks.is_multiple_of(5) && self.pages.entries.len().is_multiple_of(2) {
             self.fail();
@@ -122,9 +163,9 @@ impl<C: StateroomContext> StateroomServiceFactory<C> for Ledgers {
         if birth.seed[0].is_multiple_of(2) {
             context.set_timer(40);
         }
-        let (entries, present) = (Vec::new(), Vec::new());
-        let (ticks, limits) = (0, birth.limits);
-        let pages = Pages { entries, present, time: birth.time, ticks, limits, seed: birth.seed };
+        let (entries, present, said) = (Vec::new(), Vec::new(), Vec::new());
+        let (time, ticks, limits, seed) = (birth.time, 0, birth.limits, birth.seed);
+        let pages = Pages { entries, present, time, ticks, limits, said, seed };
         Ok(Ledger { pages, failure: None, context })
     }
 

@@ -1,7 +1,14 @@
 //! A server without sockets: the very rooms, committer and store that ship, on a simulated disk and clock,
 //! and what its clients saw.
 
-use super::ledger::{Ledger, Ledgers, TRAP};
+use super::{
+    counts::Counts,
+    ledger::{Ledger, Ledgers, Said, TRAP},
+    misdeed::Misdeed,
+    sessions::SessionSockets,
+    visitor::{NUMBERS, Visitor},
+    wire::Wire,
+};
 use fastrand::Rng;
 use stateroom::{Birth, ClientId, MemoryLimits};
 use stateroom_room::{
@@ -14,132 +21,77 @@ use stateroom_store::{
     files::{Chances, SimFiles},
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
-const ROOMS: [&str; 4] = ["a", "b", "c", "d"];
+pub(super) const ROOMS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// The longest that a room's timer can be away: the longest it sets, and the longest between two tries.
 const LONGEST_TIMER: Duration = Duration::from_secs(61);
 
-/// Something wrong that whoever drives rooms could do. The simulation must notice each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Misdeed {
-    /// Commands are let go as soon as their records are submitted.
-    ReleasesEarly,
-    /// What is submitted is said to be kept, and is not.
-    DropsSubmission,
-    /// A room whose clock was ahead is not told.
-    LeavesClock,
-    /// A changed limit is not told to rooms.
-    HidesLimits,
-    /// A room is brought back without the newest part of its journal.
-    ForgetsJournal,
-}
-
-impl Misdeed {
-    pub(crate) const ALL: [Misdeed; 5] = [
-        Misdeed::ReleasesEarly,
-        Misdeed::DropsSubmission,
-        Misdeed::LeavesClock,
-        Misdeed::HidesLimits,
-        Misdeed::ForgetsJournal,
-    ];
-}
-
-/// How often what happened.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Counts {
-    pub(crate) seen: u64,
-    pub(crate) kills: u64,
-    pub(crate) power_cuts: u64,
-    pub(crate) failed_events: u64,
-    pub(crate) brought_back: u64,
-    pub(crate) refused: u64,
-    pub(crate) failed_flushes: u64,
-    pub(crate) checkpoints: u64,
-    pub(crate) deploys: u64,
-    pub(crate) forgotten: u64,
-}
-
-impl Counts {
-    fn all(&mut self) -> [&mut u64; 10] {
-        let Counts {
-            seen,
-            kills,
-            power_cuts,
-            failed_events,
-            brought_back,
-            refused,
-            failed_flushes,
-            checkpoints,
-            deploys,
-            forgotten,
-        } = self;
-        [
-            seen,
-            kills,
-            power_cuts,
-            failed_events,
-            brought_back,
-            refused,
-            failed_flushes,
-            checkpoints,
-            deploys,
-            forgotten,
-        ]
-    }
-
-    pub(crate) fn add(&mut self, other: &Counts) {
-        let mut other = *other;
-        for (all, more) in self.all().into_iter().zip(other.all()) {
-            *all += *more;
-        }
-    }
-
-    pub(crate) fn everything_happened(mut self) -> bool {
-        self.all().into_iter().all(|count| *count > 0)
-    }
-}
-
 pub(crate) struct World {
-    random: Rng,
-    files: SimFiles,
+    pub(super) random: Rng,
+    pub(super) files: SimFiles,
     durability: Durability,
-    misdeed: Option<Misdeed>,
+    pub(super) misdeed: Option<Misdeed>,
     /// `None` only while another process begins.
     process: Option<Process>,
     /// The time of day, which may jump when the process ends.
-    now: Duration,
+    pub(super) now: Duration,
+    /// How long it has been going on.
+    pub(super) elapsed: Duration,
+    /// How many things have happened.
+    pub(super) moment: u64,
     code: Ledgers,
-    rooms: HashMap<&'static str, Live>,
+    pub(super) rooms: HashMap<&'static str, Live>,
     lives: u64,
     /// What is to be committed.
     waiting: VecDeque<Request<u64, Answer>>,
     /// What was seen of each room, ever.
     seen: HashMap<&'static str, Vec<u64>>,
-    /// The numbers with which an event failed.
-    trapped: Vec<u64>,
+    /// The numbers that are in no room: an event failed with them, or they were said in a session that was over.
+    pub(super) trapped: Vec<u64>,
     last_number: u64,
+    /// All that each room has said, as it would say it.
+    pub(super) said: HashMap<&'static str, Vec<Said>>,
+    /// Whether what is durable may be lacking.
+    may_lack: bool,
+    /// Whether nothing breaks any more.
+    pub(super) is_ending: bool,
+    pub(super) settings: SessionSettings,
+    pub(super) visitors: BTreeMap<u64, Visitor>,
+    pub(super) last_visitor: u64,
+    pub(super) wires: BTreeMap<u64, Wire>,
+    pub(super) last_wire: u64,
+    /// Whose session each client of a room is, by its key.
+    pub(super) names: BTreeMap<(&'static str, ClientId), (u64, u64)>,
+    /// The visitors of whom a room that runs has heard that they have left for good.
+    pub(super) left: BTreeSet<u64>,
+    /// The numbers that visitors were told are durable.
+    pub(super) promised: HashMap<&'static str, Vec<(u64, u64)>>,
     pub(crate) counts: Counts,
 }
 
 /// What ends with the process, beside the rooms.
 struct Process {
+    incarnation: u64,
     committer: Committer<u64, FileStore>,
     reader: Box<dyn Reader>,
 }
 
-struct Live {
+pub(super) struct Live {
     /// Names this life of the room.
     life: u64,
-    kept: KeptRoom<Ledger<RoomContext>>,
+    pub(super) kept: KeptRoom<Ledger<RoomContext>>,
     code: Ledgers,
-    /// Its connections.
+    /// Its connections without sessions.
     clients: Vec<ClientId>,
+    /// Those that have yet to be let in: whether they are without sessions.
+    pub(super) newcomers: VecDeque<bool>,
+    pub(super) sessions: SessionSockets,
 }
 
 #[derive(Clone, Copy)]
@@ -154,15 +106,24 @@ impl World {
         let mut random = Rng::with_seed(seed);
         let files = SimFiles::new(seed);
         let durability = if random.bool() { Durability::Synced } else { Durability::Buffered };
-        let process = Some(Process::begin(&files, durability));
+        let settings = SessionSettings {
+            grace: Duration::from_millis(if random.bool() { 300 } else { 2_000 }),
+            retained_bytes: if random.u32(..4) == 0 { 200 } else { 256 << 10 },
+            ack_after: Duration::from_millis(20),
+            ..SessionSettings::default()
+        };
+        let process = Process::begin(&files, durability);
+        let settings = SessionSettings { incarnation: process.incarnation, ..settings };
         let limits = MemoryLimits { memory_bytes: 1 << 20, table_elements: 10 };
         let mut world = World {
             random,
             files,
             durability,
             misdeed,
-            process,
+            process: Some(process),
             now: Duration::from_secs(1_000_000),
+            elapsed: Duration::ZERO,
+            moment: 0,
             code: Ledgers { version: 1, limits },
             rooms: HashMap::new(),
             lives: 0,
@@ -170,15 +131,44 @@ impl World {
             seen: HashMap::new(),
             trapped: Vec::new(),
             last_number: 0,
+            said: HashMap::new(),
+            may_lack: false,
+            is_ending: false,
+            settings,
+            visitors: BTreeMap::new(),
+            last_visitor: 0,
+            wires: BTreeMap::new(),
+            last_wire: 0,
+            names: BTreeMap::new(),
+            left: BTreeSet::new(),
+            promised: HashMap::new(),
             counts: Counts::default(),
         };
         world.keep_code();
+        (0..3).for_each(|place| world.visitor_comes(place));
         world
     }
 
     /// One thing happens.
     pub(crate) fn step(&mut self) {
-        self.now += Duration::from_micros(self.random.u64(0..20_000));
+        let time = Duration::from_micros(self.random.u64(0..20_000));
+        self.pass(time);
+        match self.random.bool() {
+            true => self.visit(),
+            false => self.happen(),
+        }
+        self.look_at_timers();
+    }
+
+    /// Time passes.
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.moment += 1;
+        self.now += time;
+        self.elapsed += time;
+    }
+
+    /// Something happens to the server, or to somebody who has no session.
+    fn happen(&mut self) {
         let id = ROOMS[self.random.usize(..ROOMS.len())];
         match self.random.u32(..100) {
             0..9 => {
@@ -194,7 +184,10 @@ impl World {
                 });
             }
             15..56 => self.message(id),
-            56..64 => self.tell(id, |_| Some(Event::Timer)),
+            56..64 => {
+                self.tell(id, |_| Some(Event::Timer));
+                self.look_after_sessions(id);
+            }
             64..84 => self.commit(),
             84..87 => self.save(id),
             87..90 => self.rest(id),
@@ -206,7 +199,6 @@ impl World {
             98 => self.stop(false),
             _ => self.stop(true),
         }
-        self.look_at_timers();
     }
 
     fn message(&mut self, id: &'static str) {
@@ -233,7 +225,11 @@ impl World {
     }
 
     /// Lets a room hear something, and submits what it may.
-    fn tell<'a>(&mut self, id: &'static str, event: impl FnOnce(&mut Live) -> Option<Event<'a>>) {
+    pub(super) fn tell<'a>(
+        &mut self,
+        id: &'static str,
+        event: impl FnOnce(&mut Live) -> Option<Event<'a>>,
+    ) {
         let now = Timestamp::from_origin(self.now);
         let Some(live) = self.live(id) else { return };
         if live.kept.is_blocked() {
@@ -243,12 +239,27 @@ impl World {
         self.bring_in(id);
         if let Some(live) = self.rooms.get_mut(id) {
             // What follows from a failure comes with what was submitted before it.
-            let _ = live.kept.handle(event, now);
+            let is_heard = live.kept.handle(event, now).is_ok();
+            if is_heard && matches!(event, Event::Connect { .. }) {
+                live.newcomers.push_back(true);
+            }
         }
         self.submit(id);
     }
 
-    fn submit(&mut self, id: &'static str) {
+    /// Notes what the room has said.
+    fn note(&mut self, id: &'static str) {
+        let Some(live) = self.rooms.get_mut(id).filter(|live| !live.kept.has_failed()) else {
+            return;
+        };
+        let Some(room) = live.kept.room_mut() else { return };
+        let (known, said) = (self.said.entry(id).or_default(), &room.service_mut().pages.said);
+        known.extend_from_slice(said.get(known.len()..).expect("what was said was said"));
+    }
+
+    pub(super) fn submit(&mut self, id: &'static str) {
+        self.note(id);
+        self.let_out(id);
         let misdeed = self.misdeed;
         let Some(live) = self.rooms.get_mut(id) else { return };
         if let Some(keeps) = live.kept.submit() {
@@ -277,6 +288,14 @@ impl World {
     /// A part of what waits is committed together.
     fn commit(&mut self) {
         let most = self.random.usize(..=self.waiting.len());
+        self.commit_some(most);
+    }
+
+    pub(super) fn commit_all(&mut self) {
+        self.commit_some(self.waiting.len());
+    }
+
+    fn commit_some(&mut self, most: usize) {
         let group: Vec<_> = self.waiting.drain(..most).collect();
         if group.is_empty() {
             return;
@@ -313,6 +332,7 @@ impl World {
                     // It ends, and comes back as it was.
                     self.counts.refused += 1;
                     self.rooms.remove(id);
+                    self.close_all(id);
                 }
             }
         }
@@ -330,16 +350,21 @@ impl World {
             self.counts.forgotten += 1;
             let seen = self.seen.remove(id).unwrap_or_default();
             assert!(seen.is_empty(), "a room in which something was said is forgotten");
-            self.rooms.remove(id);
+            self.forget(id);
             return;
         }
         let (seen, counts) = (self.seen.entry(id).or_default(), &mut self.counts);
-        let clients = &mut live.clients;
-        live.kept.drain_commands(|command| match command {
-            Command::Open { client } => clients.push(client),
+        let Live { clients, newcomers, kept, .. } = live;
+        kept.drain_commands(|command| match command {
+            Command::Open { client } => {
+                if newcomers.pop_front() == Some(true) {
+                    clients.push(client);
+                }
+            }
             Command::Close { client, .. } => clients.retain(|other| *other != client),
             Command::Send { kind: MessageKind::Text, bytes, .. } => {
-                if let Ok(number) = std::str::from_utf8(bytes).unwrap().parse() {
+                let (word, _) = Said::read(std::str::from_utf8(bytes).unwrap()).unwrap();
+                if let Ok(number) = word.parse() {
                     counts.seen += 1;
                     seen.push(number);
                 }
@@ -360,15 +385,19 @@ impl World {
         let code = live.code;
         let room = self.made_again(id, code);
         let Some(live) = self.rooms.get_mut(id) else { return };
-        if let Consequence::Close(client, _) = live.kept.back_again(room, now) {
-            live.clients.retain(|other| *other != client);
-            // Its connection is closed, so the room hears that it left; and that may fail.
-            self.tell(id, |_| Some(Event::Disconnect { client }));
+        match live.kept.back_again(room, now) {
+            Consequence::Close(client, _) => {
+                live.clients.retain(|other| *other != client);
+                // Its connection is closed, so the room hears that it left; and that may fail.
+                self.tell(id, |_| Some(Event::Disconnect { client }));
+            }
+            Consequence::Told(client) => self.was_set_aside(id, client),
+            Consequence::None => {}
         }
         self.submit(id);
     }
 
-    fn save(&mut self, id: &'static str) {
+    pub(super) fn save(&mut self, id: &'static str) {
         let Some(live) = self.rooms.get_mut(id) else { return };
         let vitals = vitals(&live.kept);
         if let Some(state) = live.kept.take_state() {
@@ -380,14 +409,14 @@ impl World {
         }
     }
 
-    fn rest(&mut self, id: &'static str) {
+    pub(super) fn rest(&mut self, id: &'static str) {
         let Some(live) = self.rooms.get_mut(id) else { return };
         let before = (live.kept.events(), live.kept.deadline());
         live.kept.leave_memory();
         assert_eq!((live.kept.events(), live.kept.deadline()), before);
     }
 
-    fn bring_in(&mut self, id: &'static str) {
+    pub(super) fn bring_in(&mut self, id: &'static str) {
         let Some(live) = self.rooms.get(id) else { return };
         if !live.kept.is_in_memory() {
             let (events, code) = (live.kept.events(), live.code);
@@ -417,7 +446,7 @@ impl World {
 
     /// Has the process perhaps die in the midst of what comes next.
     fn may_die(&mut self) {
-        if self.random.u32(..30) == 0 {
+        if self.random.u32(..30) == 0 && !self.is_ending {
             self.files.die_after(Some(self.random.u64(1..12)));
         }
     }
@@ -446,13 +475,24 @@ impl World {
 
     /// Nobody is there any more: a room with nothing in it is forgotten.
     fn leave(&mut self, id: &'static str) {
-        let Some(live) = self.rooms.get_mut(id) else { return };
+        let has_sessions = self.has_sessions(id);
+        let Some(live) = self.rooms.get_mut(id).filter(|_| !has_sessions) else { return };
         if live.clients.is_empty() && live.kept.is_in_memory() && !live.kept.is_worth_keeping() {
             live.kept.forget();
             self.submit(id);
             if self.rooms.get(id).is_some_and(|live| live.kept.is_forgotten()) {
-                self.rooms.remove(id);
+                self.forget(id);
             }
+        }
+    }
+
+    fn forget(&mut self, id: &'static str) {
+        self.rooms.remove(id);
+        self.said.remove(id);
+        // Whoever has asked for a session just now asks again.
+        self.close_all(id);
+        for visitor in self.visitors.values_mut().filter(|visitor| visitor.room == id) {
+            visitor.goes_back(0, true);
         }
     }
 
@@ -498,18 +538,24 @@ impl World {
         if self.random.u32(..4) == 0 {
             self.code.limits.memory_bytes = 1 << self.random.u32(16..20);
         }
-        self.process = Some(Process::begin(&self.files, self.durability));
-        self.keep_code();
-        let may_lack = power_cut && self.durability == Durability::Buffered;
-        for id in ROOMS {
-            self.check(id, may_lack);
+        self.may_lack = power_cut && self.durability == Durability::Buffered;
+        self.all_sockets_end(self.may_lack);
+        let process = Process::begin(&self.files, self.durability);
+        if self.misdeed != Some(Misdeed::KeepsIncarnation) {
+            self.settings.incarnation = process.incarnation;
         }
+        self.process = Some(process);
+        self.keep_code();
+        for id in ROOMS {
+            self.check(id);
+        }
+        self.may_lack = false;
     }
 
     /// The room, brought back or founded where it has to be.
-    fn live(&mut self, id: &'static str) -> Option<&mut Live> {
+    pub(super) fn live(&mut self, id: &'static str) -> Option<&mut Live> {
         if !self.rooms.contains_key(id) {
-            let stored = self.process().reader.load(id).unwrap();
+            let stored = self.load(id);
             let (kept, code) = match stored {
                 None => {
                     let birth = self.birth();
@@ -519,10 +565,35 @@ impl World {
                 Some(stored) => self.opened(id, &stored),
             };
             self.lives += 1;
-            let live = Live { life: self.lives, kept, code, clients: Vec::new() };
+            let mut live = Live {
+                life: self.lives,
+                kept,
+                code,
+                clients: Vec::new(),
+                newcomers: VecDeque::new(),
+                sessions: SessionSockets::default(),
+            };
+            if let Some(room) = live.kept.room_mut() {
+                self.goes_on(id, &room.service_mut().pages.said);
+                let with_sessions = room.members().filter(|client| room.has_session(*client));
+                live.sessions = SessionSockets::of(with_sessions, self.now);
+            }
             self.rooms.insert(id, live);
         }
         self.rooms.get_mut(id)
+    }
+
+    /// A room goes on that has said so much, as far as is kept.
+    fn goes_on(&mut self, id: &'static str, said: &[Said]) {
+        let known = self.said.entry(id).or_default();
+        let is_same = known.starts_with(said);
+        // It may be one that was forgotten, since that is lacking.
+        assert!(is_same || self.may_lack, "{known:?} was said, and is {said:?} now");
+        *known = said.to_vec();
+        let common = if is_same { said.len() } else { 0 };
+        for visitor in self.visitors.values_mut().filter(|visitor| visitor.room == id) {
+            visitor.goes_back(common, self.may_lack);
+        }
     }
 
     /// A room as another process opens it: perhaps with new code, and under other limits.
@@ -543,14 +614,8 @@ impl World {
             _ => {}
         }
         let bytes = stored.tail.iter().map(|part| part.records.len()).sum();
-        let mut kept = KeptRoom::open(
-            room,
-            (stored.snapshot.at, bytes),
-            true,
-            SessionSettings::default(),
-            now,
-            until,
-        );
+        let mut kept =
+            KeptRoom::open(room, (stored.snapshot.at, bytes), true, self.settings, now, until);
         let is_deployed = code.version != self.code.version && self.random.bool();
         if is_deployed && self.misdeed != Some(Misdeed::HidesLimits) {
             code = self.code;
@@ -562,14 +627,23 @@ impl World {
         (kept, code)
     }
 
+    /// What is kept of a room. Where the system lacks the means at the moment, it is tried again.
+    fn load(&mut self, id: &str) -> Option<StoredRoom> {
+        let reader = &mut self.process().reader;
+        let mut tries = (0..100).map(|_| reader.load(id));
+        tries.find_map(Result::ok).expect("it can be read")
+    }
+
     fn code_of(&self, stored: &StoredRoom) -> Ledgers {
         Ledgers { version: stored.snapshot.module.0[0], limits: self.code.limits }
     }
 
     fn made_again(&mut self, id: &str, code: Ledgers) -> Room<Ledger<RoomContext>> {
         self.counts.brought_back += 1;
-        let stored = self.process().reader.load(id).unwrap().expect("it is kept");
-        self.again(id, &stored, code)
+        let stored = self.load(id).expect("it is kept");
+        let mut room = self.again(id, &stored, code);
+        assert_eq!(Some(&room.service_mut().pages.said), self.said.get(id), "it is as it was");
+        room
     }
 
     fn again(&self, id: &str, stored: &StoredRoom, code: Ledgers) -> Room<Ledger<RoomContext>> {
@@ -587,7 +661,7 @@ impl World {
 
     /// What was seen is in the state, once and in order; and nothing is that failed. After a power cut
     /// where nothing is flushed the end may be lacking, and what follows is as if it had never been.
-    fn check(&mut self, id: &'static str, may_lack: bool) {
+    fn check(&mut self, id: &'static str) {
         let Some(live) = self.live(id) else { return };
         let expected = live.code.limits;
         let room = live.kept.room_mut().expect("it was just brought back");
@@ -596,11 +670,24 @@ impl World {
         let pages = room.service_mut().pages.clone();
         let is_new = live.kept.events() == 0;
         assert_eq!((limits, pages.limits), (expected, expected), "it knows what it may use");
-        assert!(pages.entries.is_sorted_by(|a, b| a < b), "out of order: {pages:?}");
+        let mut last = HashMap::new();
+        for number in &pages.entries {
+            let before = last.insert(number / NUMBERS, *number);
+            assert!(before.is_none_or(|before| before < *number), "out of order: {pages:?}");
+        }
         let seen = self.seen.entry(id).or_default();
-        if may_lack {
+        let promised = self.promised.entry(id).or_default();
+        if self.may_lack {
             seen.retain(|number| pages.entries.contains(number));
         }
+        promised.retain(|(serial, number)| {
+            let is_there = pages.entries.contains(number);
+            assert!(is_there || self.may_lack, "{number} is not durable: {pages:?}");
+            if !is_there && let Some(visitor) = self.visitors.get_mut(serial) {
+                visitor.was_told_too_much(*number);
+            }
+            is_there
+        });
         let mut entries = pages.entries.iter();
         for number in seen {
             assert!(entries.any(|entry| entry == number), "{number} is lost: {pages:?}");
@@ -628,8 +715,9 @@ impl World {
         }
     }
 
-    /// One more kill, and what has happened.
+    /// Everything comes to rest; then one more kill, and what has happened.
     pub(crate) fn end(mut self) -> Counts {
+        self.come_to_rest();
         self.stop(false);
         self.counts
     }
@@ -647,7 +735,7 @@ impl Process {
         let store = FileStore::open_with(Path::new("/rooms"), durability, options)
             .expect("it can always be opened");
         let reader = store.reader().expect("it can be read");
-        Process { committer: Committer::new(store), reader }
+        Process { incarnation: store.incarnation(), committer: Committer::new(store), reader }
     }
 }
 

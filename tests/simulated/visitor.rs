@@ -1,0 +1,194 @@
+//! A visitor: a client with a session, and what it was promised.
+
+use super::ledger::Said;
+use stateroom::ClientId;
+use stateroom_room::{
+    Timestamp,
+    session::client::{ClientSettings, SessionClient},
+};
+use std::{collections::BTreeSet, time::Duration};
+
+/// The numbers that a visitor says begin at its own times this.
+pub(crate) const NUMBERS: u64 = 1_000_000;
+
+const SETTINGS: ClientSettings = ClientSettings {
+    queue_bytes: 1 << 20,
+    probe: Duration::from_millis(100),
+    closing: Duration::from_millis(300),
+    ack_after: Duration::from_millis(50),
+};
+
+/// Which message of the room a visitor gets next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Nobody knows: it was told that it has missed something.
+    Unknown,
+    /// Its own welcome by the service.
+    First,
+    /// The first for it from this place on.
+    From(usize),
+}
+
+/// See the [module](self).
+pub(crate) struct Visitor {
+    /// Which of those it is that are there at a time.
+    pub(crate) place: usize,
+    pub(crate) room: &'static str,
+    pub(crate) token: Option<String>,
+    pub(crate) client: SessionClient,
+    /// How many keys it has had.
+    pub(crate) keys: u64,
+    pub(crate) last_number: u64,
+    /// What it has said in this session, in order.
+    pub(crate) session: Vec<Line>,
+    /// How many of these it was told are durable.
+    settled: u64,
+    /// Which of these it was told were set aside.
+    skipped: BTreeSet<u64>,
+    next: Next,
+    /// The room said all that it has got before this place.
+    reached: usize,
+    /// Whether it was told in this session that it missed something.
+    has_missed: bool,
+    /// When something last happened that may have cost it something, and when the server read the handshake that it was
+    /// last welcomed for.
+    cause_at: Option<u64>,
+    welcomed_at: u64,
+    /// The key whose session is over, as far as anybody has told the room.
+    pub(crate) over: Option<u64>,
+    /// What it was told is not so any more, and it has yet to hear that.
+    must_be_told: bool,
+    /// Whether its last session has ended, and it has yet to have another.
+    begins_anew: bool,
+    ended_sessions: u64,
+}
+
+/// Something that a visitor has said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    pub(crate) number: u64,
+    /// Whether the room fails at it.
+    pub(crate) is_trap: bool,
+}
+
+impl Visitor {
+    pub(crate) fn new(
+        serial: u64,
+        place: usize,
+        room: &'static str,
+        token: Option<String>,
+        now: Timestamp,
+    ) -> Visitor {
+        Visitor {
+            place,
+            room,
+            token,
+            client: SessionClient::new(SETTINGS, now),
+            keys: 0,
+            last_number: serial * NUMBERS,
+            session: Vec::new(),
+            settled: 0,
+            skipped: BTreeSet::new(),
+            next: Next::Unknown,
+            reached: 0,
+            has_missed: false,
+            cause_at: None,
+            welcomed_at: 0,
+            over: None,
+            must_be_told: false,
+            begins_anew: false,
+            ended_sessions: 0,
+        }
+    }
+
+    /// Something has happened that may have cost it something.
+    pub(crate) fn may_have_missed(&mut self, moment: u64) {
+        self.cause_at = self.cause_at.max(Some(moment));
+    }
+
+    /// It has a new session, or its first, or goes on with the one it has.
+    pub(crate) fn welcomed(&mut self, recovered: bool, asked_at: u64) {
+        let may_have_missed = self.cause_at.is_some_and(|at| at >= self.welcomed_at);
+        if !recovered {
+            assert!(may_have_missed || self.begins_anew, "told anew without a cause");
+            self.must_be_told = false;
+            (self.has_missed, self.next) = (true, Next::Unknown);
+            self.skipped.clear();
+        }
+        assert!(!self.must_be_told, "not told that what it knew is gone");
+        if self.client.received_count() == 0 {
+            (self.next, self.has_missed) = (Next::First, false);
+        }
+        (self.welcomed_at, self.begins_anew) = (asked_at, false);
+    }
+
+    /// The service has said something to it, where all that the room has said is known.
+    pub(crate) fn got(&mut self, text: &str, client: ClientId, said: &[Said]) {
+        assert!(!self.must_be_told, "not told that what it knew is gone, and got {text:?}");
+        let (word, place) = Said::read(text).unwrap();
+        let is_said = said.get(place).is_some_and(|it| it.text == text && it.is_for(client));
+        assert!(is_said, "{client} got {text:?}: {said:?}");
+        assert!(place >= self.reached, "{client} got {text:?} twice: {said:?}");
+        match self.next {
+            Next::Unknown => {}
+            Next::First => assert_eq!(word, "welcome", "the first that {client} got is {text:?}"),
+            Next::From(first) => {
+                let missed = said[first..place].iter().find(|it| it.is_for(client));
+                assert_eq!(missed, None, "{client} got {text:?}");
+            }
+        }
+        (self.next, self.reached) = (Next::From(place + 1), place + 1);
+    }
+
+    /// It is told that so many of its messages are durable. Returns those that were not before.
+    pub(crate) fn settled(&mut self, heard: u64) -> &[Line] {
+        let before = std::mem::replace(&mut self.settled, heard);
+        &self.session[before as usize..heard as usize]
+    }
+
+    pub(crate) fn skipped(&mut self, number: u64) {
+        assert!(self.session[number as usize - 1].is_trap, "{number} did not fail");
+        assert!(self.skipped.insert(number), "told twice that {number} failed");
+    }
+
+    /// Has heard something, and perhaps that its session has ended.
+    pub(crate) fn has_heard(&mut self, that_messages_are_durable: bool) {
+        let ended = self.client.ended_sessions();
+        if std::mem::replace(&mut self.ended_sessions, ended) != ended {
+            (self.settled, self.next, self.has_missed) = (0, Next::Unknown, false);
+            (self.must_be_told, self.begins_anew) = (false, true);
+            self.skipped.clear();
+            self.session.clear();
+        }
+        let is_misled = that_messages_are_durable && self.must_be_told;
+        assert!(!is_misled, "not told that what it knew is gone, and more is durable");
+    }
+
+    /// The room has said only so much, as far as is kept.
+    pub(crate) fn goes_back(&mut self, said: usize, may_lack: bool) {
+        if self.reached > said {
+            assert!(may_lack, "it got {} messages of {said}", self.reached);
+            (self.must_be_told, self.next, self.reached) = (true, Next::Unknown, said);
+        }
+    }
+
+    /// It was told of a number that it is durable, which is not there.
+    pub(crate) fn was_told_too_much(&mut self, number: u64) {
+        self.must_be_told |= self.session.iter().any(|line| line.number == number);
+    }
+
+    /// Nothing happens any more: it has all that there is.
+    pub(crate) fn look_at_rest(&self, client: ClientId, said: &[Said]) {
+        match self.next {
+            Next::Unknown => assert!(self.has_missed, "{client} got nothing"),
+            Next::First => panic!("{client} got nothing: {said:?}"),
+            Next::From(first) => {
+                let missed = said[first..].iter().find(|it| it.is_for(client));
+                assert_eq!(missed, None, "{client} never got it");
+            }
+        }
+        let traps = (1..).zip(&self.session).filter(|(_, line)| line.is_trap);
+        let mut untold = traps.filter(|(number, _)| !self.skipped.contains(number));
+        assert!(self.has_missed || untold.next().is_none(), "{client} was not told of a failure");
+    }
+}
