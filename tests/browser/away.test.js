@@ -147,6 +147,15 @@ async function inked(page, x, y, isInked = true) {
   assert.equal((await ink(page, x, y)) > 0, isInked, `${x}, ${y}`);
 }
 
+/** Waits until the page shows that somebody else points there. */
+async function points(page, x, y) {
+  await page.waitForFunction(([x, y]) => {
+    const board = document.querySelector("canvas").getBoundingClientRect();
+    const cursor = document.querySelector(".cursor")?.getBoundingClientRect();
+    return cursor && Math.hypot(cursor.left - board.left - x * board.width, cursor.top - board.top - y * board.height) < 3;
+  }, [x, y]);
+}
+
 test("whiteboard: the server is killed and started again while two people draw", async (t) => {
   const service = await kept(t, "whiteboard");
   const [ada, bob] = [await painter(t, service.url, "Red"), await painter(t, service.url, "Green")];
@@ -247,8 +256,69 @@ test("a laptop that was shut for 20 seconds has lost nothing, and neither have t
     await inked(page, 0.5, 0.4, false);
     await isNotReloaded(page);
   }
+  await points(bob, 0.9, 0.4);
   await allSaid([cy, dee], ["Cy: before", "Dee: from without", "Cy: from within"]);
   await isNotReloaded(cy);
+});
+
+test("whiteboard: what is taken back or cleared meanwhile is gone at once, and for all when the connection is back", async (t) => {
+  const board = await kept(t, "whiteboard");
+  const network = await Network.to(t, board.port);
+  const ada = await painter(t, `http://127.0.0.1:${network.port}/`, "Red"), bob = await painter(t, board.url, "Green");
+  await line(ada, 0.1);
+  await line(ada, 0.2);
+  await line(bob, 0.3);
+  for (const page of [ada, bob]) for (const y of [0.1, 0.2, 0.3]) await inked(page, 0.5, y);
+  network.cut();
+  await shows(ada, "#state", "Away");
+
+  const undo = ada.getByRole("button", { name: "Undo" });
+  await undo.click();
+  await inked(ada, 0.5, 0.2, false);
+  for (const y of [0.1, 0.3]) await inked(ada, 0.5, y);
+  await inked(bob, 0.5, 0.2);
+  await undo.click();
+  await undo.click(); // There is nothing of hers any more.
+  await inked(ada, 0.5, 0.1, false);
+  await inked(ada, 0.5, 0.3);
+  await line(ada, 0.4);
+  network.mend();
+  await ada.locator("body.live").waitFor();
+  await roomHas(bob, { [GREEN]: await drawn(bob), [RED]: (await drawn(ada)).slice(2) });
+  for (const page of [ada, bob]) {
+    for (const y of [0.1, 0.2]) await inked(page, 0.5, y, false);
+    for (const y of [0.3, 0.4]) await inked(page, 0.5, y);
+  }
+
+  network.cut();
+  await shows(ada, "#state", "Away");
+  await line(bob, 0.5);
+  await ada.getByRole("button", { name: "Clear", exact: true }).click();
+  await ada.getByRole("button", { name: "Clear the board" }).click();
+  await ada.locator("body.empty").waitFor();
+  await undo.click();
+  await line(ada, 0.6);
+  network.mend();
+  await ada.locator("body.live").waitFor();
+  await roomHas(bob, { [RED]: (await drawn(ada)).slice(3) });
+  for (const page of [ada, bob]) {
+    for (const y of [0.3, 0.4, 0.5]) await inked(page, 0.5, y, false);
+    await inked(page, 0.5, 0.6);
+  }
+});
+
+test("a page asks before it is left with something that waits", async (t) => {
+  const { url, kill } = await kept(t, "chat");
+  const ada = await person(t, url, "Ada");
+  const asked = [];
+  ada.on("dialog", (dialog) => asked.push(dialog.type()) && dialog.dismiss());
+  await kill();
+  await shows(ada, "#state", "Away");
+  await say(ada, "Are you there?");
+  await ada.close({ runBeforeUnload: true });
+  for (let tries = 0; tries < 100 && !asked.length; tries++) await sleep(50);
+  assert.deepEqual(asked, ["beforeunload"]);
+  await shows(ada, ".waiting", /Are you there/);
 });
 
 test("who was away for longer than the room waits comes back by the same name, and what was typed and drawn is there once", async (t) => {
