@@ -170,7 +170,8 @@ fn heard(event: Event<'_>) -> Option<Happened<'_>> {
 fn said<'a>(event: Event<'_>, command: Command<'a>) -> Option<Happened<'a>> {
     Some(match (command, event) {
         (Command::Open { client }, Event::Join { key, .. }) => Happened::Connect { client, key },
-        (Command::Open { .. }, _) => return None,
+        // It has no session. The one who had its id before may have had one, which the service has closed.
+        (Command::Open { client }, _) => Happened::Disconnect { client, why: Left::Replaced },
         (Command::Close { client, reason: CloseReason::Replaced }, _) => {
             Happened::Disconnect { client, why: Left::Replaced }
         }

@@ -200,12 +200,8 @@ impl SessionHost {
                     self.queue.push_back((at, Item::Heard(client)));
                 }
             }
-            Happened::Disconnect { client, why: Left::Gone } => self.forget(client),
-            Happened::Disconnect { client, why: Left::Replaced } => {
+            Happened::Disconnect { client, why: Left::Gone | Left::Replaced } => {
                 self.forget(client);
-                // The next one to have this id is another session.
-                self.queue.retain(|(_, item)| !item.is_for(client));
-                self.untold.retain(|other| *other != client);
             }
             Happened::Disconnect { .. } | Happened::Sent { .. } | Happened::Anew { .. } => {}
         }
@@ -220,6 +216,10 @@ impl SessionHost {
     }
 
     fn opened(&mut self, client: ClientId, key: KeyHash, now: Timestamp) {
+        // Whoever had this id before had another session.
+        self.forget(client);
+        self.queue.retain(|(_, item)| !item.is_for(client));
+        self.untold.retain(|other| *other != client);
         let mut place = Place::default();
         if let Some(index) = self.opening.iter().position(|opening| opening.key == key) {
             let Opening { socket, attempt, .. } = self.opening.swap_remove(index);

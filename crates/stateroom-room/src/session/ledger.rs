@@ -200,6 +200,8 @@ impl Ledger {
     }
 
     fn connect(&mut self, client: ClientId, key: KeyHash) {
+        // The service may have closed the one who had this id before.
+        self.bury(client);
         let joined = self.broadcasts;
         let session = Session { key, heard: 0, acked: 0, joined, extra: 0, closed: None };
         self.insert(client, session);
@@ -223,8 +225,9 @@ impl Ledger {
                 session.closed = Some(Closed { code, place, broadcasts });
                 self.open -= 1;
             }
-            (Left::Gone | Left::Replaced, Some(_)) => self.bury(client),
-            (_, None) => {}
+            // Also one that the service has closed: its id is another connection's now.
+            (Left::Gone, Some(_)) | (Left::Replaced, _) => self.bury(client),
+            (Left::Gone | Left::Closed { .. }, None) => {}
         }
     }
 

@@ -214,6 +214,29 @@ fn who_was_closed_by_the_service_gets_what_was_said_before_and_then_the_close() 
 }
 
 #[test]
+fn who_was_closed_by_the_service_may_come_with_another_session_and_the_same_id() {
+    let mut room = Room::with_one(SessionSettings::default());
+    room.hear(1, &DATA);
+    let why = Left::Closed { code: 4301 };
+    room.note(Happened::Disconnect { client: ONE, why }, at(0));
+    let kept = room.host.ledger().encode();
+    let other = Request { key: Key::new([8; 16]), ..first(1) };
+    assert_eq!(room.ask(2, &other), ["1 close 4301", "2 welcome 0 0"]);
+    assert_eq!(room.host.ended(SocketId(1), false, at(0)), None);
+    assert_eq!(room.host.deadline(), None, "it is not away, and was told all that is durable");
+    room.hear(2, &DATA);
+    room.hear(2, &Up::Flush);
+    assert_eq!(room.outputs(at(0)), ["2 ack 1"]);
+    assert_eq!(room.ask(3, &request(2, LIFE, [0, 1, 1])), ["3 close 4200"]);
+    // The same where its grace has begun.
+    let ledger = Ledger::decode(&kept).unwrap();
+    room.host = SessionHost::open(ledger, SessionSettings::default(), room.events, at(0));
+    assert_eq!(room.ask(4, &other), ["4 welcome 0 0"]);
+    assert_eq!(room.host.deadline(), None);
+    assert!(Ledger::decode(&room.host.ledger().encode()).is_ok());
+}
+
+#[test]
 fn what_is_kept_is_bounded_and_live_sockets_do_not_notice() {
     let settings = SessionSettings { retained_bytes: 1_000, ..SessionSettings::default() };
     let mut room = Room::with_one(settings);
