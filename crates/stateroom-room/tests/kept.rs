@@ -29,11 +29,12 @@ impl Count {
 }
 
 impl StateroomService for Count {
-    fn message(&mut self, _: ClientId, message: &str) {
+    fn message(&mut self, client: ClientId, message: &str) {
         self.heard += 1;
         match message.strip_prefix("timer ") {
             Some(delay) => self.context.set_timer(delay.parse().unwrap()),
             None if message == "fail" => self.fail(),
+            None if message == "close" => self.context.close(client, 4301, ""),
             None => {
                 self.context.send_message(MessageRecipient::Broadcast, &self.heard.to_string());
             }
@@ -404,6 +405,20 @@ fn a_room_in_which_nothing_was_said_is_not_worth_keeping_and_is_forgotten() {
 }
 
 #[test]
+fn a_room_that_goes_on_with_other_code_is_forgotten_as_any_other() {
+    let mut site = Site::found();
+    site.joins(None);
+    site.room.handle(Event::Disconnect { client: ClientId(1) }, at(1)).unwrap();
+    site.keep();
+    site.restart(LIMITS, 1);
+    let birth = Birth { time: START, seed: [0; 32], limits: LIMITS };
+    site.room.start_anew(&COUNTS, "lobby", &birth).unwrap();
+    site.room.forget();
+    site.keep();
+    assert!(site.room.is_forgotten() && site.state.is_none());
+}
+
+#[test]
 fn those_without_a_token_are_told_as_gone_at_once_and_the_others_when_their_time_is_up() {
     let mut site = Site::found();
     site.joins(None);
@@ -474,6 +489,23 @@ fn a_session_outlives_a_message_that_fails_and_hears_of_it() {
     site.asks(2, &asks(2, FIRST, [1, 0, 3]), None);
     let heard = site.hears_in_sessions(0);
     assert_eq!(heard, ["2: welcome 1, 3 heard, from 1", "2: \0skipped 2 no", "2: 2"]);
+}
+
+#[test]
+fn who_comes_without_a_session_has_nothing_to_do_with_one_that_was_closed() {
+    let mut site = Site::found();
+    site.asks(1, &asks(1, Life::default(), [0; 3]), Some("ada"));
+    site.keep();
+    site.hears_in_sessions(0);
+    assert!(site.says_in_session(1, "close"));
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0).last().unwrap(), "1: close 4301 closed by the service");
+    site.joins(Some("ada"));
+    site.keep();
+    assert!(!site.says(1, "fail", 1));
+    site.keep();
+    let room = site.again();
+    assert_eq!(site.room.back_again(room, at(1)), Consequence::Close(ClientId(1), "no"));
 }
 
 #[test]

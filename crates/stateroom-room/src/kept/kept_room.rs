@@ -77,6 +77,8 @@ pub struct KeptRoom<S> {
     pub(super) forgetting: Forgetting,
     /// After how many events its state is kept.
     pub(super) saved: Option<u64>,
+    /// Whether anything is kept of it, or is on its way.
+    pub(super) is_known: bool,
     /// Whether a state is on its way.
     pub(super) saving: bool,
     pub(super) pace: Pace,
@@ -171,6 +173,7 @@ impl<S: StateroomService> KeptRoom<S> {
             durable: events,
             forgetting: Forgetting::No,
             saved,
+            is_known: saved.is_some(),
             saving: false,
             pace: Pace::since(saved.unwrap_or(0)),
             failed: None,

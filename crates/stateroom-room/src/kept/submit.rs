@@ -17,7 +17,7 @@ impl<S: StateroomService> KeptRoom<S> {
             if self.forgetting != Forgetting::Wanted || self.saving {
                 return None;
             }
-            if self.saved.is_none() {
+            if !self.is_known {
                 // Nobody has heard of it.
                 self.forgetting = Forgetting::Done;
                 return None;
@@ -33,7 +33,7 @@ impl<S: StateroomService> KeptRoom<S> {
         self.pace.recorded(records.bytes.len());
         let mut keeps = Vec::with_capacity(1);
         if let Some(first) = self.first.take() {
-            self.saved = Some(first.at);
+            (self.saved, self.is_known) = (Some(first.at), true);
             keeps.push(Keep::State(first));
         }
         if records.events > 0 {
@@ -101,7 +101,7 @@ impl<S: StateroomService> KeptRoom<S> {
 
     /// Says that its state after `at` events is durable.
     pub fn state_kept(&mut self, at: u64) {
-        self.saved = Some(at);
+        (self.saved, self.is_known) = (Some(at), true);
         self.saving = false;
     }
 
