@@ -162,10 +162,14 @@ test("whiteboard: the server is killed and started again while two people draw",
   const names = await Promise.all([ada, bob].map((page) => page.textContent("#me")));
   await line(ada, 0.1);
 
-  // Each is in the middle of a stroke when the server is killed, and ends it before there is a new one.
+  // Each is in the middle of a stroke when the server hears no more and is killed, and ends it before there is a new one.
   let killed;
-  const kill = (n) => n === 10 && (killed ??= service.kill());
-  await Promise.all([line(ada, 0.2, { steps: 40, during: kill }), line(bob, 0.3, { steps: 40 })]);
+  const kill = async (n) => {
+    if (n === 10) service.server.freeze();
+    if (n === 30) killed = service.kill();
+    await sleep(10);
+  };
+  await Promise.all([line(ada, 0.2, { steps: 40, during: kill }), line(bob, 0.3, { steps: 40, during: () => sleep(10) })]);
   await killed;
   for (const page of [ada, bob]) await shows(page, "#state", "Away");
   await line(bob, 0.4);
@@ -202,7 +206,9 @@ test("chat: the server is killed and started again while two people type", async
     for (let n = 1; n <= 12; n++) {
       expected.push(`${name}: ${n} of ${name}`);
       await say(page, `${n} of ${name}`);
-      if (n === 6 && name === "Ada") await service.kill();
+      // What is said between is written to a socket, and heard by nobody.
+      if (n === 4 && name === "Ada") service.server.freeze();
+      if (n === 8 && name === "Ada") await service.kill();
       await sleep(40);
     }
   };
@@ -212,8 +218,17 @@ test("chat: the server is killed and started again while two people type", async
   await service.start();
 
   await allSaid([ada, bob], expected);
+  // And killed as soon as somebody has heard what is not yet known to be durable.
+  await say(ada, "heard");
+  expected.push("Ada: heard");
+  await shows(bob, "#lines .said >> nth=-1", /heard/);
+  await service.kill();
+  await shows(ada, "#state", "Away");
+  await service.start();
+  await say(bob, "all of it");
+  expected.push("Bob: all of it");
   const late = await visit(t, browser, service.url);
-  await allSaid([late], expected);
+  await allSaid([ada, bob, late], expected);
   for (const page of [ada, bob]) {
     await isNotReloaded(page);
     await shows(page, "#people", /Ada.*Bob/);

@@ -77,6 +77,11 @@ export class Running {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
+  /** Has it hear nothing any more, though it is there: what is written to it then is lost when it is killed. */
+  freeze() {
+    this.#child.kill("SIGSTOP");
+  }
+
   async end(signal = "SIGTERM") {
     if (this.#ended) return;
     const closed = once(this.#child, "close");
