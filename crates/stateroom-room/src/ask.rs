@@ -57,7 +57,8 @@ impl<S: StateroomService> Room<S> {
         self.sessions.deadline()
     }
 
-    /// Gives what is to be said in sessions once so many events of the room are durable, in order.
+    /// Gives what is to be said in sessions once so many events of the room are durable, in order: as
+    /// [much as is to be carried out at once](SessionHost::drain).
     pub fn drain_sessions(
         &mut self,
         durable: u64,
@@ -65,6 +66,12 @@ impl<S: StateroomService> Room<S> {
         carry_out: impl FnMut(Output<'_>),
     ) {
         self.sessions.drain(durable, now, carry_out);
+    }
+
+    /// Whether there is more of it.
+    #[must_use]
+    pub fn has_more_to_say(&self, durable: u64) -> bool {
+        matches!(&self.sessions, Sessions::Live(host) if host.has_more(durable))
     }
 
     /// Lets the clients come back whose sessions are kept, of a room that was brought back.

@@ -1,12 +1,18 @@
 //! The frames that a room has sent and that are not written yet, each of them once, and whom they are for.
 
-use crate::{frame::Buffer, websocket::encode_data};
+use crate::{
+    frame::Buffer,
+    websocket::{MAX_HEADER_BYTES, encode_data},
+};
 use smallvec::SmallVec;
 use stateroom_room::MessageKind;
 use std::{cell::Cell, ops::Range, sync::Arc};
 
 /// Past this, in bytes, a batch that has been written gives its buffer back.
 const KEPT_CAPACITY: usize = 1024 * 1024;
+
+/// A batch has at most so many bytes, which a [`Piece`] can tell of.
+const MOST_BYTES: usize = if cfg!(test) { 64 << 20 } else { u32::MAX as usize };
 
 /// In the place of a receiver who is gone.
 const NOBODY: u32 = u32::MAX;
@@ -27,6 +33,8 @@ pub(crate) struct Batch {
     pub(crate) written: usize,
     /// The bytes once more, for those whose sockets are full.
     pub(crate) shared: Option<Arc<Buffer>>,
+    /// Whether something did not fit, so that its receivers can't go on.
+    pub(crate) is_overfull: bool,
 }
 
 /// A range of a batch, in 8 bytes rather than 16.
@@ -55,14 +63,20 @@ impl Batch {
         self.receivers.clear();
         self.written = 0;
         self.shared = None;
+        self.is_overfull = false;
         SPARE.set(Some(self));
     }
 
-    /// Adds a message, which is to be received by somebody.
+    /// Adds a message, which is to be received by somebody. A batch is flushed at some MiB, and one event sends no
+    /// 4 GiB: should it be more all the same, the message is left out.
     pub(crate) fn encode(&mut self, kind: MessageKind, message: &[u8]) -> Piece {
         let start = self.bytes.len();
-        encode_data(kind, message, &mut self.bytes);
-        // A batch is flushed at some MiB, and one event can send no 4 GiB.
+        if message.len().saturating_add(start + MAX_HEADER_BYTES) > MOST_BYTES {
+            self.is_overfull = true;
+        } else {
+            encode_data(kind, message, &mut self.bytes);
+        }
+        // Both are at most `MOST_BYTES`.
         Piece { start: start as u32, end: self.bytes.len() as u32 }
     }
 

@@ -261,7 +261,7 @@ impl Connection {
     }
 
     /// Leaves out what of the batch is for this client, and all that will be sent to it.
-    fn leave_out(&mut self) {
+    pub(crate) fn leave_out(&mut self) {
         self.batch.clear();
         self.is_over = true;
     }

@@ -20,7 +20,7 @@ impl PerSecond {
         let next = |count: u64| {
             let (of, times) = (count >> 32, count & u64::from(u32::MAX));
             let times = if of == u64::from(second) { times } else { 0 };
-            (times < self.most).then(|| u64::from(second) << 32 | times + 1)
+            (times < self.most).then(|| (u64::from(second) << 32) | (times + 1))
         };
         self.count.fetch_update(Relaxed, Relaxed, next).is_ok()
     }

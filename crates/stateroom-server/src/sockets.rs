@@ -275,14 +275,22 @@ impl Sockets {
             self.look_for_stalled(limits, Instant::now(), &mut trouble);
         }
         let Some(batch) = &mut self.batch else { return Flushed::All };
-        let Batch { bytes, receivers, written, shared } = &mut **batch;
+        let Batch { bytes, receivers, written, shared, is_overfull } = &mut **batch;
         let (all, start) = (receivers.len(), Instant::now());
         let waiting = receivers.get(*written..).unwrap_or_default();
         for receivers in waiting.chunks(WRITES_PER_LOOK) {
-            let mut made = write_at_once(&self.connections, receivers, bytes);
+            let mut made = match is_overfull {
+                false => write_at_once(&self.connections, receivers, bytes),
+                true => [const { None }; WRITES_PER_LOOK],
+            };
             for (&key, made) in receivers.iter().zip(&mut made) {
                 *written += 1;
                 let Some(connection) = self.connections.get_mut(key as usize) else { continue };
+                if *is_overfull {
+                    connection.leave_out();
+                    trouble(key, Trouble::CutOff);
+                    continue;
+                }
                 let outcome = connection.write_batch(bytes, all, shared, made.take(), limits);
                 if let Err(found) = outcome {
                     trouble(key, found);

@@ -2,6 +2,7 @@
 
 use crate::{
     kept::{Member, Site},
+    preload::delay_flushes,
     process::{Running, stateroom, told, until_status},
     project::BROADCASTING_ROOM,
     proxy::{Mishap, Proxy},
@@ -9,10 +10,16 @@ use crate::{
 use fastrand::Rng;
 use futures_util::StreamExt as _;
 use stateroom_client::{Event, Message, Options, RoomClient, Status};
-use std::{collections::HashMap, process::Command, time::Duration};
+use stateroom_room::session::{Key, Life, Request};
+use std::{collections::HashMap, fs, process::Command, time::Duration};
 use tokio::{
+    net::TcpStream,
     task::JoinHandle,
     time::{sleep, timeout},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{self, client::IntoClientRequest as _},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -241,6 +248,111 @@ async fn whom_the_service_closes_gets_what_was_said_before_and_does_not_come_bac
     until(&mut eve, |event| *event == text("you have to go")).await;
     let end = until(&mut eve, |event| !matches!(event, Event::Status(_))).await;
     assert!(matches!(&end, Event::Closed { code: 4302, .. }), "{end:?}");
+}
+
+/// One socket of a session, without the client that connects again.
+struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    /// Asks for the session of this number; `room` may end with a token.
+    async fn ask(
+        address: &str,
+        room: &str,
+        number: u16,
+        attempt: u64,
+        life: Life,
+    ) -> Result<Socket, tungstenite::Error> {
+        let [first, second] = number.to_be_bytes();
+        let mut key = [7; 16];
+        (key[0], key[1]) = (first, second);
+        let request = Request { key: Key::new(key), attempt, life, have: 0, acked: 0, sent: 0 };
+        let offers = format!("stateroom.v1, {}", request.to_entry());
+        let mut request = format!("ws://{address}/ws/{room}").into_client_request()?;
+        request.headers_mut().insert("sec-websocket-protocol", offers.parse().unwrap());
+        Ok(Socket(connect_async(request).await?.0))
+    }
+
+    /// The next text, or the code of the close.
+    async fn hears(&mut self) -> Result<String, u16> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("something comes") {
+                Some(Ok(tungstenite::Message::Text(text))) => return Ok(text.to_string()),
+                Some(Ok(tungstenite::Message::Close(close))) => {
+                    return Err(close.map_or(1005, |close| close.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(1006),
+            }
+        }
+    }
+
+    /// The life of the room, from the welcome.
+    async fn is_welcomed(&mut self) -> Life {
+        let welcome = self.hears().await.unwrap();
+        let mut words = welcome.strip_prefix("\0welcome ").expect(&welcome).split(' ');
+        let mut next = || words.next().unwrap().parse().unwrap();
+        Life { epoch: next(), incarnation: next() }
+    }
+}
+
+/// How much memory a process has taken at most since `/proc/PID/clear_refs` was told 5.
+#[cfg(target_os = "linux")]
+fn most_memory(server: &Running) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_comes_back_at_once_gets_all_in_order_and_takes_little_memory() {
+    const CROWD: u16 = 200;
+    let arguments = ["--survives", "power-loss", "--max-retained-bytes-per-room", "512KiB"];
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &arguments);
+    let mut command = site.command();
+    // So long all wait together.
+    delay_flushes(&mut command, &site.data(), 500);
+    let mut server = Running::start(&mut command);
+    let address = server.address();
+    let mut life = Life::default();
+    let first: Vec<_> =
+        (0..CROWD).map(|number| Socket::ask(&address, "lobby", number, 1, life)).collect();
+    let mut sockets = futures_util::future::try_join_all(first).await.unwrap();
+    for socket in &mut sockets {
+        life = socket.is_welcomed().await;
+    }
+    drop(sockets);
+    until_status(&address, |status| status["active_connections"] == 0);
+    let mut bob = Member::join(&address, "lobby").await;
+    let mut said: Vec<_> =
+        (0..8).map(|number| format!("{number} {}", "m".repeat(60_000))).collect();
+    for message in &said {
+        bob.says(message).await;
+    }
+    bob.hears("7 ").await;
+    fs::write(format!("/proc/{}/clear_refs", server.id()), "5").unwrap();
+    let before = most_memory(&server);
+    bob.says("now").await;
+    let again: Vec<_> =
+        (0..CROWD).map(|number| Socket::ask(&address, "lobby", number, 2, life)).collect();
+    let sockets = futures_util::future::try_join_all(again).await.unwrap();
+    bob.says("after").await;
+    said.extend(["now".to_owned(), "after".to_owned()]);
+    let all = sockets.into_iter().map(|mut socket| {
+        tokio::spawn(async move {
+            socket.is_welcomed().await;
+            let mut heard = Vec::new();
+            while heard.len() < 10 {
+                heard.push(socket.hears().await.unwrap());
+            }
+            heard
+        })
+    });
+    for heard in all.collect::<Vec<_>>() {
+        assert!(heard.await.unwrap() == said, "all, in order");
+    }
+    let more = (most_memory(&server) - before) >> 20;
+    assert!(more < 40, "{more} MiB more, of {} MiB that were said", usize::from(CROWD) / 2);
 }
 
 /// One client of the storm: says its numbers, and tells all that it has heard.

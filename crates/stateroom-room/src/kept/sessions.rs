@@ -27,10 +27,14 @@ impl<S: StateroomService> KeptRoom<S> {
     /// The sessions of the room, and its own time; nothing if there are none.
     pub fn sessions(&mut self, now: Timestamp) -> Option<(&mut SessionHost, Timestamp)> {
         let own = self.own_time(now);
-        Some((self.held_sessions().host()?, own))
+        Some((self.held_sessions_mut().host()?, own))
     }
 
-    fn held_sessions(&mut self) -> &mut Sessions {
+    fn held_sessions(&self) -> &Sessions {
+        self.room.as_ref().map_or(&self.at_rest.sessions, |room| &room.sessions)
+    }
+
+    fn held_sessions_mut(&mut self) -> &mut Sessions {
         match &mut self.room {
             Some(room) => &mut room.sessions,
             None => &mut self.at_rest.sessions,
@@ -45,13 +49,20 @@ impl<S: StateroomService> KeptRoom<S> {
     /// When the sessions next have something to do, in the driver's time.
     #[must_use]
     pub fn sessions_deadline(&self) -> Option<Timestamp> {
-        let sessions = self.room.as_ref().map_or(&self.at_rest.sessions, |room| &room.sessions);
-        Some(sessions.deadline()?.before(self.ahead))
+        Some(self.held_sessions().deadline()?.before(self.ahead))
     }
 
-    /// Gives what is to be said in sessions, and waits for nothing any more, in order.
+    /// Gives what is to be said in sessions, and waits for nothing any more, in order: as
+    /// [much as is to be carried out at once](SessionHost::drain).
     pub fn drain_sessions(&mut self, now: Timestamp, carry_out: impl FnMut(Output<'_>)) {
         let (durable, own) = (self.durable_events(), self.own_time(now));
-        self.held_sessions().drain(durable, own, carry_out);
+        self.held_sessions_mut().drain(durable, own, carry_out);
+    }
+
+    /// Whether there is more of it.
+    #[must_use]
+    pub fn has_more_to_say(&self) -> bool {
+        let durable = self.durable_events();
+        matches!(self.held_sessions(), Sessions::Live(host) if host.has_more(durable))
     }
 }

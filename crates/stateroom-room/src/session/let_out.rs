@@ -8,11 +8,32 @@ use super::{
 };
 use crate::timestamp::Timestamp;
 use stateroom::ClientId;
+use std::cell::Cell;
+
+/// About so many bytes are let out at once: thousands may come back together, each of whom has missed as much as is
+/// kept.
+const BYTES_AT_ONCE: usize = 1024 * 1024;
+
+/// What an output takes besides the bytes that it says.
+const OUTPUT_BYTES: usize = 32;
 
 impl SessionHost {
-    /// Gives out all that may be once so many events of the room are durable, in order.
+    /// Gives out what may be once so many events of the room are durable, in order: all of it, unless it
+    /// [has more](Self::has_more) than is to be carried out at once. The rest comes with the next call, and nothing else
+    /// is to be heard before.
     pub fn drain(&mut self, durable: u64, now: Timestamp, mut carry_out: impl FnMut(Output<'_>)) {
-        while let Some((_, item)) = self.queue.pop_front_if(|(at, _)| *at <= durable) {
+        let bytes = Cell::new(0);
+        let mut carry_out = |output: Output<'_>| {
+            let said = match output {
+                Output::Message { bytes, .. } | Output::Write { bytes, .. } => bytes.len(),
+                Output::Welcome { .. } | Output::Ack { .. } | Output::Close { .. } => 0,
+            };
+            bytes.set(bytes.get() + OUTPUT_BYTES + said);
+            carry_out(output);
+        };
+        while bytes.get() < BYTES_AT_ONCE
+            && let Some((_, item)) = self.queue.pop_front_if(|(at, _)| *at <= durable)
+        {
             self.let_out(item, now, &mut carry_out);
         }
         if is_on(Fault::WelcomeUngated) || is_on(Fault::RefusalUngated) {
@@ -23,6 +44,12 @@ impl SessionHost {
             }
         }
         self.ledger.trim(self.settings.retained_bytes, self.released);
+    }
+
+    /// Whether something may be given out once so many events of the room are durable.
+    #[must_use]
+    pub fn has_more(&self, durable: u64) -> bool {
+        self.waits_for().is_some_and(|at| at <= durable)
     }
 
     fn let_out(&mut self, item: Item, now: Timestamp, carry_out: &mut impl FnMut(Output<'_>)) {

@@ -138,11 +138,19 @@ impl<F: RoomFactory> Core<F> {
         }
     }
 
-    /// Gives what is to be said in sessions, and waits for nothing any more.
+    /// Gives what is to be said in sessions, and waits for nothing any more: as much as is to be written at once.
     pub(super) fn drain_sessions(&mut self, now: Timestamp, carry_out: impl FnMut(Output<'_>)) {
         match self {
             Core::Ephemeral(room) => room.drain_sessions(u64::MAX, now, carry_out),
             Core::Kept(kept) => kept.room.drain_sessions(now, carry_out),
+        }
+    }
+
+    /// Whether there is more of it.
+    pub(super) fn has_more_to_say(&self) -> bool {
+        match self {
+            Core::Ephemeral(room) => room.has_more_to_say(u64::MAX),
+            Core::Kept(kept) => kept.room.has_more_to_say(),
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     newcomer::Newcomer,
     offenders::Offenders,
     session_sockets::SessionSockets,
-    turn::{Leaving, Order, Ready, Turn},
+    turn::{BATCH_BYTES, Leaving, Order, Ready, Turn},
 };
 use crate::{
     factory::RoomFactory,
@@ -43,6 +43,8 @@ pub(crate) struct DrivenRoom<F: RoomFactory> {
     pub(super) last_flush: Instant,
     /// Whether the last flush did not come to its end.
     pub(super) flushing: bool,
+    /// Whether more is to be said in sessions than goes into one batch.
+    pub(super) has_more_to_say: bool,
 }
 
 impl<F: RoomFactory> DrivenRoom<F> {
@@ -63,6 +65,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             last_flush: now.checked_sub(shared.config.flush_window).unwrap_or(now),
             shared,
             flushing: false,
+            has_more_to_say: false,
         }
     }
 
@@ -81,6 +84,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     /// Carries out the room's commands, and what it says in sessions, as far as the batch.
     pub(super) fn carry_out_commands(&mut self, turn: &mut Turn<F>, now: Instant) {
         let Self { core, sockets, leaving, newcomers, early, session_sockets, shared, .. } = self;
+        let (flushing, has_more_to_say) = (&self.flushing, &mut self.has_more_to_say);
         core.drain_commands(|command| match command {
             Command::Open { client } => {
                 if let Some(Some(newcomer)) = newcomers.pop_front() {
@@ -106,9 +110,12 @@ impl<F: RoomFactory> DrivenRoom<F> {
         });
         if let Some(session_sockets) = session_sockets.as_deref_mut() {
             let now = shared.clock.timestamp(now);
-            core.drain_sessions(now, |output| {
-                session_sockets.carry_out(output, sockets, early, leaving, turn);
-            });
+            if !*flushing && sockets.batch_bytes() < BATCH_BYTES {
+                core.drain_sessions(now, |output| {
+                    session_sockets.carry_out(output, sockets, early, leaving, turn);
+                });
+            }
+            *has_more_to_say = core.has_more_to_say();
             for socket in std::mem::take(&mut session_sockets.turned_away) {
                 if let Some((host, own)) = core.sessions(now) {
                     // It never was anybody's.
@@ -128,7 +135,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// Whether the room has more to do right away.
     pub(crate) fn is_busy(&self) -> bool {
-        self.flushing || !(self.leaving.is_empty() || self.is_blocked())
+        self.flushing || self.has_more_to_say || !(self.leaving.is_empty() || self.is_blocked())
     }
 
     /// Whether the room has more to do right away, when this is what it is still to hear.

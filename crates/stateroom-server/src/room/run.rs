@@ -79,6 +79,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
             kept.begin_turn(now);
         }
         self.let_go_of_the_answered(now);
+        if self.has_more_to_say && !self.flushing {
+            self.carry_out_commands(turn, now);
+        }
         // Nobody comes while others are on their way out: they might be given the same keys.
         let heard = if self.is_busy() { Ok(()) } else { self.hear_everything(turn, now) };
         let took = now.elapsed();
@@ -154,7 +157,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// Writes a batch that has grown large, and tells whether there is more time in this turn.
     fn goes_on(&mut self, now: Instant) -> bool {
-        (self.sockets.batch_bytes() < BATCH_BYTES || self.flush(now)) && now.elapsed() < TURN
+        (self.sockets.batch_bytes() < BATCH_BYTES || self.flush(now))
+            && !self.has_more_to_say
+            && now.elapsed() < TURN
     }
 
     fn carry_out(&mut self, order: Order<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {

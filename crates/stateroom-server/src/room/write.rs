@@ -62,7 +62,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let mut outcome = Ok(());
         let mut start = None;
         loop {
-            let patient = !at_end && !self.flushing && self.leaving.is_empty();
+            let goes_on = self.flushing || self.has_more_to_say;
+            let patient = !at_end && !goes_on && self.leaving.is_empty();
             if patient && now < self.flushes_at() {
                 return outcome;
             }
@@ -70,6 +71,14 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 if !at_end {
                     return outcome;
                 }
+            }
+            if self.has_more_to_say {
+                // Those who leave are to have it too.
+                if !at_end {
+                    return outcome;
+                }
+                self.carry_out_commands(turn, now);
+                continue;
             }
             if self.leaving.is_empty() || self.is_blocked() {
                 return outcome;
@@ -83,6 +92,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             let mut leaving = std::mem::take(&mut self.leaving).into_iter();
             while has_time(&outcome)
                 && !self.is_blocked()
+                && !self.has_more_to_say
                 && self.sockets.batch_bytes() < BATCH_BYTES
                 && let Some((key, leaving)) = leaving.next()
             {

@@ -343,3 +343,19 @@ fn who_leaves_too_little_for_others_for_long_is_told_of_though_it_reads() {
         assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn who_was_to_get_more_than_a_batch_can_have_is_cut_off_rather_than_told_something_else() {
+    let mut room = Room::new(3);
+    let megabyte = vec![b'x'; 1 << 20];
+    let to = |client| Recipients::One(ClientId(client));
+    room.sockets.send(Line::Plain, to(1), MessageKind::Text, b"first");
+    for _ in 0..80 {
+        room.sockets.send(Line::Plain, to(2), MessageKind::Binary, &megabyte);
+    }
+    assert!(room.sockets.batch_bytes() <= 64 << 20);
+    assert_eq!(room.flush(usize::MAX), [(0, Trouble::CutOff), (1, Trouble::CutOff)]);
+    room.sockets.send(Line::Plain, Recipients::All, MessageKind::Text, b"after");
+    assert_eq!(room.flush(usize::MAX), []);
+    assert_eq!(room.read(), [&b""[..], b"", b"\x81\x05after"]);
+}

@@ -11,6 +11,9 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
+/// The longest header of a frame, in bytes.
+pub(crate) const MAX_HEADER_BYTES: usize = 10;
+
 /// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
 const CONTROL_PAYLOAD: usize = 125;
 

@@ -11,4 +11,4 @@ mod encode;
 
 pub(crate) use close_code::CloseCode;
 pub(crate) use decode::{Appetite, Decoder, Incoming, ProtocolError};
-pub(crate) use encode::{encode_close, encode_data, encode_ping, encode_pong};
+pub(crate) use encode::{MAX_HEADER_BYTES, encode_close, encode_data, encode_ping, encode_pong};
