@@ -49,6 +49,13 @@ test("new code takes over while the page stays up", async (t) => {
   t.diagnostic(`the new code was in ${Math.round(performance.now() - edited)} ms after the edit`);
   await more.click();
   await shows(page, "#value", "12");
+
+  // Code that cannot take the state over starts the room anew, with everyone in it.
+  edit("#[stateroom_wasm(carry_over)]", "#[stateroom_wasm]");
+  await shows(page, "#value", "0");
+  await page.locator("body.live").waitFor();
+  await more.click();
+  await shows(page, "#value", "10");
   assert.equal(await page.evaluate(() => window.opened), "before the edit");
 });
 
