@@ -355,6 +355,31 @@ async fn a_crowd_that_comes_back_at_once_gets_all_in_order_and_takes_little_memo
     assert!(more < 40, "{more} MiB more, of {} MiB that were said", usize::from(CROWD) / 2);
 }
 
+#[tokio::test]
+async fn whoever_comes_last_with_a_token_is_its_client_with_a_session_or_without() {
+    let module = fs::read(crate::kept::guest("ledger")).unwrap();
+    let site = Site::with(&module, &[]);
+    let (_server, address) = site.serve();
+    let room = "lobby?token=t";
+    let (mut other, _) = Member::enter(&address, "lobby?token=other").await;
+    let mut before: Option<Member> = None;
+    for number in 1..4 {
+        let mut session = Socket::ask(&address, room, number, 1, Life::default()).await.unwrap();
+        session.is_welcomed().await;
+        let greeting = session.hears().await.unwrap();
+        assert!(greeting.starts_with("welcome 2 "), "{greeting}");
+        if let Some(mut before) = before.take() {
+            assert_eq!(before.ends().await.map(|(code, _)| code), Some(1008));
+        }
+        let (mut plain, id) = Member::enter(&address, room).await;
+        assert_eq!(id, 2);
+        assert_eq!(session.hears().await, Err(4300));
+        plain.ask("log").await;
+        before = Some(plain);
+    }
+    other.ask("log").await;
+}
+
 /// One client of the storm: says its numbers, and tells all that it has heard.
 fn says_and_listens(
     mut room: RoomClient,

@@ -14,7 +14,7 @@ use crate::{
     sockets::{Line, Sockets},
     websocket::CloseCode,
 };
-use stateroom_room::{CloseReason, Command, Event, RoomEnded, Timestamp};
+use stateroom_room::{CloseReason, Command, Event, RoomEnded, Timestamp, session::Close};
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// A room that runs, and its sockets.
@@ -88,12 +88,16 @@ impl<F: RoomFactory> DrivenRoom<F> {
         core.drain_commands(|command| match command {
             Command::Open { client } => {
                 if let Some(Some(newcomer)) = newcomers.pop_front() {
+                    // Its session, if it had one, is over, though what that has left to say comes later.
+                    if let Some(key) = sockets.close(client, Line::Session) {
+                        leaving.push((key, Leaving::Session(Close::Moved)));
+                    }
                     newcomer.join(client, sockets, early, turn);
                 }
             }
             Command::Send { to, kind, bytes } => sockets.send(Line::Plain, to, kind, bytes),
             Command::Close { client, reason: CloseReason::Replaced } => {
-                // Whoever has a session is told in it.
+                // Whoever has a session is told in it, or when the newcomer joins.
                 if let Some(key) = sockets.close(client, Line::Plain) {
                     let reason = "replaced by a newer connection with the same token";
                     leaving.push((key, Leaving::Closed(CloseCode::POLICY, reason)));
