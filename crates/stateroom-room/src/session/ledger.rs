@@ -186,9 +186,6 @@ impl Ledger {
         if !is_on(Fault::NoTombstones) {
             self.tombstones.add(session.key, session.heard);
         }
-        if self.sessions.is_empty() {
-            self.ring = Ring::starting_at(self.ring.head());
-        }
     }
 
     pub(super) fn insert(&mut self, client: ClientId, session: Session) {

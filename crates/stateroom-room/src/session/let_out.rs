@@ -43,7 +43,9 @@ impl SessionHost {
                 self.let_out(item, now, &mut carry_out);
             }
         }
-        self.ledger.trim(self.settings.retained_bytes, self.released);
+        // Where nobody can come back, there is nobody to be told again.
+        let bound = if self.ledger.has_any() { self.settings.retained_bytes } else { 0 };
+        self.ledger.trim(bound, self.released);
     }
 
     /// Whether something may be given out once so many events of the room are durable.

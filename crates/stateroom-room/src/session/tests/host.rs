@@ -237,6 +237,17 @@ fn who_was_closed_by_the_service_may_come_with_another_session_and_the_same_id()
 }
 
 #[test]
+fn who_was_closed_gets_what_was_said_before_though_its_id_is_taken_at_once() {
+    let mut room = Room::with_one(SessionSettings::default());
+    room.say(Recipients::One(ONE), "bye");
+    for why in [Left::Closed { code: 4301 }, Left::Replaced] {
+        room.note(Happened::Disconnect { client: ONE, why }, at(0));
+    }
+    assert_eq!(room.outputs(at(0)), ["all bye", "1 close 4301", "1 close 4300"]);
+    assert_eq!(room.host.ledger().retained_bytes(), 0, "nobody can come back");
+}
+
+#[test]
 fn what_is_kept_is_bounded_and_live_sockets_do_not_notice() {
     let settings = SessionSettings { retained_bytes: 1_000, ..SessionSettings::default() };
     let mut room = Room::with_one(settings);
@@ -355,8 +366,8 @@ fn a_room_without_sessions_keeps_nothing() {
     room.say(Recipients::All, "when it is gone");
     room.note(Happened::Anew { epoch: 2 }, at(0));
     room.note(Happened::Skipped { client: ONE, reason: "no" }, at(0));
+    assert_eq!(room.outputs(at(0)), ["all while it is there"]);
     assert_eq!(room.host.ledger().retained_bytes(), 0);
-    assert!(room.outputs(at(0)).is_empty());
     assert_eq!((room.host.waits_for(), room.host.deadline()), (None, None));
 }
 
