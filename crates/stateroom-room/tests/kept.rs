@@ -509,6 +509,20 @@ fn who_comes_without_a_session_has_nothing_to_do_with_one_that_was_closed() {
 }
 
 #[test]
+fn who_has_come_back_with_a_session_has_its_grace_and_no_other() {
+    let mut site = Site::found();
+    site.joins(Some("ada"));
+    site.keep();
+    site.restart(LIMITS, 0);
+    site.asks(1, &asks(1, Life::default(), [0; 3]), Some("ada"));
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["1: welcome 1, 0 heard, from 0"]);
+    let (host, now) = site.room.sessions(at(0)).unwrap();
+    assert_eq!(host.ended(SocketId(1), false, now), None);
+    assert_eq!(site.room.next_absent(at(10_000), |_| false), None);
+}
+
+#[test]
 fn a_session_goes_on_while_its_room_is_not_in_memory() {
     let mut site = Site::found();
     site.asks(1, &asks(1, Life::default(), [0, 0, 0]), None);
@@ -544,7 +558,7 @@ fn a_newer_session_of_the_same_login_takes_the_place_of_the_older_one() {
     let other = Request { key: Key::new([8; 16]), ..asks(1, Life::default(), [0, 0, 0]) };
     site.asks(2, &other, ada);
     site.keep();
-    let heard = ["1: close 4300 moved", "2: welcome 1, 0 heard, from 0"];
+    let heard = ["1", "1: close 4300 moved", "2: welcome 1, 0 heard, from 0"];
     assert_eq!(site.hears_in_sessions(0), heard);
     // What the older one has said is no word of the newer one.
     let (host, _) = site.room.sessions(at(0)).unwrap();

@@ -28,7 +28,8 @@ impl<S: StateroomService> KeptRoom<S> {
     }
 
     /// One of those who were in the room before and are to be told as having left: those who have no token
-    /// to come back with, and from some time on all. `is_here` tells who is connected.
+    /// to come back with, and from some time on all. `is_here` tells who is connected; whoever has come back with a
+    /// session is looked after there.
     pub fn next_absent(
         &mut self,
         now: Timestamp,
@@ -36,7 +37,7 @@ impl<S: StateroomService> KeptRoom<S> {
     ) -> Option<ClientId> {
         let room = self.room.as_ref()?;
         let is_given_up = now >= self.absent_until;
-        self.absent.retain(|client| !is_here(*client));
+        self.absent.retain(|client| !is_here(*client) && !room.has_session(*client));
         let next = self.absent.iter().position(|client| is_given_up || !room.has_token(*client));
         next.map(|place| self.absent.remove(place))
     }
