@@ -43,6 +43,7 @@ counts! {
     again,
     stayed_away,
     left,
+    closed,
     given_up,
     heard_at_rest,
 }

@@ -40,6 +40,12 @@ impl Said {
         }
     }
 
+    /// Whether it is this word to this client, or to any.
+    pub(crate) fn is_word_for(&self, word: &str, client: Option<ClientId>) -> bool {
+        let is_for = client.is_none_or(|client| self.is_for(client));
+        is_for && Said::read(&self.text).is_some_and(|(first, _)| first == word)
+    }
+
     /// The first word of a text, and its place.
     pub(crate) fn read(text: &str) -> Option<(&str, usize)> {
         let (word, place) = text.strip_prefix('\0').unwrap_or(text).split_once(' ')?;
@@ -63,7 +69,19 @@ pub(crate) struct Ledgers {
 /// What has a ledger fail in the middle of its work.
 pub(crate) const TRAP: &str = "trap";
 
+/// What has a ledger close the first who is there, after a last word to it: [`CLOSED`].
+pub(crate) const CLOSE: &str = "close";
+pub(crate) const CLOSED: &str = "closed";
+
+/// The close codes that it uses.
+pub(crate) const CLOSE_CODES: [u16; 2] = [1000, 4301];
+
 impl<C: StateroomContext> Ledger<C> {
+    /// Who is there, as it is told.
+    pub(crate) fn clients(&self) -> Vec<ClientId> {
+        self.context.clients()
+    }
+
     fn fail(&mut self) {
         self.failure = Some(ServiceFailure { summary: "trapped", detail: "as asked".to_owned() });
     }
@@ -109,6 +127,14 @@ impl<C: StateroomContext> StateroomService for Ledger<C> {
                 // It has done half of it when it fails.
                 self.enter(client, number);
                 self.fail();
+            }
+            Some((CLOSE, number)) => {
+                self.enter(client, number);
+                if let Some(first) = self.context.clients().first() {
+                    self.say((*first).into(), CLOSED);
+                    let code = CLOSE_CODES[self.pages.said.len() % CLOSE_CODES.len()];
+                    self.context.close(*first, code, "as asked");
+                }
             }
             Some((delay, number)) => {
                 self.enter(client, number);

@@ -53,4 +53,6 @@ misdeeds! {
     ForgetsLeaving,
     /// What is to be said in sessions is not said while the room is not in memory.
     SilentAtRest,
+    /// Those without a session are heard whose place somebody with a session has taken.
+    HearsTheReplaced,
 }

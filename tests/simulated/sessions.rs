@@ -3,7 +3,8 @@
 
 use super::{
     misdeed::Misdeed,
-    wire::{Up, Wire},
+    visitor::Visitor,
+    wire::{Down as Sent, Up, Wire},
     world::World,
 };
 use stateroom::ClientId;
@@ -32,7 +33,7 @@ impl SessionSockets {
         SessionSockets { away, ..SessionSockets::default() }
     }
 
-    fn newest_of(&self, client: ClientId) -> Option<SocketId> {
+    pub(crate) fn newest_of(&self, client: ClientId) -> Option<SocketId> {
         let mut sockets = self.attached.iter().rev();
         sockets.find(|(_, other)| **other == client).map(|(socket, _)| *socket)
     }
@@ -160,18 +161,14 @@ impl World {
 
     /// The room is told that a client with a session has left.
     fn session_ends(&mut self, id: &'static str, client: ClientId) {
-        match self.names.remove(&(id, client)) {
-            Some((serial, key)) => {
-                if let Some(visitor) = self.visitors.get_mut(&serial) {
-                    visitor.over = Some(key);
-                }
-            }
+        let name = self.names.remove(&(id, client));
+        let is_its = |serial: u64, visitor: &Visitor| name == Some((serial, visitor.keys));
+        let is_known = self.visitors.iter().any(|(serial, visitor)| is_its(*serial, visitor));
+        for (serial, visitor) in &mut self.visitors {
             // It may be anybody who was never welcomed.
-            None => {
-                let here = self.visitors.values_mut().filter(|visitor| visitor.room == id);
-                for visitor in here {
-                    visitor.over = Some(visitor.keys);
-                }
+            let is_stranger = visitor.room == id && visitor.client.life().epoch == 0;
+            if is_its(*serial, visitor) || !is_known && is_stranger {
+                visitor.over = Some(visitor.keys);
             }
         }
         self.tell(id, |_| Some(Event::Disconnect { client }));
@@ -310,8 +307,9 @@ impl World {
                 wire.handshake = None;
                 wire.server_ends(1006, random);
             }
-            if may_lack {
-                wire.down.retain(|down| matches!(down, super::wire::Down::End(..)));
+            if may_lack && wire.is_over {
+                wire.down.clear();
+                wire.down.push_back(Sent::End(1006, String::new()));
             }
         }
         if may_lack {

@@ -1,6 +1,6 @@
 //! A visitor: a client with a session, and what it was promised.
 
-use super::ledger::Said;
+use super::ledger::{CLOSED, Said};
 use stateroom::ClientId;
 use stateroom_room::{
     Timestamp,
@@ -46,6 +46,8 @@ pub(crate) struct Visitor {
     /// Which of these it was told were set aside.
     skipped: BTreeSet<u64>,
     next: Next,
+    /// Who it is, once it was welcomed in this session.
+    id: Option<ClientId>,
     /// The room said all that it has got before this place.
     reached: usize,
     /// Whether it was told in this session that it missed something.
@@ -56,6 +58,8 @@ pub(crate) struct Visitor {
     welcomed_at: u64,
     /// The key whose session is over, as far as anybody has told the room.
     pub(crate) over: Option<u64>,
+    /// Whether somebody may have come with its token.
+    pub(crate) may_be_replaced: bool,
     /// What it was told is not so any more, and it has yet to hear that.
     must_be_told: bool,
     /// Whether its last session has ended, and it has yet to have another.
@@ -67,8 +71,16 @@ pub(crate) struct Visitor {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line {
     pub(crate) number: u64,
-    /// Whether the room fails at it.
-    pub(crate) is_trap: bool,
+    pub(crate) is_set_aside: IsSetAside,
+}
+
+/// Whether the room fails at something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IsSetAside {
+    Yes,
+    No,
+    /// It closes somebody, of whose end the service may not be able to hear.
+    Perhaps,
 }
 
 impl Visitor {
@@ -90,11 +102,13 @@ impl Visitor {
             settled: 0,
             skipped: BTreeSet::new(),
             next: Next::Unknown,
+            id: None,
             reached: 0,
             has_missed: false,
             cause_at: None,
             welcomed_at: 0,
             over: None,
+            may_be_replaced: false,
             must_be_told: false,
             begins_anew: false,
             ended_sessions: 0,
@@ -107,7 +121,9 @@ impl Visitor {
     }
 
     /// It has a new session, or its first, or goes on with the one it has.
-    pub(crate) fn welcomed(&mut self, recovered: bool, asked_at: u64) {
+    pub(crate) fn welcomed(&mut self, client: Option<ClientId>, recovered: bool, asked_at: u64) {
+        let before = std::mem::replace(&mut self.id, client);
+        assert!(before.is_none() || before == client, "{before:?} is {client:?} now");
         let may_have_missed = self.cause_at.is_some_and(|at| at >= self.welcomed_at);
         if !recovered {
             assert!(may_have_missed || self.begins_anew, "told anew without a cause");
@@ -146,8 +162,22 @@ impl Visitor {
         &self.session[before as usize..heard as usize]
     }
 
+    /// Whether the service has closed it, or may have.
+    pub(crate) fn was_closed(&self, said: &[Said]) -> bool {
+        let is_it = |it: &Said| it.is_word_for(CLOSED, self.id);
+        said.get(self.reached.saturating_sub(1)..).is_some_and(|said| said.iter().any(is_it))
+    }
+
+    /// The service has closed it: it has got all that was said before.
+    pub(crate) fn closed(&self, said: &[Said]) {
+        let last = self.reached.checked_sub(1).and_then(|last| said.get(last));
+        let is_last = last.is_some_and(|last| last.is_word_for(CLOSED, self.id));
+        assert!(is_last || self.next == Next::Unknown, "closed after {last:?}: {said:?}");
+    }
+
     pub(crate) fn skipped(&mut self, number: u64) {
-        assert!(self.session[number as usize - 1].is_trap, "{number} did not fail");
+        let line = self.session[number as usize - 1];
+        assert_ne!(line.is_set_aside, IsSetAside::No, "{number} did not fail");
         assert!(self.skipped.insert(number), "told twice that {number} failed");
     }
 
@@ -155,7 +185,8 @@ impl Visitor {
     pub(crate) fn has_heard(&mut self, that_messages_are_durable: bool) {
         let ended = self.client.ended_sessions();
         if std::mem::replace(&mut self.ended_sessions, ended) != ended {
-            (self.settled, self.next, self.has_missed) = (0, Next::Unknown, false);
+            (self.id, self.settled) = (None, 0);
+            (self.next, self.has_missed) = (Next::Unknown, false);
             (self.must_be_told, self.begins_anew) = (false, true);
             self.skipped.clear();
             self.session.clear();
@@ -187,7 +218,8 @@ impl Visitor {
                 assert_eq!(missed, None, "{client} never got it");
             }
         }
-        let traps = (1..).zip(&self.session).filter(|(_, line)| line.is_trap);
+        let lines = (1..).zip(&self.session);
+        let traps = lines.filter(|(_, line)| line.is_set_aside == IsSetAside::Yes);
         let mut untold = traps.filter(|(number, _)| !self.skipped.contains(number));
         assert!(self.has_missed || untold.next().is_none(), "{client} was not told of a failure");
     }

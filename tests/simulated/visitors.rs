@@ -1,8 +1,8 @@
 //! What visitors do: they say something, read what comes, lose their connections, and come back.
 
 use super::{
-    ledger::TRAP,
-    visitor::{Line, Visitor},
+    ledger::{CLOSE, CLOSE_CODES, TRAP},
+    visitor::{IsSetAside, Line, Visitor},
     wire::{Down, Up, Wire},
     world::World,
 };
@@ -28,12 +28,20 @@ impl World {
         self.last_visitor += 1;
         let room = super::world::ROOMS[self.random.usize(..2)];
         // The first of them has none.
-        let token = (place > 0).then(|| format!("visitor {}", self.last_visitor));
+        let token = (place > 0).then(|| format!("visitor {place}"));
         let mut visitor = Visitor::new(self.last_visitor, place, room, token, self.device_time());
         if self.settings.retained_bytes < ENOUGH_BYTES {
             visitor.may_have_missed(u64::MAX);
         }
         self.visitors.insert(self.last_visitor, visitor);
+    }
+
+    /// Somebody comes with a token that a visitor may have.
+    pub(super) fn may_replace(&mut self, id: &'static str, token: &str) {
+        let visitors = self.visitors.values_mut().filter(|visitor| visitor.room == id);
+        for visitor in visitors.filter(|visitor| visitor.token.as_deref() == Some(token)) {
+            (visitor.may_be_replaced, visitor.over) = (true, Some(visitor.keys));
+        }
     }
 
     /// One of the visitors does something.
@@ -80,11 +88,17 @@ impl World {
         let number = visitor.last_number;
         let text = match kind {
             0 => format!("{TRAP} {number}"),
+            1 if delay < 20 => format!("{CLOSE} {number}"),
             1..4 => format!("{delay} {number}"),
             _ => number.to_string(),
         };
         let text = if is_marked { format!("\0{text}") } else { text };
-        visitor.session.push(Line { number, is_trap: kind == 0 });
+        let is_set_aside = match kind {
+            0 => IsSetAside::Yes,
+            1 if delay < 20 => IsSetAside::Perhaps,
+            _ => IsSetAside::No,
+        };
+        visitor.session.push(Line { number, is_set_aside });
         if kind == 0 {
             self.trapped.push(number);
         }
@@ -190,12 +204,18 @@ impl World {
                 visitor.client.received(attempt, message.frame(), random, now);
             }
             Down::End(code, reason) => {
+                let said = self.said.get(wire.room).map_or(&[][..], Vec::as_slice);
                 assert_ne!(code, 1002, "{serial} is told that it is wrong");
-                assert!(code != 4300 || !is_newest, "the newest socket of {serial} is thrown out");
+                let may_be_moved = code != 4300 || !is_newest || visitor.may_be_replaced;
+                assert!(may_be_moved, "the newest socket of {serial} is thrown out");
                 if code == 4200 && is_newest {
-                    let is_over = visitor.over == Some(key);
+                    let is_over = visitor.over == Some(key) || visitor.was_closed(said);
                     assert!(is_over, "the session of {serial} is over without a cause");
                     self.counts.over += 1;
+                }
+                if is_newest && CLOSE_CODES.contains(&code) {
+                    visitor.closed(said);
+                    self.counts.closed += 1;
                 }
                 self.counts.moved += u64::from(code == 4300);
                 self.counts.again += u64::from(code == 4000);
@@ -244,13 +264,13 @@ impl World {
                 Action::Opened => {
                     self.counts.opened += 1;
                     if visitor.client.received_count() == 0 {
-                        visitor.welcomed(true, asked_at);
+                        visitor.welcomed(client, true, asked_at);
                     }
                 }
                 Action::Resumed { recovered } => {
                     let count = &mut self.counts;
                     *(if recovered { &mut count.recovered } else { &mut count.missed }) += 1;
-                    visitor.welcomed(recovered, asked_at);
+                    visitor.welcomed(client, recovered, asked_at);
                 }
                 Action::Deliver(Message::Text(text)) => {
                     self.counts.got += 1;
@@ -264,7 +284,10 @@ impl World {
                 }
                 Action::Settled { heard } => {
                     has_settled = true;
-                    let durable = visitor.settled(heard).iter().filter(|line| !line.is_trap);
+                    let durable = visitor
+                        .settled(heard)
+                        .iter()
+                        .filter(|line| line.is_set_aside == IsSetAside::No);
                     for line in durable {
                         self.counts.settled += 1;
                         self.promised.entry(room).or_default().push((serial, line.number));
@@ -280,6 +303,8 @@ impl World {
         }
         visitor.has_heard(has_settled);
         if has_ended {
+            // The next one may be the same user.
+            self.wires.retain(|_, wire| wire.visitor != serial || wire.handshake.is_none());
             self.visitor_comes(visitor.place);
         } else {
             self.visitors.insert(serial, visitor);

@@ -3,7 +3,7 @@
 
 use super::{
     counts::Counts,
-    ledger::{Ledger, Ledgers, Said, TRAP},
+    ledger::{CLOSE, Ledger, Ledgers, Said, TRAP},
     misdeed::Misdeed,
     sessions::SessionSockets,
     visitor::{NUMBERS, Visitor},
@@ -26,6 +26,9 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+
+/// The token of one of the visitors, who may also come without a session.
+const VISITOR: &str = "visitor 1";
 
 pub(super) const ROOMS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -172,15 +175,19 @@ impl World {
         let id = ROOMS[self.random.usize(..ROOMS.len())];
         match self.random.u32(..100) {
             0..9 => {
-                let token = ["x", "y", "z"].get(self.random.usize(..6)).copied();
+                let token = ["x", "y", "z", VISITOR].get(self.random.usize(..8)).copied();
+                if token == Some(VISITOR) {
+                    self.may_replace(id, VISITOR);
+                }
                 self.tell(id, |_| Some(Event::Connect { token }));
             }
             9..15 => {
-                let pick = self.random.usize(..8);
+                let (pick, misdeed) = (self.random.usize(..8), self.misdeed);
                 self.tell(id, |live| {
                     let client = *live.clients.get(pick)?;
                     live.clients.retain(|other| *other != client);
-                    Some(Event::Disconnect { client })
+                    let event = Event::Disconnect { client };
+                    (!live.is_replaced(client, misdeed)).then_some(event)
                 });
             }
             15..56 => self.message(id),
@@ -206,14 +213,18 @@ impl World {
         let number = self.last_number;
         let text = match self.random.u32(..20) {
             0 => format!("{TRAP} {number}"),
+            1 if self.random.bool() => format!("{CLOSE} {number}"),
             1..5 => format!("{} {number}", self.random.u32(..60)),
             _ => number.to_string(),
         };
         let (pick, is_dear) = (self.random.usize(..4), self.random.u32(..10) == 0);
-        let mut said = false;
+        let (mut said, misdeed) = (false, self.misdeed);
         self.tell(id, |live| {
             let client = *live.clients.get(pick)?;
-            said = true;
+            said = !live.is_replaced(client, misdeed);
+            if !said {
+                return None;
+            }
             Some(Event::Text { client, text: &text })
         });
         if said && text.starts_with(TRAP) {
@@ -466,9 +477,14 @@ impl World {
         let now = Timestamp::from_origin(self.now);
         loop {
             let Some(live) = self.rooms.get_mut(id) else { return };
-            let clients = live.clients.clone();
-            let next = live.kept.next_absent(now, |client| clients.contains(&client));
-            let Some(client) = next.filter(|_| !live.kept.is_blocked()) else { return };
+            // A newcomer may be one of them.
+            if live.kept.is_blocked() || !live.newcomers.is_empty() {
+                return;
+            }
+            let Live { clients, sessions, kept, .. } = live;
+            let is_here =
+                |client| clients.contains(&client) || sessions.newest_of(client).is_some();
+            let Some(client) = kept.next_absent(now, is_here) else { return };
             self.tell(id, |_| Some(Event::Disconnect { client }));
         }
     }
@@ -489,6 +505,7 @@ impl World {
     fn forget(&mut self, id: &'static str) {
         self.rooms.remove(id);
         self.said.remove(id);
+        self.names.retain(|(room, _), _| *room != id);
         // Whoever has asked for a session just now asks again.
         self.close_all(id);
         for visitor in self.visitors.values_mut().filter(|visitor| visitor.room == id) {
@@ -668,6 +685,7 @@ impl World {
         let present = room.members().collect::<Vec<_>>();
         let limits = room.limits();
         let pages = room.service_mut().pages.clone();
+        assert_eq!(room.service_mut().clients(), present, "it is told who is there");
         let is_new = live.kept.events() == 0;
         assert_eq!((limits, pages.limits), (expected, expected), "it knows what it may use");
         let mut last = HashMap::new();
@@ -720,6 +738,14 @@ impl World {
         self.come_to_rest();
         self.stop(false);
         self.counts
+    }
+}
+
+impl Live {
+    /// Whether somebody with a session has the id now of a client without one, which has yet to be closed.
+    fn is_replaced(&self, client: ClientId, misdeed: Option<Misdeed>) -> bool {
+        misdeed != Some(Misdeed::HearsTheReplaced)
+            && self.kept.room().is_some_and(|room| room.has_session(client))
     }
 }
 
