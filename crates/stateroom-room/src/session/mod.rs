@@ -21,6 +21,8 @@
 //!    [`SessionHost::ask`]; a message to [`SessionHost::listen`]; the end of any socket, also of one that it has closed
 //!    itself, to [`SessionHost::ended`]; and when its [deadline](SessionHost::deadline) has come,
 //!    [`SessionHost::timer`]. What these return is for the room to hear at once, before anything else.
+//!    A client without a session whose id has one now was replaced, and will be closed: the room hears nothing more of
+//!    that connection.
 //! 2. Whenever the room has heard an event, [`note`](SessionHost::note) it, under the number that
 //!    [`KeptRoom::events`](crate::KeptRoom::events) has then: first the event, then each of its commands, in order.
 //!    An event that fails is not noted: nothing of it happened. Once the room [is as it was

@@ -115,6 +115,7 @@ impl<F: RoomFactory> Core<F> {
         now: Timestamp,
     ) -> Option<Event<'a>> {
         let (client, frame) = match session {
+            None if self.is_replaced(client) => return None,
             None => (client, frame),
             Some(socket) => {
                 let (host, own) = self.sessions(now)?;
@@ -128,6 +129,12 @@ impl<F: RoomFactory> Core<F> {
             Frame::Text(text) => Event::Text { client, text },
             Frame::Binary(bytes) => Event::Binary { client, bytes },
         })
+    }
+
+    /// Whether somebody with a session has the id now of a client without one, whose connection has yet to be closed.
+    /// What comes on that is not to count in the session.
+    pub(super) fn is_replaced(&self, client: ClientId) -> bool {
+        self.room().is_some_and(|room| room.has_session(client))
     }
 
     /// When the sessions next have something to do, as the driver counts time.

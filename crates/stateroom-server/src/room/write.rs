@@ -102,7 +102,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     self.empty_since = now;
                 }
                 let left = match connection.session() {
-                    None => connection.client,
+                    None => connection.client.filter(|client| !self.core.is_replaced(*client)),
                     Some(socket) => {
                         let is_over = matches!(leaving, Leaving::Answered(CloseCode::NORMAL));
                         self.session_ended(socket, is_over, now)
