@@ -32,6 +32,12 @@ impl<S: StateroomService> Room<S> {
         host.ask(socket, request)
     }
 
+    /// Whether a newcomer with this token takes the place of a member.
+    #[must_use]
+    pub fn is_member(&self, token: Option<&str>) -> bool {
+        self.members.known(token).is_some_and(|client| self.members.contains(client))
+    }
+
     /// The sessions of the room, if there are any.
     pub fn sessions(&mut self) -> Option<&mut SessionHost> {
         self.sessions.host()

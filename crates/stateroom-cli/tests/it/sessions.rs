@@ -380,6 +380,40 @@ async fn whoever_comes_last_with_a_token_is_its_client_with_a_session_or_without
     other.ask("log").await;
 }
 
+#[tokio::test]
+async fn into_a_full_room_come_those_whom_it_knows_beside_their_own_dead_sockets() {
+    let module = fs::read(crate::kept::guest("doorkeeper")).unwrap();
+    let site = Site::with(&module, &["--max-clients-per-room", "2"]);
+    let (_server, address) = site.serve();
+    let first = Life::default();
+    let ask = |number, attempt, life| Socket::ask(&address, "lobby", number, attempt, life);
+    let mut bob = Member::join(&address, "lobby").await;
+    bob.hears("here 1:?").await;
+    let mut dead = ask(1, 1, first).await.unwrap();
+    let life = dead.is_welcomed().await;
+    assert_eq!(dead.hears().await.unwrap(), "here 1:? 2:?");
+    for attempt in 2..5 {
+        let mut stranger = ask(1 + attempt as u16, 1, first).await.unwrap();
+        assert_eq!(stranger.hears().await, Err(4100), "it is full");
+        let refused = Member::try_join(&address, "lobby").await;
+        assert!(refused.is_err(), "plain clients are told so at once");
+        drop(stranger);
+        until_status(&address, |status| status["active_connections"] == 2);
+        let mut again = ask(1, attempt, life).await.unwrap();
+        assert_eq!(again.is_welcomed().await, life);
+        assert_eq!(again.hears().await.unwrap(), "here 1:? 2:?");
+        assert_eq!(dead.hears().await, Err(4300));
+        dead = again;
+        until_status(&address, |status| status["active_connections"] == 2);
+    }
+    // Who is away makes room also for plain clients.
+    drop(dead);
+    until_status(&address, |status| status["active_connections"] == 1);
+    let mut eve = Member::join(&address, "lobby").await;
+    eve.hears("here 1:? 3:?").await;
+    bob.hears("2 left").await;
+}
+
 /// One client of the storm: says its numbers, and tells all that it has heard.
 fn says_and_listens(
     mut room: RoomClient,

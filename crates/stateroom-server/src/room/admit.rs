@@ -35,8 +35,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             return self.admit_session(newcomer, &request, token.as_deref(), turn, now);
         }
         self.newcomers.push_back(Some(newcomer));
-        let event = Event::Connect { token: token.as_deref() };
-        let outcome = self.hear(event, turn, now);
+        let outcome = self.connect(token.as_deref(), turn, now);
         if let Err(ended) = &outcome
             && let Some(Some(newcomer)) = self.newcomers.pop_back()
         {
@@ -45,6 +44,21 @@ impl<F: RoomFactory> DrivenRoom<F> {
             newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, reason), turn);
         }
         outcome
+    }
+
+    /// Has the room hear of a newcomer without a session.
+    fn connect(
+        &mut self,
+        token: Option<&str>,
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> Result<(), RoomEnded> {
+        if self.session_sockets.is_some() {
+            self.core.bring_in(&self.id)?;
+        }
+        // Without sessions there are as many members as connections, and those are bounded already.
+        self.makes_room(token, turn, now)?;
+        self.hear(Event::Connect { token }, turn, now)
     }
 
     /// Notes that a message of `client` made the room fail: by its token, or else by where it comes from,

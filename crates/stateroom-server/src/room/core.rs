@@ -78,6 +78,14 @@ impl<F: RoomFactory> Core<F> {
         outcome
     }
 
+    /// Has it be in memory.
+    pub(super) fn bring_in(&mut self, id: &str) -> Result<(), RoomEnded> {
+        match self {
+            Core::Ephemeral(_) => Ok(()),
+            Core::Kept(kept) => kept.bring_in(id).map_err(not_back),
+        }
+    }
+
     /// Hears what a socket has asked for in its handshake.
     pub(super) fn ask(
         &mut self,

@@ -2,6 +2,7 @@
 //! [`stateroom_room::session`].
 
 use super::{
+    core::Core,
     driven::DrivenRoom,
     newcomer::Newcomer,
     session_sockets::SessionSockets,
@@ -11,7 +12,7 @@ use crate::{factory::RoomFactory, websocket::CloseCode};
 use stateroom::ClientId;
 use stateroom_room::{
     Event, RoomEnded,
-    session::{Asked, Close, Request, SocketId},
+    session::{Asked, Close, KeyHash, Request, SocketId},
 };
 use std::time::Instant;
 
@@ -34,7 +35,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let socket = self.session_sockets.get_or_insert_with(new).wait(newcomer);
         let asked = self.core.ask(&self.shared, &self.id, (socket, request), token, now);
         let outcome = asked.and_then(|asked| match asked {
-            Asked::Connect(key) => self.join(Event::Join { token, key }, turn, now),
+            Asked::Connect(key) => self.join(socket, (token, key), turn, now),
             Asked::Answered => Ok(()),
         });
         if let Err(ended) = &outcome {
@@ -50,21 +51,48 @@ impl<F: RoomFactory> DrivenRoom<F> {
         outcome
     }
 
-    /// Has the room hear that a client joins that it has not known. If it has as many as it may, whoever has been away
-    /// the longest makes room.
-    fn join(&mut self, join: Event<'_>, turn: &mut Turn<F>, now: Instant) -> Result<(), RoomEnded> {
-        let most = self.shared.config.max_clients_per_room;
-        let is_full = self.core.room().is_some_and(|room| room.member_count() >= most);
-        let sessions = self.core.sessions(self.shared.clock.timestamp(now)).filter(|_| is_full);
-        if let Some(client) = sessions.and_then(|(host, _)| host.longest_away()) {
-            self.hear(Event::Disconnect { client }, turn, now)?;
+    /// Has the room hear that a client joins that it has not known.
+    fn join(
+        &mut self,
+        socket: SocketId,
+        (token, key): (Option<&str>, KeyHash),
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> Result<(), RoomEnded> {
+        if !self.makes_room(token, turn, now)? {
+            if let Some((host, _)) = self.core.sessions(self.shared.clock.timestamp(now)) {
+                host.refuse(socket, Close::Later);
+            }
+            return Ok(());
         }
         self.newcomers.push_back(None);
-        let outcome = self.hear(join, turn, now);
+        let outcome = self.hear(Event::Join { token, key }, turn, now);
         if outcome.is_err() {
             self.newcomers.pop_back();
         }
         outcome
+    }
+
+    /// Tells whether the room, which must be in memory, has a place for a newcomer. If it has as many members as it may,
+    /// whoever has been away the longest leaves.
+    pub(super) fn makes_room(
+        &mut self,
+        token: Option<&str>,
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> Result<bool, RoomEnded> {
+        let most = self.shared.config.max_clients_per_room;
+        let is_full = |core: &Core<F>| {
+            core.room().is_some_and(|room| room.member_count() >= most && !room.is_member(token))
+        };
+        if !is_full(&self.core) {
+            return Ok(true);
+        }
+        let sessions = self.core.sessions(self.shared.clock.timestamp(now));
+        if let Some(client) = sessions.and_then(|(host, _)| host.longest_away()) {
+            self.hear(Event::Disconnect { client }, turn, now)?;
+        }
+        Ok(!is_full(&self.core))
     }
 
     /// Has the sessions do what is due, and the room hear of those who have stayed away too long.

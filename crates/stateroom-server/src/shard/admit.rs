@@ -22,7 +22,7 @@ impl<F: RoomFactory> Shard<F> {
         let known =
             known.or_else(|| Some((self.register(&mut stream, permit)?, Readiness::Nothing)));
         let Some((socket, readiness)) = known else { return };
-        let room = match self.count_in(&join.room_id) {
+        let room = match self.count_in(&join.room_id, join.session.is_some()) {
             Ok(room) => room,
             Err(rejection) => {
                 self.shared.client_lines.turned_away(Some(&join.room_id), &rejection);
@@ -45,8 +45,9 @@ impl<F: RoomFactory> Shard<F> {
         self.rooms.order(room, Order::Join(arrival));
     }
 
-    /// Counts one more client in the room of this id, which need not exist yet.
-    fn count_in(&mut self, room_id: &str) -> Result<RoomKey, Rejection> {
+    /// Counts one more client in the room of this id, which need not exist yet. Some with sessions are let through to a
+    /// room that is full: one that it knows comes back beside its own socket, whose end was not noticed.
+    fn count_in(&mut self, room_id: &str, has_session: bool) -> Result<RoomKey, Rejection> {
         let config = &self.shared.config;
         let occupancy = &self.shared.occupancy;
         if occupancy.is_stopping() {
@@ -56,7 +57,9 @@ impl<F: RoomFactory> Shard<F> {
             return Err(Rejection::NotKept);
         }
         let known = self.rooms.find(room_id);
-        if known.is_some_and(|room| self.rooms.clients(room) >= config.max_clients_per_room) {
+        let most = config.max_clients_per_room;
+        let beside = if has_session { (most / 8).max(1) } else { 0 };
+        if known.is_some_and(|room| self.rooms.clients(room) >= most.saturating_add(beside)) {
             return Err(Rejection::RoomFull);
         }
         if !occupancy.client_comes(config.max_clients) {
