@@ -170,10 +170,9 @@ export function createSession<Value>(
     if (word === "ack") return settle(first);
     if (word === "welcome") {
       if (!settle(heard!)) return false;
-      const told = first + "." + incarnation;
       // Another session than the one it had before is no recovery.
-      const recovered = from === have && (life ? life === told : status === "connecting");
-      life = told;
+      const recovered = from === have && (life ? parseInt(life) === first : status === "connecting");
+      life = first + "." + incarnation;
       have = from!;
       ackBytes = bytesToAck!;
       largest = most!;

@@ -112,16 +112,18 @@ test("after a loss, what was not heard is written again, in order", () => {
   expect(driver.session.queue.bytes).toBe("threefour".length);
 });
 
+// Whether another incarnation is of any matter, the server knows: it tells by where it goes on.
 test.each([
-  [LIFE, 5],
-  ["4 1", 0],
-  ["3 2", 0],
-])("whoever was not told everything learns that (life %s, from %i)", (life, from) => {
+  [LIFE, 5, false],
+  ["4 1", 0, false],
+  ["3 2", 0, true],
+  ["3 2", 5, false],
+])("whoever was not told everything learns that (life %s, from %i)", (life, from, recovered) => {
   const driver = Driver.live();
   driver.lose();
   driver.dial();
   driver.welcome(life, 0, from);
-  expect(driver.did()).toEqual([["resume", { recovered: false }]]);
+  expect(driver.did()).toEqual([["resume", { recovered }]]);
   driver.lose();
   expect(driver.dial()).toBe(`3.${life.replace(" ", ".")}.${from}.0.0`);
 });

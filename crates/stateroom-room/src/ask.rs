@@ -1,6 +1,7 @@
 //! How a room answers who asks it for a session.
 
 use crate::{
+    event::Event,
     room::Room,
     session::{Asked, Close, Output, Request, SessionHost, SessionSettings, SocketId},
     sessions::Sessions,
@@ -10,15 +11,19 @@ use stateroom::{ClientId, StateroomService};
 
 impl<S: StateroomService> Room<S> {
     /// Hears what a socket has asked for in its handshake, where its client is known by `token`. What follows comes out of
-    /// the [sessions](Self::sessions).
+    /// the [sessions](Self::sessions). `incarnation` is a number that no other has, for a room without sessions.
     pub fn ask(
         &mut self,
         socket: SocketId,
         request: &Request,
         token: Option<&str>,
-        settings: SessionSettings,
+        (settings, incarnation): (SessionSettings, u64),
         now: Timestamp,
     ) -> Asked {
+        if self.sessions.ledger().is_none() {
+            // No service hears of it, so it can't fail.
+            let _ = self.handle(Event::Incarnate { number: incarnation }, now);
+        }
         self.sessions.open(settings, self.events(), now);
         let Some(host) = self.sessions.host() else { return Asked::Answered };
         let client = host.ledger().client(request.key.hash());
@@ -43,12 +48,9 @@ impl<S: StateroomService> Room<S> {
         self.sessions.host()
     }
 
-    /// Has those who come back to their sessions notice that they may have been told more than the room knows: for one
-    /// that was just brought back from elsewhere, or from before. `salt` is any number that was never used so.
-    pub fn was_brought_here(&mut self, salt: u64) {
-        if let Sessions::Past(ledger) = &mut self.sessions {
-            ledger.was_brought(salt);
-        }
+    /// Whether the room knows of any session.
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.sessions.ledger().is_some_and(|ledger| !ledger.is_empty())
     }
 
     /// Whether `client` has a session.

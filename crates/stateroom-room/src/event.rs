@@ -65,6 +65,12 @@ pub enum Event<'a> {
         /// Why, for the client.
         reason: &'a str,
     },
+    /// The room goes on from here under another incarnation, since it was brought back: what was told before and
+    /// follows from no event that it knows is not so. See [`Life`](crate::session::Life). The service does not hear of it.
+    Incarnate {
+        /// Its number, which no other incarnation has: 1 to [`MAX_NUMBER`](crate::session::MAX_NUMBER).
+        number: u64,
+    },
 }
 
 /// What an event is, in words, without what was said in it.
@@ -88,6 +94,7 @@ pub fn describe(event: Event<'_>) -> impl fmt::Display {
         Event::Skip { client, .. } => {
             write!(f, "that a message of client {client} was set aside")
         }
+        Event::Incarnate { .. } => f.write_str("that the room was brought back"),
         Event::Limits { limits } => write!(
             f,
             "the change of its limits to {} bytes of memory and {} elements of table",

@@ -98,7 +98,7 @@ impl Glance {
             Event::Text { client, .. } | Event::Binary { client, .. } => {
                 self.members.took_part(client);
             }
-            Event::Timer | Event::Limits { .. } | Event::Skip { .. } => {}
+            Event::Timer | Event::Limits { .. } | Event::Skip { .. } | Event::Incarnate { .. } => {}
         }
     }
 

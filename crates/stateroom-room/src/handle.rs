@@ -58,7 +58,7 @@ impl<S: StateroomService> Room<S> {
             | Event::Forget { client }
             | Event::Skip { client, .. } => self.members.contains(client),
             Event::Timer => self.deadline.is_some_and(|deadline| deadline <= now),
-            Event::Limits { .. } => true,
+            Event::Limits { .. } | Event::Incarnate { .. } => true,
         }
     }
 
@@ -86,7 +86,7 @@ impl<S: StateroomService> Room<S> {
                 Ok(())
             }
             // The sessions follow what was heard.
-            Event::Skip { .. } => Ok(()),
+            Event::Skip { .. } | Event::Incarnate { .. } => Ok(()),
             Event::Limits { limits } => {
                 self.limits = limits;
                 self.call(now, |service| service.set_limits(limits))

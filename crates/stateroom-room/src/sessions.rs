@@ -8,6 +8,10 @@ use crate::{
     timestamp::Timestamp,
 };
 
+/// How much a room keeps at most to say it again while it hears its journal: more than anybody is likely to allow it
+/// afterwards, so that nothing is missed for that.
+const PAST_BYTES: usize = 64 << 20;
+
 /// What the epoch of a room's first life is. Zero would be none.
 const FIRST_EPOCH: u64 = 1;
 
@@ -96,15 +100,16 @@ impl Sessions {
         at: Option<u64>,
         now: Timestamp,
     ) {
+        let is_first = matches!(event, Event::Join { .. } | Event::Incarnate { .. });
         if matches!(self, Sessions::None) {
-            if !matches!(event, Event::Join { .. }) {
+            if !is_first {
                 return;
             }
             *self = Sessions::of(first());
         }
         let at = self.reached(at);
         let matters = |sessions: &Self| sessions.ledger().is_some_and(Ledger::has_any);
-        if !matters(self) && !matches!(event, Event::Join { .. }) {
+        if !matters(self) && !is_first {
             return;
         }
         if let Some(happened) = heard(event) {
@@ -140,7 +145,10 @@ impl Sessions {
     fn apply(&mut self, at: u64, happened: Happened<'_>, now: Timestamp) {
         match self {
             Sessions::None => {}
-            Sessions::Past(ledger) => ledger.apply(happened),
+            Sessions::Past(ledger) => {
+                ledger.apply(happened);
+                ledger.trim(PAST_BYTES, u64::MAX);
+            }
             Sessions::Live(host) => host.note(at, happened, now),
         }
     }
@@ -156,6 +164,7 @@ fn heard(event: Event<'_>) -> Option<Happened<'_>> {
     Some(match event {
         Event::Text { client, .. } | Event::Binary { client, .. } => Happened::Heard { client },
         Event::Skip { client, reason } => Happened::Skipped { client, reason },
+        Event::Incarnate { number } => Happened::Incarnated { number },
         Event::Disconnect { client } | Event::Forget { client } => {
             Happened::Disconnect { client, why: Left::Gone }
         }

@@ -102,6 +102,7 @@ struct Site {
     journal: Vec<Records>,
     aside: Vec<String>,
     seen: Vec<String>,
+    incarnation: u64,
 }
 
 const START: Duration = Duration::from_secs(1_000);
@@ -117,7 +118,7 @@ impl Site {
         let birth = Birth { time: START, seed: [0; 32], limits: LIMITS };
         let room = KeptRoom::found(&COUNTS, "lobby", &birth, true).unwrap();
         let (journal, aside, seen) = (Vec::new(), Vec::new(), Vec::new());
-        Site { room, state: None, journal, aside, seen }
+        Site { room, state: None, journal, aside, seen, incarnation: 1 }
     }
 
     fn joins(&mut self, token: Option<&str>) {
@@ -158,7 +159,7 @@ impl Site {
 
     /// A client asks for a session on a socket, and is let in if the room does not know it.
     fn asks(&mut self, socket: u64, request: &Request, token: Option<&str>) {
-        let settings = SessionSettings::default();
+        let settings = (SessionSettings::default(), FIRST.incarnation);
         let asked = self.room.ask(SocketId(socket), request, token, settings, at(0)).unwrap();
         if let Asked::Connect(key) = asked {
             self.room.handle(Event::Join { token, key }, at(0)).unwrap();
@@ -217,6 +218,9 @@ impl Site {
             at(now + 10_000),
         );
         self.room.set_limits(limits, at(now));
+        self.incarnation += 1;
+        self.room.set_incarnation(self.incarnation, at(now));
+        self.keep();
     }
 }
 
@@ -461,16 +465,32 @@ fn what_is_said_in_a_session_waits_until_it_is_kept_and_is_there_after_a_restart
         assert_eq!(site.hears_in_sessions(0), heard);
     }
 
-    // Somebody else who has the key, or the room as it was at some time before.
+    // Somebody else who has the key.
     site.asks(4, &asks(4, FIRST, [1, 1, 1]), Some("somebody else"));
     assert_eq!(site.hears_in_sessions(0), ["4: close 4200 ended"]);
-    let mut elsewhere = site.again();
-    elsewhere.was_brought_here(77);
-    let state = elsewhere.state().unwrap();
-    site.state = Some((state.at, state.encode().unwrap()));
+}
+
+#[test]
+fn who_has_seen_what_a_restored_room_has_not_said_is_told() {
+    let mut site = Site::found();
+    site.asks(1, &asks(1, Life::default(), [0, 0, 0]), None);
+    site.keep();
+    site.hears_in_sessions(0);
+    assert!(site.says_in_session(1, "a"));
+    site.keep();
+    let copy = (site.state.clone(), site.journal.clone());
+    assert!(site.says_in_session(1, "b"));
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["1", "2"]);
+    (site.state, site.journal) = copy;
     site.restart(LIMITS, 0);
-    site.asks(5, &asks(5, FIRST, [0, 0, 1]), None);
-    assert_eq!(site.hears_in_sessions(0), ["5: welcome 1, 1 heard, from 1"]);
+    site.asks(2, &asks(2, FIRST, [1, 1, 2]), None);
+    assert_eq!(site.hears_in_sessions(0), ["2: welcome 1, 1 heard, from 1"], "that is as it was");
+    assert!(site.says_in_session(2, "c"));
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["2"]);
+    site.asks(3, &asks(3, FIRST, [2, 1, 3]), None);
+    assert_eq!(site.hears_in_sessions(0), ["3: close 4200 heard=2"]);
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod health;
 mod heartbeat;
 mod host;
 mod http;
+mod incarnation;
 mod keeping;
 mod kept;
 mod live_pages;

@@ -66,11 +66,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Takes the settings, lowered to what the machine can hold and its clock can tell, for a server of so
-    /// many threads, whose rooms are of this incarnation. Whoever writes the log counts in `dropped_log_lines`.
+    /// many threads. Whoever writes the log counts in `dropped_log_lines`.
     pub(crate) fn new(
         mut config: ServerConfig,
         threads: usize,
-        incarnation: u64,
         dropped_log_lines: Arc<AtomicU64>,
     ) -> io::Result<Self> {
         config.max_connections = config.max_connections.min(descriptors::for_connections(threads));
@@ -107,7 +106,6 @@ impl Shared {
             grace: config.session_grace,
             retained_bytes: config.max_retained_bytes_per_room,
             largest_message: config.max_message_bytes,
-            incarnation,
             ..SessionSettings::default()
         };
         let resumes = PerSecond::new(config.max_resumes_per_second);

@@ -224,10 +224,6 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).rate()
     }
 
-    fn incarnation(&self) -> u64 {
-        (**self).incarnation()
-    }
-
     fn finish(&mut self) -> Result<(), StoreError> {
         (**self).finish()
     }

@@ -76,10 +76,6 @@ impl Store for MemoryStore {
         self.settled.take()
     }
 
-    fn incarnation(&self) -> u64 {
-        1
-    }
-
     fn finish(&mut self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -75,10 +75,6 @@ pub trait Store: Send {
         None
     }
 
-    /// Names what is kept, from 1 to 2^53 - 1: another number as soon as something may be missing that was told to be
-    /// durable, as after a restore from a copy.
-    fn incarnation(&self) -> u64;
-
     /// Leaves all in order: whatever was handed over is settled, and the store can be opened quickly.
     /// Nothing can be written from then on.
     ///

@@ -112,9 +112,6 @@ pub(super) fn import(place: &Place, options: &ImportOptions) -> anyhow::Result<(
         writes.push(Write::Delete { room: name.clone() });
     }
     let events = room.events();
-    let mut salt = [0; 8];
-    getrandom::fill(&mut salt).context("the system gives no randomness")?;
-    room.was_brought_here(u64::from_le_bytes(salt));
     writes.push(Write::Module { hash, bytes: exported.module });
     writes.push(change::snapshot(&mut room, id, hash)?);
     let set_aside = |Quarantined { at, time, reason, event }| {

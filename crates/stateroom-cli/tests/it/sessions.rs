@@ -195,36 +195,47 @@ async fn sessions_and_plain_clients_are_in_one_room() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whose_room_was_put_back_to_an_earlier_state_is_told_so() {
     let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
-    let (mut server, address) = site.serve();
+    let (server, address) = site.serve();
     let proxy = Proxy::before(&address).await;
     let mut ada = client(&proxy.address, "lobby");
     ada.send("before").unwrap();
     until(&mut ada, |event| *event == text("before")).await;
-    let rooms = |command: &str| {
-        let mut rooms = stateroom(["rooms", command, "--data-dir"]);
-        rooms.arg(site.data()).current_dir(site.folder.path());
-        rooms
+    server.terminate();
+    let shell = |command: &str| {
+        let done = Command::new("sh").args(["-euc", command]).current_dir(site.folder.path());
+        assert!({ done }.status().unwrap().success(), "{command}");
     };
-    told(rooms("export").arg("lobby"));
-    for (number, copies) in [(1, false), (2, true)] {
-        let message = format!("after {number}");
-        ada.send(&message).unwrap();
-        until(&mut ada, |event| *event == text(&message)).await;
-        server.terminate();
-        if copies {
-            // As from a backup.
-            let (data, copy) = (site.data(), site.folder.path().join("copy"));
-            let copied = Command::new("cp").arg("-r").args([&data, &copy]).status().unwrap();
-            assert!(copied.success());
-            std::fs::remove_dir_all(&data).unwrap();
-            std::fs::rename(copy, data).unwrap();
-        } else {
-            told(rooms("import").args(["lobby.room", "--replace"]));
-        }
-        let (next, address) = site.serve();
-        server = next;
+    let rooms = |command: &str, more: &[&str]| {
+        let mut rooms = stateroom(["rooms", command, "--data-dir"]);
+        told(rooms.arg(site.data()).current_dir(site.folder.path()).args(more));
+    };
+    shell("cp -a data copy");
+    rooms("export", &["lobby"]);
+    // From a copy into the very files, and from an exported room; and with as many messages afterwards as there were.
+    for (copies, says) in [(true, false), (true, true), (false, false), (false, true)] {
+        let (server, address) = site.serve();
         proxy.lead_to(&address);
-        until(&mut ada, |event| *event == Event::Resumed { recovered: false }).await;
+        until(&mut ada, |event| matches!(event, Event::Resumed { .. })).await;
+        ada.send("lost").unwrap();
+        until(&mut ada, |event| *event == text("lost")).await;
+        proxy.lead_to("127.0.0.1:1");
+        server.terminate();
+        match copies {
+            true => shell("rm -r data/log data/rooms.db* && cp -a copy/. data"),
+            false => rooms("import", &["lobby.room", "--replace"]),
+        }
+        let (server, address) = site.serve();
+        if says {
+            let mut bob = Member::join(&address, "lobby").await;
+            bob.says("another").await;
+            bob.hears("another").await;
+        }
+        proxy.lead_to(&address);
+        let resumed = until(&mut ada, |event| matches!(event, Event::Resumed { .. })).await;
+        assert_eq!(resumed, Event::Resumed { recovered: false }, "{copies} {says}");
+        ada.send("goes on").unwrap();
+        until(&mut ada, |event| *event == text("goes on")).await;
+        server.terminate();
     }
 }
 

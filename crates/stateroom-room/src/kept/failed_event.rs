@@ -74,7 +74,7 @@ impl Failed {
             Event::Connect { .. } | Event::Join { .. } => Cause::Connect,
             Event::Disconnect { client } | Event::Forget { client } => Cause::Disconnect(client),
             Event::Timer => Cause::Timer,
-            Event::Limits { .. } | Event::Skip { .. } => Cause::Ours,
+            Event::Limits { .. } | Event::Skip { .. } | Event::Incarnate { .. } => Cause::Ours,
         };
         let mut bytes = Vec::new();
         Record { after: 0, event, digest: 0 }.write(&mut bytes);

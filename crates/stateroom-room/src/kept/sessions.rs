@@ -3,6 +3,7 @@
 
 use super::kept_room::KeptRoom;
 use crate::{
+    event::Event,
     session::{Asked, Output, Request, SessionHost, SessionSettings, SocketId},
     sessions::Sessions,
     timestamp::Timestamp,
@@ -17,11 +18,20 @@ impl<S: StateroomService> KeptRoom<S> {
         socket: SocketId,
         request: &Request,
         token: Option<&str>,
-        settings: SessionSettings,
+        settings: (SessionSettings, u64),
         now: Timestamp,
     ) -> Option<Asked> {
         let own = self.own_time(now);
         Some(self.room.as_mut()?.ask(socket, request, token, settings, own))
+    }
+
+    /// Has a room that was brought back hear that it goes on under another incarnation, if that is of any matter to
+    /// somebody. To be called before it [answers](Self::ask) anybody; `number` must be one that no other has.
+    pub fn set_incarnation(&mut self, number: u64, now: Timestamp) {
+        if self.room.as_ref().is_some_and(|room| room.has_sessions()) {
+            // No service hears of it, so it can't fail.
+            let _ = self.handle(Event::Incarnate { number }, now);
+        }
     }
 
     /// The sessions of the room, and its own time; nothing if there are none.

@@ -42,6 +42,11 @@ pub enum Happened<'a> {
         /// What; valid UTF-8 where `kind` is text.
         bytes: &'a [u8],
     },
+    /// The room was brought back, and goes on under another incarnation.
+    Incarnated {
+        /// Which.
+        number: u64,
+    },
     /// The service has begun anew, with the same clients.
     Anew {
         /// The epoch from now on.

@@ -85,17 +85,10 @@ impl SessionHost {
     /// Goes on with the sessions of a room that is as it was after `events` events, all of them durable, and heard
     /// again as far as they had to be. Everybody is away, and has the whole grace from `now` to come back.
     ///
-    /// [`SessionSettings::incarnation`] must be another than before if what was kept may be older than what was told.
+    /// The room is to hear next that it is [another incarnation](Happened::Incarnated), and nobody is to be answered
+    /// before.
     #[must_use]
-    pub fn open(
-        mut ledger: Ledger,
-        settings: SessionSettings,
-        events: u64,
-        now: Timestamp,
-    ) -> Self {
-        if !is_on(Fault::CountsAlone) {
-            ledger.life.incarnation = settings.incarnation ^ ledger.salt;
-        }
+    pub fn open(ledger: Ledger, settings: SessionSettings, events: u64, now: Timestamp) -> Self {
         let place = |heard| Place {
             away_since: Some(now),
             durable: heard,
@@ -203,7 +196,10 @@ impl SessionHost {
             Happened::Disconnect { client, why: Left::Gone | Left::Replaced } => {
                 self.forget(client);
             }
-            Happened::Disconnect { .. } | Happened::Sent { .. } | Happened::Anew { .. } => {}
+            Happened::Incarnated { .. }
+            | Happened::Disconnect { .. }
+            | Happened::Sent { .. }
+            | Happened::Anew { .. } => {}
         }
         let before = self.ledger.ring.head();
         if before > head {

@@ -7,21 +7,24 @@ use super::{
     happened::{Happened, Left},
     key::KeyHash,
     message::Down,
-    number::MAX_NUMBER,
     request::Life,
     ring::Ring,
     tombstones::Tombstones,
 };
 use crate::command::{MessageKind, Recipients};
 use stateroom::ClientId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How many incarnations a room remembers. Who was away for more is told that it has missed something.
+pub const MAX_INCARNATIONS: usize = 32;
 
 /// The sessions of one room, as they follow from its events.
 #[derive(Debug, Clone, Default, Hash)]
 pub struct Ledger {
     pub(super) life: Life,
-    /// Part of the incarnation: another where these sessions were brought here from elsewhere.
-    pub(super) salt: u64,
+    /// The incarnations before, the last of them last, each with the place of the ring at which it ended: what was told
+    /// in one of them from that place on is not so.
+    pub(super) past: VecDeque<(u64, u64)>,
     pub(super) sessions: BTreeMap<ClientId, Session>,
     /// All sessions by their keys: see [`KeyHash::index`].
     index: BTreeSet<(u64, ClientId)>,
@@ -63,11 +66,6 @@ impl Ledger {
     #[must_use]
     pub fn new(life: Life) -> Self {
         Ledger { life, ..Ledger::default() }
-    }
-
-    /// Has the incarnation be another from now on, for a room that is brought here from elsewhere, or from before.
-    pub(crate) fn was_brought(&mut self, salt: u64) {
-        self.salt = salt & MAX_NUMBER;
     }
 
     /// Whether a client has a session.
@@ -129,6 +127,7 @@ impl Ledger {
             }
             Happened::Disconnect { client, why } => self.disconnect(client, why),
             Happened::Sent { to, kind, bytes } => self.send(to, kind, bytes),
+            Happened::Incarnated { number } => self.incarnate(number),
             Happened::Anew { epoch } => {
                 // Whoever is away is told at its return, by the welcome.
                 self.life.epoch = epoch;
@@ -194,6 +193,29 @@ impl Ledger {
         self.open += u64::from(session.closed.is_none());
         self.index.insert((session.key.index(), client));
         self.sessions.insert(client, session);
+    }
+
+    fn incarnate(&mut self, number: u64) {
+        let before = std::mem::replace(&mut self.life.incarnation, number);
+        if before != 0 {
+            self.past.push_back((before, self.ring.head()));
+        }
+        while self.past.len() > MAX_INCARNATIONS {
+            self.past.pop_front();
+        }
+    }
+
+    /// Before which place of the ring everything is so that was told in that life of the room; `None` if the room does
+    /// not know of it.
+    pub(super) fn end_of(&self, life: Life) -> Option<u64> {
+        if life.epoch != self.life.epoch {
+            return None;
+        }
+        if life.incarnation == self.life.incarnation || is_on(Fault::CountsAlone) {
+            return Some(u64::MAX);
+        }
+        let mut past = self.past.iter();
+        past.find(|(number, _)| *number == life.incarnation).map(|(_, end)| *end)
     }
 
     fn connect(&mut self, client: ClientId, key: KeyHash) {

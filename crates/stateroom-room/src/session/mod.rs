@@ -34,7 +34,8 @@
 //! 4. A [state of the room](crate::RoomState) is kept together with [`Ledger::encode`] after the same event, so that
 //!    neither is ever newer than the other.
 //! 5. A room that is brought back begins with [`Ledger::decode`], and [applies](Ledger::apply) what each event has it do
-//!    again, with its commands. Only then there is a host: [`SessionHost::open`]; no handshake is answered before. The
+//!    again, with its commands. Only then there is a host: [`SessionHost::open`]; and the room hears, as an event, that it
+//!    is [another incarnation](Happened::Incarnated). No handshake is answered before. The
 //!    requests that can be read by then go first, and only after them the timer.
 //! 6. When for a while nobody could be heard, as in a stall or while another process took over:
 //!    [`SessionHost::was_deaf`].
@@ -68,7 +69,7 @@ pub use frame::{Encoded, Frame};
 pub use happened::{Happened, Left};
 pub use host::SessionHost;
 pub use key::{Key, KeyHash};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, MAX_INCARNATIONS};
 pub use listen::Listened;
 pub use message::{Down, MAX_CONTROL_BYTES, MAX_REASON_BYTES, NoMessage, Up, Welcome};
 pub use number::MAX_NUMBER;

@@ -35,7 +35,8 @@ pub struct Request {
 pub struct Life {
     /// Another when the room has begun anew.
     pub epoch: u64,
-    /// Another when what is kept of the room may be older than what was told: counts alone do not show that.
+    /// Another each time the room was brought back. The room knows how far it had come in the last ones, and so whether
+    /// what was told in them is as it knows it: counts alone do not show that.
     pub incarnation: u64,
 }
 

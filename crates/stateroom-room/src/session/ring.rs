@@ -12,6 +12,9 @@ use std::collections::VecDeque;
 /// Messages of one chunk take no more together; a larger one has a chunk of its own.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// How many entries there may be a place for, though there are none.
+const SPARE_ENTRIES: usize = 64;
+
 /// What an entry costs besides its payload.
 const ENTRY_BYTES: usize = size_of::<Entry>();
 
@@ -99,6 +102,11 @@ impl Ring {
             self.chunks.pop_front();
             self.chunks_gone = self.chunks_gone.wrapping_add(1);
         }
+        // What a burst has taken is given back, and not at each step.
+        if self.entries.capacity() > SPARE_ENTRIES.max(4 * self.entries.len()) {
+            self.entries.shrink_to(2 * self.entries.len());
+            self.chunks.shrink_to_fit();
+        }
     }
 
     /// Goes on from `head`, with nothing kept.
@@ -142,6 +150,11 @@ impl Ring {
         }
         let is_there = left == 0 || is_on(Fault::BoundNotChecked) || is_on(Fault::CursorTooNear);
         is_there.then_some(place)
+    }
+
+    /// Whether no message between two places is for a client, as far as can be told.
+    pub(super) fn has_none(&self, client: ClientId, from: u64, to: u64) -> bool {
+        from >= to || from >= self.floor() && !self.range(from, to).any(|kept| kept.is_for(client))
     }
 
     fn kept(&self, entry: &Entry) -> Kept<'_> {
@@ -205,5 +218,21 @@ impl Ring {
             ring.push(to, kind, bytes);
         }
         Some(ring)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_leaves_no_memory_behind() {
+        let mut ring = Ring::default();
+        for _ in 0..10_000 {
+            ring.push(Recipients::All, MessageKind::Text, b"tiny");
+        }
+        ring.trim(0, u64::MAX);
+        assert!(ring.entries.capacity() <= SPARE_ENTRIES && ring.chunks.capacity() == 0);
+        assert_eq!((ring.floor(), ring.head()), (10_000, 10_000));
     }
 }

@@ -11,8 +11,6 @@ pub struct SessionSettings {
     pub retained_bytes: usize,
     /// The largest message that a client may send.
     pub largest_message: usize,
-    /// Another when what is kept may be older than what was told; 1 to [`MAX_NUMBER`](super::MAX_NUMBER).
-    pub incarnation: u64,
     /// How long a client waits at most to hear that what it said is durable, unless it asks.
     pub ack_after: Duration,
 }
@@ -23,7 +21,6 @@ impl Default for SessionSettings {
             grace: Duration::from_secs(30),
             retained_bytes: 256 * 1024,
             largest_message: 1024 * 1024,
-            incarnation: 1,
             ack_after: Duration::from_millis(200),
         }
     }

@@ -74,7 +74,17 @@ impl SessionHost {
             return self.refuse(socket, Close::Ended { heard: Some(heard) });
         }
         let total = session.sent(self.ledger.broadcasts);
-        let (from, tail) = self.tail(client, session, request, total);
+        let tail = self.tail(client, session, request, total);
+        let is_same_epoch = request.is_first() || request.life.epoch == self.ledger.life.epoch;
+        let end = session.closed.map_or(self.ledger.ring.head(), |closed| closed.place);
+        let (from, tail) = match tail {
+            Some(place) => (request.have, (place, end)),
+            // Its counts are those of another course of things, as it has to notice.
+            None if total == request.have && is_same_epoch => {
+                return self.refuse(socket, Close::Ended { heard: Some(heard) });
+            }
+            None => (total, (end, end)),
+        };
         let code = session.closed.map(|closed| closed.code);
         let place = self.places.entry(client).or_default();
         place.attempt = request.attempt;
@@ -99,25 +109,23 @@ impl SessionHost {
         }
     }
 
-    /// From which count a client goes on that comes back, and which places of the ring it has missed. If it can't
-    /// be told all of that, it goes on from now.
+    /// From which place of the ring a client goes on that comes back; `None` if it can't be told all that it has missed,
+    /// or has got what is not so.
     fn tail(
         &self,
         client: ClientId,
         session: &Session,
         request: &Request,
         total: u64,
-    ) -> (u64, (u64, u64)) {
+    ) -> Option<u64> {
         let ledger = &self.ledger;
         let end = session.closed.map_or(ledger.ring.head(), |closed| closed.place);
-        let is_same_life = request.is_first() || request.life == ledger.life;
-        let place = total
-            .checked_sub(request.have)
-            .filter(|_| is_same_life)
-            .and_then(|missing| ledger.ring.place(client, missing, end));
-        match place {
-            Some(place) => (request.have, (place, end)),
-            None => (total, (end, end)),
-        }
+        let so_before = match request.is_first() {
+            true => u64::MAX,
+            false => ledger.end_of(request.life)?,
+        };
+        let missing = total.checked_sub(request.have)?;
+        let place = ledger.ring.place(client, missing, end)?;
+        ledger.ring.has_none(client, so_before, place).then_some(place)
     }
 }

@@ -19,7 +19,8 @@ const VERSION: u8 = 1;
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     epoch: u64,
-    salt: u64,
+    incarnation: u64,
+    past: Vec<(u64, u64)>,
     broadcasts: u64,
     sessions: Vec<StoredSession>,
     tombstones: Tombstones,
@@ -71,7 +72,8 @@ impl Ledger {
         });
         let stored = Stored {
             epoch: self.life.epoch,
-            salt: self.salt,
+            incarnation: self.life.incarnation,
+            past: self.past.iter().copied().collect(),
             broadcasts: self.broadcasts,
             sessions: sessions.collect(),
             tombstones: self.tombstones.clone(),
@@ -99,11 +101,13 @@ impl Ledger {
     }
 
     fn of(stored: &Stored) -> Option<Self> {
-        if stored.broadcasts.max(stored.salt).max(stored.epoch) > MAX_NUMBER {
+        let numbers = [stored.broadcasts, stored.incarnation, stored.epoch];
+        if numbers.into_iter().any(|number| number > MAX_NUMBER) {
             return None;
         }
-        let mut ledger = Ledger::new(Life { epoch: stored.epoch, incarnation: 0 });
-        ledger.salt = stored.salt;
+        let life = Life { epoch: stored.epoch, incarnation: stored.incarnation };
+        let mut ledger = Ledger::new(life);
+        ledger.past = stored.past.iter().copied().collect();
         ledger.broadcasts = stored.broadcasts;
         ledger.tombstones = stored.tombstones.clone();
         ledger.ring = Ring::restore(&stored.ring)?;

@@ -45,10 +45,6 @@ impl Store for Slow {
         Some(4_000_000)
     }
 
-    fn incarnation(&self) -> u64 {
-        self.0.incarnation()
-    }
-
     fn finish(&mut self) -> Result<(), StoreError> {
         self.0.finish()
     }

@@ -1,7 +1,7 @@
 //! The room inside: one that lives in memory alone, or one that is kept.
 
 use super::kept::{Kept, not_back};
-use crate::{counters, factory::RoomFactory, retained::Retained, shared::Shared};
+use crate::{counters, factory::RoomFactory, incarnation, retained::Retained, shared::Shared};
 use stateroom::ClientId;
 use stateroom_room::{
     Command, Event, Room, RoomEnded, Timestamp,
@@ -96,11 +96,12 @@ impl<F: RoomFactory> Core<F> {
         now: Instant,
     ) -> Result<Asked, RoomEnded> {
         let now = shared.clock.timestamp(now);
+        let settings = (shared.sessions, incarnation::fresh());
         match self {
-            Core::Ephemeral(room) => Ok(room.ask(socket, request, token, shared.sessions, now)),
+            Core::Ephemeral(room) => Ok(room.ask(socket, request, token, settings, now)),
             Core::Kept(kept) => {
                 kept.bring_in(id).map_err(not_back)?;
-                let asked = kept.room.ask(socket, request, token, shared.sessions, now);
+                let asked = kept.room.ask(socket, request, token, settings, now);
                 Ok(asked.unwrap_or(Asked::Answered))
             }
         }

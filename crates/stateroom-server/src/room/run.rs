@@ -9,6 +9,7 @@ use super::{
 use crate::{
     counters,
     factory::RoomFactory,
+    incarnation,
     kept::{archive::Archive, code::Code},
     names::Address,
     shared::Shared,
@@ -67,7 +68,9 @@ impl<F: RoomFactory> DrivenRoom<F> {
         if let Some(kept) = room.core.kept() {
             // After new code, whose limits come with it.
             let limits = kept.code.factory.limits();
-            kept.room.set_limits(limits, room.shared.clock.timestamp(now));
+            let now = room.shared.clock.timestamp(now);
+            kept.room.set_limits(limits, now);
+            kept.room.set_incarnation(incarnation::fresh(), now);
         }
         Some(room)
     }

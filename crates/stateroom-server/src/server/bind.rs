@@ -6,12 +6,11 @@ use super::{
 use crate::{
     config::ServerConfig,
     factory::RoomFactory,
-    keeping::{Keeping, Survives},
+    keeping::Keeping,
     shard::{Plan, Shard, Surroundings},
     shared::Shared,
 };
 use mio::net::TcpListener;
-use stateroom_room::session::MAX_NUMBER;
 use std::{
     io,
     net::SocketAddr,
@@ -38,8 +37,7 @@ pub(super) fn bind<F: RoomFactory>(
         0 => thread::available_parallelism().map_or(1, usize::from),
         count => count,
     };
-    let incarnation = incarnation(keeping.as_ref());
-    let shared = Arc::new(Shared::new(config, count, incarnation, dropped_log_lines)?);
+    let shared = Arc::new(Shared::new(config, count, dropped_log_lines)?);
     let watch = match &keeping {
         None => None,
         Some(keeping) => Some(shared.health.watch(keeping.store.monitor())?),
@@ -85,20 +83,6 @@ pub(super) fn bind<F: RoomFactory>(
         local_addr,
         handle,
     })
-}
-
-/// Of which incarnation the rooms are: where what was told may not be kept, another with each start.
-fn incarnation<F: RoomFactory>(keeping: Option<&Keeping<F>>) -> u64 {
-    match keeping {
-        Some(keeping) if keeping.survives != Survives::Nothing => keeping.store.incarnation(),
-        _ => {
-            let mut number = [0; 8];
-            if let Err(error) = getrandom::fill(&mut number) {
-                tracing::error!(%error, "the system gives no randomness: clients may not notice a restart");
-            }
-            (u64::from_le_bytes(number) & MAX_NUMBER).max(1)
-        }
-    }
 }
 
 /// Has every connection that is accepted send at once: on Linux they take this after their listener.

@@ -65,10 +65,6 @@ impl Store for Watched {
         self.0.settle()
     }
 
-    fn incarnation(&self) -> u64 {
-        self.0.incarnation()
-    }
-
     fn finish(&mut self) -> Result<(), StoreError> {
         self.0.finish()
     }

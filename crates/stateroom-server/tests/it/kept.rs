@@ -130,10 +130,6 @@ impl Store for Held {
         self.refused.take().into_iter().chain(self.store.settle()).collect()
     }
 
-    fn incarnation(&self) -> u64 {
-        self.store.incarnation()
-    }
-
     fn finish(&mut self) -> Result<(), StoreError> {
         self.store.finish()
     }

@@ -49,10 +49,6 @@ impl Store for FileStore {
         waiting.into_iter().map(settle).collect()
     }
 
-    fn incarnation(&self) -> u64 {
-        self.incarnation
-    }
-
     fn finish(&mut self) -> Result<(), StoreError> {
         if self.is_finished {
             return Ok(());

@@ -8,7 +8,7 @@ use crate::{
     checkpoint::run::Checkpoint,
     failure,
     lock::lock,
-    log::{layout::LogId, writer::Writer},
+    log::writer::Writer,
     monitor::FileMonitor,
     read_connection::ReadConnection,
     recovery::{
@@ -17,7 +17,6 @@ use crate::{
     },
     shared::Shared,
 };
-use sha2::{Digest, Sha256};
 use std::{
     fmt,
     path::Path,
@@ -62,8 +61,6 @@ pub struct FileStore {
     /// Records that were handed over, and the outcomes that are known already.
     waiting: Vec<(Ticket, Option<Outcome>)>,
     lost: u64,
-    /// See [`Store::incarnation`](crate::Store::incarnation).
-    incarnation: u64,
     is_finished: bool,
     /// See [`Store::rate`](crate::Store::rate).
     rate: Option<u64>,
@@ -101,7 +98,6 @@ impl FileStore {
     ) -> Result<Self, StoreError> {
         let recovered = recover::recover(folder, durability, &options)?;
         let Recovered { lock, begun, database, last, check, boot, lost, large_bytes } = recovered;
-        let incarnation = incarnation(begun.id, &lock, boot, durability);
         let shared = Arc::new(Shared::new(folder, options, durability, begun));
         shared.large_bytes.store(large_bytes, Relaxed);
         let writer = Writer::new(shared.clone(), last, check, boot).ok_or_else(|| {
@@ -120,7 +116,6 @@ impl FileStore {
             last_ticket: Ticket(0),
             waiting: Vec::new(),
             lost,
-            incarnation,
             is_finished: false,
             rate: None,
             has_refused: false,
@@ -218,20 +213,6 @@ impl Drop for FileStore {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// Names what is kept: another number for a copy, whose files are others, and, where a power cut may cost something,
-/// after each start of the machine.
-fn incarnation(log: LogId, lock: &Lock, boot: [u8; 16], durability: Durability) -> u64 {
-    let file = lock.identity().ok().flatten().map_or(0, |(_, file)| file);
-    let mut name = Sha256::new().chain_update(log.0).chain_update(file.to_le_bytes());
-    if durability == Durability::Buffered {
-        name.update(boot);
-    }
-    let hash: [u8; 32] = name.finalize().into();
-    let number = u64::from_le_bytes(hash.first_chunk().copied().unwrap_or_default());
-    // As many bits as JavaScript has for whole numbers.
-    (number >> 11).max(1)
 }
 
 impl fmt::Debug for FileStore {

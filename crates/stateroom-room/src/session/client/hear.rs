@@ -83,7 +83,7 @@ impl SessionClient {
         }
         self.queue.written = welcome.heard;
         let is_same = match self.life {
-            Some(life) => life == welcome.life,
+            Some(life) => life.epoch == welcome.life.epoch,
             // Another session than the one it had before is no recovery.
             None => self.status == Status::Connecting,
         };

@@ -119,14 +119,18 @@ fn after_a_loss_what_was_not_heard_is_written_again_in_order() {
 
 #[test]
 fn whoever_was_not_told_everything_learns_that() {
-    for (life, from) in
-        [(LIFE, 5), (Life { epoch: 4, ..LIFE }, 0), (Life { incarnation: 2, ..LIFE }, 0)]
-    {
+    // Whether another incarnation is of any matter, the server knows: it tells by `from`.
+    for (life, from, recovered) in [
+        (LIFE, 5, false),
+        (Life { epoch: 4, ..LIFE }, 0, false),
+        (Life { incarnation: 2, ..LIFE }, 0, true),
+        (Life { incarnation: 2, ..LIFE }, 5, false),
+    ] {
         let mut driver = Driver::live();
         driver.lose(1006, "");
         driver.dial();
         driver.welcome(life, 0, from);
-        assert_eq!(driver.actions(), [Action::Resumed { recovered: false }]);
+        assert_eq!(driver.actions(), [Action::Resumed { recovered }]);
         driver.lose(1006, "");
         let request = driver.dial();
         assert_eq!((request.life, request.have), (life, from));

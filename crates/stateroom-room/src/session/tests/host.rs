@@ -34,12 +34,7 @@ struct Room {
 
 impl Room {
     fn new(settings: SessionSettings) -> Self {
-        let host = SessionHost::open(
-            Ledger::new(LIFE),
-            SessionSettings { incarnation: LIFE.incarnation, ..settings },
-            0,
-            at(0),
-        );
+        let host = SessionHost::open(Ledger::new(LIFE), settings, 0, at(0));
         Room { host, events: 0 }
     }
 
@@ -324,22 +319,48 @@ fn a_server_that_keeps_too_much_can_take_it_back() {
 }
 
 #[test]
-fn an_old_key_cannot_be_told_from_another_by_counts_of_another_incarnation() {
+fn who_has_got_what_is_not_so_is_told_and_who_has_not_goes_on() {
     let mut room = Room::with_one(SessionSettings::default());
-    room.say(Recipients::All, "a");
+    for text in ["a", "b"] {
+        room.say(Recipients::All, text);
+    }
     room.outputs(at(0));
+    // It is brought back as it was then, and says more.
     let ledger = Ledger::decode(&room.host.ledger().encode()).unwrap();
-    let settings = SessionSettings::default();
-    let settings = SessionSettings { incarnation: 2, ..settings };
-    room.host = SessionHost::open(ledger, settings, room.events, at(0));
+    room.host = SessionHost::open(ledger, SessionSettings::default(), room.events, at(0));
+    room.note(Happened::Incarnated { number: 7 }, at(0));
+    for (to, text) in [(Recipients::AllExcept(ONE), "to nobody"), (Recipients::All, "c")] {
+        room.say(to, text);
+    }
+    let now = Life { incarnation: 7, ..LIFE };
+    let unknown = Life { incarnation: 9, ..LIFE };
+    for (socket, life, have, wanted) in [
+        (2, LIFE, 1, "2 welcome 0 1"),
+        (3, LIFE, 2, "3 welcome 0 2"),
+        // It has got a third message, and not the one that there is now.
+        (4, LIFE, 3, "4 close 4200"),
+        (5, LIFE, 4, "5 welcome 0 3"),
+        (6, now, 3, "6 welcome 0 3"),
+        (7, now, 0, "7 welcome 0 0"),
+        (8, unknown, 0, "8 welcome 0 3"),
+        (9, unknown, 3, "9 close 4200"),
+    ] {
+        let told = room.ask(socket, &request(socket, life, [have, 0, 0]));
+        assert!(told.iter().any(|told| told == wanted), "{wanted}: {told:?}");
+    }
+    // What it has missed comes again, if it is as it was.
+    let told = room.ask(10, &request(10, LIFE, [2, 0, 0]));
+    assert_eq!(told.last().unwrap(), "10 write c");
     assert_eq!(
-        room.ask(2, &request(2, LIFE, [0, 0, 0])),
-        ["2 welcome 0 1"],
-        "nothing is sent again"
+        room.ask(11, &request(11, LIFE, [0, 1, 1])).last().unwrap(),
+        "11 close 4200",
+        "it knows of more"
     );
-    let newer = Life { incarnation: 2, ..LIFE };
-    assert_eq!(room.ask(3, &request(3, newer, [0, 0, 0])).len(), 3);
-    assert_eq!(room.ask(4, &request(4, newer, [0, 1, 1])), ["4 close 4200"], "it knows of more");
+    for number in 100..200 {
+        room.note(Happened::Incarnated { number }, at(0));
+    }
+    let told = room.ask(12, &request(12, now, [2, 0, 0]));
+    assert_eq!(told.last().unwrap(), "12 welcome 0 3", "that is too long ago");
 }
 
 #[test]
@@ -393,7 +414,7 @@ fn text_that_begins_as_the_protocol_does_is_doubled_once() {
 #[test]
 fn sessions_of_another_version_are_refused() {
     let mut bytes = Ledger::new(LIFE).encode();
-    assert_eq!(bytes, [1, 1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes, [1, 1, 1, 0, 0, 0, 0, 0, 0]);
     bytes[0] = 2;
     assert_eq!(Ledger::decode(&bytes).unwrap_err(), NoLedger::OtherVersion { found: 2 });
     assert_eq!(Ledger::decode(&[]).unwrap_err(), NoLedger::Damaged);

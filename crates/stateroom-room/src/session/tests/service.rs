@@ -16,6 +16,7 @@ pub(super) enum Ev {
     Skip(ClientId, String),
     Disconnect(ClientId),
     Anew(u64),
+    Incarnate(u64),
 }
 
 /// Who it is, and with which of its keys.
@@ -30,6 +31,7 @@ pub(super) enum Done {
     Disconnect(ClientId, Left),
     Sent(Recipients, String),
     Anew(u64),
+    Incarnated(u64),
 }
 
 impl Done {
@@ -40,6 +42,7 @@ impl Done {
             Done::Skipped(client) => Happened::Skipped { client: *client, reason: "it failed" },
             Done::Disconnect(client, why) => Happened::Disconnect { client: *client, why: *why },
             Done::Anew(epoch) => Happened::Anew { epoch: *epoch },
+            Done::Incarnated(number) => Happened::Incarnated { number: *number },
             Done::Sent(to, text) => {
                 Happened::Sent { to: *to, kind: MessageKind::Text, bytes: text.as_bytes() }
             }
@@ -103,6 +106,7 @@ impl Service {
                 self.members.remove(client);
                 done.push(Done::Disconnect(*client, Left::Gone));
             }
+            Ev::Incarnate(number) => done.push(Done::Incarnated(*number)),
             Ev::Anew(epoch) => {
                 self.epoch = *epoch;
                 done.push(Done::Anew(*epoch));

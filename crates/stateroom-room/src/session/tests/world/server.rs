@@ -4,8 +4,7 @@ use super::state::{Disk, Down, START, Server, Up, World};
 use crate::{
     command::Recipients,
     session::{
-        Asked, Frame, Key, Ledger, Listened, Output, Request, SessionHost, SessionSettings,
-        SocketId,
+        Asked, Frame, Key, Ledger, Listened, Output, Request, SessionHost, SocketId,
         client::Message,
         fault::{Fault, is_on},
         tests::service::Ev,
@@ -104,8 +103,7 @@ impl World {
             ledger = Ledger::decode(bytes).map_err(|error| error.to_string())?;
             service = snapshot.clone();
         }
-        let incarnation = self.disk.incarnation;
-        let settings = SessionSettings { incarnation, ..Disk::settings(&self.left) };
+        let settings = Disk::settings(&self.left);
         let events = self.disk.events();
         self.server = Server {
             host: SessionHost::open(ledger, settings, events, START),
@@ -126,7 +124,13 @@ impl World {
                 connection.down.push_back(Down::End(1006, String::new()));
             }
         }
-        Ok(())
+        if is_replaying { Ok(()) } else { self.incarnate() }
+    }
+
+    /// The room hears that it was brought back.
+    pub(super) fn incarnate(&mut self) -> Result<(), String> {
+        self.disk.incarnation += 1;
+        self.hear(&Ev::Incarnate(self.disk.incarnation))
     }
 
     /// Lets out what is durable.

@@ -114,11 +114,11 @@ impl World {
                 let (ledger, service) = self.disk.bring_back()?;
                 self.server.host.back_again(ledger);
                 self.server.service = service;
+                self.incarnate()?;
             }
             Step::GoBack => {
                 self.left.goes_back -= 1;
                 self.disk.journal.pop();
-                self.disk.incarnation += 1;
                 self.went_back = true;
                 self.disk.room = self.disk.bring_back()?.1;
                 for user in &mut self.users {
