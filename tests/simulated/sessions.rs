@@ -58,7 +58,8 @@ impl World {
     }
 
     fn ask(&mut self, number: u64, request: &Request) {
-        let (now, settings, moment) = (self.server_time(), self.settings, self.moment);
+        let (now, moment) = (self.server_time(), self.moment);
+        let settings = (self.settings, self.fresh_incarnation());
         let Some(wire) = self.wires.get_mut(&number) else { return };
         wire.asked_at = moment;
         let (id, visitor, token) = (wire.room, wire.visitor, wire.token.clone());
@@ -131,12 +132,8 @@ impl World {
         let (id, whose) = (wire.room, (wire.visitor, wire.key));
         let mut socket = SocketId(number);
         let client = wire.client;
-        let mut newer = self.wires.range(number + 1..);
-        let has_newer = newer.any(|(_, it)| it.visitor == whose.0 && it.handshake.is_none());
         let Some(live) = self.rooms.get_mut(id) else { return };
-        if live.sessions.attached.remove(&socket).is_some() && by_client && !has_newer {
-            self.left.insert(whose.0);
-        }
+        live.sessions.attached.remove(&socket);
         match self.misdeed {
             Some(Misdeed::HidesEnds) => return,
             Some(Misdeed::EndsTheNewest) => {
@@ -154,8 +151,11 @@ impl World {
         let Some((host, own)) = live.kept.sessions(now) else { return };
         let is_wrong = self.misdeed == Some(Misdeed::TellsDriversTime);
         let left = host.ended(socket, by_client, if is_wrong { now } else { own });
-        if let Some(client) = left.filter(|_| self.misdeed != Some(Misdeed::ForgetsLeaving)) {
-            self.session_ends(id, client);
+        if let Some(client) = left {
+            self.left.insert(whose.0);
+            if self.misdeed != Some(Misdeed::ForgetsLeaving) {
+                self.session_ends(id, client);
+            }
         }
     }
 

@@ -124,9 +124,9 @@ impl Visitor {
     pub(crate) fn welcomed(&mut self, client: Option<ClientId>, recovered: bool, asked_at: u64) {
         let before = std::mem::replace(&mut self.id, client);
         assert!(before.is_none() || before == client, "{before:?} is {client:?} now");
-        let may_have_missed = self.cause_at.is_some_and(|at| at >= self.welcomed_at);
+        let has_cause = self.has_cause();
         if !recovered {
-            assert!(may_have_missed || self.begins_anew, "told anew without a cause");
+            assert!(has_cause || self.begins_anew, "told anew without a cause");
             self.must_be_told = false;
             (self.has_missed, self.next) = (true, Next::Unknown);
             self.skipped.clear();
@@ -160,6 +160,11 @@ impl Visitor {
     pub(crate) fn settled(&mut self, heard: u64) -> &[Line] {
         let before = std::mem::replace(&mut self.settled, heard);
         &self.session[before as usize..heard as usize]
+    }
+
+    /// Whether something has happened since it was last welcomed that may have cost it something.
+    pub(crate) fn has_cause(&self) -> bool {
+        self.cause_at.is_some_and(|at| at >= self.welcomed_at)
     }
 
     /// Whether the service has closed it, or may have.

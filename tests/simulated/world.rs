@@ -65,6 +65,7 @@ pub(crate) struct World {
     /// Whether nothing breaks any more.
     pub(super) is_ending: bool,
     pub(super) settings: SessionSettings,
+    last_incarnation: u64,
     pub(super) visitors: BTreeMap<u64, Visitor>,
     pub(super) last_visitor: u64,
     pub(super) wires: BTreeMap<u64, Wire>,
@@ -80,7 +81,6 @@ pub(crate) struct World {
 
 /// What ends with the process, beside the rooms.
 struct Process {
-    incarnation: u64,
     committer: Committer<u64, FileStore>,
     reader: Box<dyn Reader>,
 }
@@ -107,6 +107,8 @@ enum Answer {
 impl World {
     pub(crate) fn new(seed: u64, misdeed: Option<Misdeed>) -> World {
         let mut random = Rng::with_seed(seed);
+        // The store names its log by a number of its own.
+        fastrand::seed(seed);
         let files = SimFiles::new(seed);
         let durability = if random.bool() { Durability::Synced } else { Durability::Buffered };
         let settings = SessionSettings {
@@ -116,7 +118,6 @@ impl World {
             ..SessionSettings::default()
         };
         let process = Process::begin(&files, durability);
-        let settings = SessionSettings { incarnation: process.incarnation, ..settings };
         let limits = MemoryLimits { memory_bytes: 1 << 20, table_elements: 10 };
         let mut world = World {
             random,
@@ -138,6 +139,7 @@ impl World {
             may_lack: false,
             is_ending: false,
             settings,
+            last_incarnation: 1,
             visitors: BTreeMap::new(),
             last_visitor: 0,
             wires: BTreeMap::new(),
@@ -557,11 +559,7 @@ impl World {
         }
         self.may_lack = power_cut && self.durability == Durability::Buffered;
         self.all_sockets_end(self.may_lack);
-        let process = Process::begin(&self.files, self.durability);
-        if self.misdeed != Some(Misdeed::KeepsIncarnation) {
-            self.settings.incarnation = process.incarnation;
-        }
-        self.process = Some(process);
+        self.process = Some(Process::begin(&self.files, self.durability));
         self.keep_code();
         for id in ROOMS {
             self.check(id);
@@ -641,6 +639,7 @@ impl World {
             self.counts.deploys += 1;
         }
         kept.set_limits(limits, now);
+        kept.set_incarnation(self.fresh_incarnation(), now);
         (kept, code)
     }
 
@@ -649,6 +648,14 @@ impl World {
         let reader = &mut self.process().reader;
         let mut tries = (0..100).map(|_| reader.load(id));
         tries.find_map(Result::ok).expect("it can be read")
+    }
+
+    /// A number that no incarnation of a room has had.
+    pub(super) fn fresh_incarnation(&mut self) -> u64 {
+        if self.misdeed != Some(Misdeed::KeepsIncarnation) {
+            self.last_incarnation += 1;
+        }
+        self.last_incarnation
     }
 
     fn code_of(&self, stored: &StoredRoom) -> Ledgers {
@@ -761,7 +768,7 @@ impl Process {
         let store = FileStore::open_with(Path::new("/rooms"), durability, options)
             .expect("it can always be opened");
         let reader = store.reader().expect("it can be read");
-        Process { incarnation: store.incarnation(), committer: Committer::new(store), reader }
+        Process { committer: Committer::new(store), reader }
     }
 }
 
