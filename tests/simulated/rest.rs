@@ -62,6 +62,9 @@ impl World {
                 self.tell(id, |_| Some(Event::Timer));
             }
             self.look_after_sessions(id);
+            // Those without sessions leave: one may be in the place of a visitor.
+            self.leave_one(id, 0);
+            self.part_with_the_absent(id);
         }
         (0..4).for_each(|_| self.commit_all());
         ROOMS.into_iter().for_each(|id| self.save(id));

@@ -184,13 +184,8 @@ impl World {
                 self.tell(id, |_| Some(Event::Connect { token }));
             }
             9..15 => {
-                let (pick, misdeed) = (self.random.usize(..8), self.misdeed);
-                self.tell(id, |live| {
-                    let client = *live.clients.get(pick)?;
-                    live.clients.retain(|other| *other != client);
-                    let event = Event::Disconnect { client };
-                    (!live.is_replaced(client, misdeed)).then_some(event)
-                });
+                let pick = self.random.usize(..8);
+                self.leave_one(id, pick);
             }
             15..56 => self.message(id),
             56..64 => {
@@ -208,6 +203,17 @@ impl World {
             98 => self.stop(false),
             _ => self.stop(true),
         }
+    }
+
+    /// One of those without sessions leaves, if there are so many.
+    pub(super) fn leave_one(&mut self, id: &'static str, pick: usize) {
+        let misdeed = self.misdeed;
+        self.tell(id, |live| {
+            let client = *live.clients.get(pick)?;
+            live.clients.retain(|other| *other != client);
+            let event = Event::Disconnect { client };
+            (!live.is_replaced(client, misdeed)).then_some(event)
+        });
     }
 
     fn message(&mut self, id: &'static str) {
@@ -475,7 +481,7 @@ impl World {
         });
     }
 
-    fn part_with_the_absent(&mut self, id: &'static str) {
+    pub(super) fn part_with_the_absent(&mut self, id: &'static str) {
         let now = Timestamp::from_origin(self.now);
         loop {
             let Some(live) = self.rooms.get_mut(id) else { return };
@@ -721,6 +727,8 @@ impl World {
         assert_eq!(failed, None, "{pages:?}");
         let mut written_down = pages.present.clone();
         written_down.sort_unstable();
+        // Whoever could not be let go may have come again.
+        written_down.dedup();
         written_down.retain(|client| present.contains(client));
         assert_eq!(written_down, present, "the service knows who is there");
         if is_new {
