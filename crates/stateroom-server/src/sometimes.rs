@@ -56,6 +56,8 @@ pub(crate) struct ClientLines {
     broken: Sometimes,
     unwatched: Sometimes,
     failed: Sometimes,
+    not_opened: Sometimes,
+    not_kept: Sometimes,
     set_aside: Sometimes,
     old_code: Sometimes,
     kept_away: Sometimes,
@@ -153,6 +155,20 @@ impl ClientLines {
                 "several messages of the client have failed: it is kept away from the room for a while, or until \
                  there is new code"
             );
+        }
+    }
+
+    /// A room could not be started or brought back, as is tried whenever somebody comes.
+    pub(crate) fn room_not_opened(&self, room: &str, error: &dyn Display) {
+        if let Some(as_well) = self.not_opened.may_tell(Instant::now()) {
+            tracing::error!(room, %error, as_well, "the room could not be opened");
+        }
+    }
+
+    /// What a room did could not be kept, or its state.
+    pub(crate) fn room_not_kept(&self, room: &str, reason: &dyn Display) {
+        if let Some(as_well) = self.not_kept.may_tell(Instant::now()) {
+            tracing::error!(room, %reason, as_well, "the room could not be kept");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     kept::{Member, Site},
-    preload::delay_flushes,
+    preload::{Fault, delay_flushes},
     process::{Running, stateroom, told, until_status},
     project::BROADCASTING_ROOM,
     proxy::{Mishap, Proxy},
@@ -11,7 +11,12 @@ use fastrand::Rng;
 use futures_util::StreamExt as _;
 use stateroom_client::{Event, Message, Options, RoomClient, Status};
 use stateroom_room::session::{Key, Life, Request};
-use std::{collections::HashMap, fs, process::Command, time::Duration};
+use std::{
+    collections::HashMap,
+    fs,
+    process::Command,
+    time::{Duration, Instant},
+};
 use tokio::{
     net::TcpStream,
     task::JoinHandle,
@@ -202,8 +207,9 @@ async fn whose_room_was_put_back_to_an_earlier_state_is_told_so() {
     until(&mut ada, |event| *event == text("before")).await;
     server.terminate();
     let shell = |command: &str| {
-        let done = Command::new("sh").args(["-euc", command]).current_dir(site.folder.path());
-        assert!({ done }.status().unwrap().success(), "{command}");
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", command]).current_dir(site.folder.path());
+        assert!(shell.status().unwrap().success(), "{command}");
     };
     let rooms = |command: &str, more: &[&str]| {
         let mut rooms = stateroom(["rooms", command, "--data-dir"]);
@@ -423,6 +429,41 @@ async fn into_a_full_room_come_those_whom_it_knows_beside_their_own_dead_sockets
     let mut eve = Member::join(&address, "lobby").await;
     eve.hears("here 1:? 3:?").await;
     bob.hears("2 left").await;
+}
+
+/// Comes to a room that fails each time, for two seconds; how often, and how often the log tells it.
+async fn comes_again_and_again(mut server: Running, address: &str, line: &str) -> (usize, usize) {
+    let end = Instant::now() + Duration::from_secs(2);
+    let mut times = 0;
+    while Instant::now() < end {
+        let mut socket = Socket::ask(address, "lobby", 1, 1, Life::default()).await.unwrap();
+        assert!(socket.hears().await.is_err(), "the room fails");
+        times += 1;
+    }
+    server.hears(line);
+    (times, server.said().matches(line).count())
+}
+
+#[tokio::test]
+async fn who_comes_again_and_again_to_a_room_that_cannot_be_kept_or_opened_fills_no_log() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
+    let fault = Fault::new(&site.data(), &site.folder.path().join("fault"), 1, "enospc").sticky();
+    fault.lift();
+    let mut command = site.command();
+    fault.put_on(&mut command);
+    let mut server = Running::start(&mut command);
+    let address = server.address();
+    fault.arm();
+    let kept = comes_again_and_again(server, &address, "the room could not be kept").await;
+    let initialize = r#"(func (export "initialize") (param i32 i32) (unreachable))"#;
+    let broken =
+        BROADCASTING_ROOM.replace(r#"(func (export "initialize") (param i32 i32))"#, initialize);
+    let site = Site::with(broken.as_bytes(), &[]);
+    let (server, address) = site.serve();
+    let opened = comes_again_and_again(server, &address, "the room could not be opened").await;
+    for (times, lines) in [kept, opened] {
+        assert!(times > 10 && lines <= 4, "{lines} lines of {times} times");
+    }
 }
 
 /// One client of the storm: says its numbers, and tells all that it has heard.

@@ -18,7 +18,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 Leaving::Closed(CloseCode::ROOM_FAILED, ended.failure.summary)
             }
             End::NotKept(reason) => {
-                tracing::error!(room = &*self.id, reason = &**reason, "the room could not be kept");
+                self.shared.client_lines.room_not_kept(&self.id, reason);
                 let reason = "room failed: what it did could not be saved";
                 Leaving::Closed(CloseCode::ROOM_FAILED, reason)
             }

@@ -12,6 +12,7 @@ use crate::{
     },
     names::Address,
     shared::Shared,
+    sometimes::ClientLines,
 };
 use stateroom::{Compression, ServiceFailure, StateroomService};
 use stateroom_room::{
@@ -122,7 +123,7 @@ impl<F: RoomFactory> Kept<F> {
     }
 
     /// Has kept what there is to keep.
-    pub(super) fn submit(&mut self, id: &Arc<str>, shared: &Shared) {
+    pub(super) fn submit(&mut self, id: &Arc<str>, shared: &Arc<Shared>) {
         if let Some(keeps) = self.room.submit() {
             self.submitted = (self.turn_began, self.room.events());
             let vitals = vitals(&self.room);
@@ -130,7 +131,7 @@ impl<F: RoomFactory> Kept<F> {
             for keep in keeps {
                 match write(id, keep, &self.code, vitals) {
                     Ok(write) => writes.push(write),
-                    Err(error) => tracing::error!(room = &**id, error, "the room is not kept"),
+                    Err(error) => shared.client_lines.room_not_kept(id, &error),
                 }
             }
             let then = Some((self.address, Answer::Kept));
@@ -153,13 +154,15 @@ impl<F: RoomFactory> Kept<F> {
     }
 
     /// Has the room's state kept, which another thread makes bytes of. All its records are on their way.
-    pub(super) fn save(&mut self, id: &Arc<str>, shared: &Shared) {
+    pub(super) fn save(&mut self, id: &Arc<str>, shared: &Arc<Shared>) {
         let began = Instant::now();
         let Some(state) = self.room.take_state() else { return };
         self.room.took_to_save(began.elapsed());
         let (vitals, id) = (vitals(&self.room), id.clone());
         let (keeper, code, from) = (self.archive.keeper.clone(), self.code.clone(), self.address);
-        let save = move || keep_state(&keeper, &id, state, &code, vitals, from);
+        let lines = shared.clone();
+        let save =
+            move || keep_state(&keeper, &id, state, &code, vitals, from, &lines.client_lines);
         shared.compressor.compress(Compression::new(save));
     }
 
@@ -259,6 +262,7 @@ fn keep_state<F>(
     code: &Code<F>,
     vitals: Vitals,
     from: Address,
+    lines: &ClientLines,
 ) {
     let at = state.at;
     match snapshot(id, state, code, vitals) {
@@ -270,7 +274,7 @@ fn keep_state<F>(
             keeper.request_after(from.shard, request);
         }
         Err(error) => {
-            tracing::error!(room = &**id, error, "the room stays in memory");
+            lines.room_not_kept(id, &error);
             keeper.tell(from, Answer::StateNotKept);
         }
     }

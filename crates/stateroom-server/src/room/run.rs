@@ -42,7 +42,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             None => match Room::start(&*factory, id, shared.clock.timestamp(now)) {
                 Ok(room) => Core::Ephemeral(Box::new(room)),
                 Err(failure) => {
-                    tracing::error!(room = &**id, error = %failure, "the room could not start");
+                    shared.client_lines.room_not_opened(id, &failure);
                     return None;
                 }
             },
@@ -50,7 +50,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 match Kept::open(archive.clone(), newest, address, id, shared.sessions, now) {
                     Ok(kept) => Core::Kept(Box::new(kept)),
                     Err(error) => {
-                        tracing::error!(room = &**id, %error, "the room could not be opened");
+                        shared.client_lines.room_not_opened(id, &error);
                         return None;
                     }
                 }
@@ -62,7 +62,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         if let Some(newest) = newest
             && let Err(error) = room.swap(&newest, now)
         {
-            tracing::error!(room = &**id, %error, "the room could not be opened");
+            room.shared.client_lines.room_not_opened(id, &error);
             return None;
         }
         if let Some(kept) = room.core.kept() {

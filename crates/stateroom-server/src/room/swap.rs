@@ -42,7 +42,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 let taken = kept.room.take_over(&**factory, id, &birth);
                 let start = || {
                     let beside = kept.keep_beside(id).unwrap_or_else(|error| {
-                        tracing::error!(room = id, error, "what it was can't be kept beside");
+                        let error = format!("what it was can't be kept beside: {error}");
+                        self.shared.client_lines.room_not_kept(id, &error);
                         None
                     });
                     let started = kept.room.start_anew(&**factory, id, &birth);
@@ -82,7 +83,7 @@ fn go_on(
             return true;
         }
         Some(Err(error)) => {
-            tracing::error!(room = id, error, "the room goes on with the old code");
+            lines.goes_on_with_old_code(id, &format!("{reason}; and anew: {error}"));
         }
     }
     false
