@@ -123,7 +123,8 @@ impl Visitor {
     /// It has a new session, or its first, or goes on with the one it has.
     pub(crate) fn welcomed(&mut self, client: Option<ClientId>, recovered: bool, asked_at: u64) {
         let before = std::mem::replace(&mut self.id, client);
-        assert!(before.is_none() || before == client, "{before:?} is {client:?} now");
+        let is_same = before.is_none() || before == client || !recovered;
+        assert!(is_same, "{before:?} is {client:?} now");
         let has_cause = self.has_cause();
         if !recovered {
             assert!(has_cause || self.begins_anew, "told anew without a cause");
@@ -208,6 +209,11 @@ impl Visitor {
             assert!(may_lack, "it got {} messages of {said}", self.reached);
             (self.must_be_told, self.next, self.reached) = (true, Next::Unknown, said);
         }
+    }
+
+    /// The room is there again that was forgotten, which may be the one that it knows.
+    pub(crate) fn is_in_another_life(&mut self) {
+        (self.must_be_told, self.next, self.reached) = (false, Next::Unknown, 0);
     }
 
     /// It was told of a number that it is durable, which is not there.

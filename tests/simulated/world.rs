@@ -611,9 +611,11 @@ impl World {
         // It may be one that was forgotten, since that is lacking.
         assert!(is_same || self.may_lack, "{known:?} was said, and is {said:?} now");
         *known = said.to_vec();
-        let common = if is_same { said.len() } else { 0 };
         for visitor in self.visitors.values_mut().filter(|visitor| visitor.room == id) {
-            visitor.goes_back(common, self.may_lack);
+            match is_same {
+                true => visitor.goes_back(said.len(), self.may_lack),
+                false => visitor.is_in_another_life(),
+            }
         }
     }
 
