@@ -8,7 +8,7 @@ use crate::{
     proxy::{Mishap, Proxy},
 };
 use fastrand::Rng;
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use stateroom_client::{Event, Message, Options, RoomClient, Status};
 use stateroom_room::session::{Key, Life, Request};
 use std::{
@@ -464,6 +464,37 @@ async fn who_comes_again_and_again_to_a_room_that_cannot_be_kept_or_opened_fills
     for (times, lines) in [kept, opened] {
         assert!(times > 10 && lines <= 4, "{lines} lines of {times} times");
     }
+}
+
+#[tokio::test]
+async fn whose_key_the_room_knows_is_not_kept_away_for_others_at_its_address() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
+    let (_server, address) = site.serve();
+    let first = Life::default();
+    let mut bob = Socket::ask(&address, "lobby", 1, 1, first).await.unwrap();
+    let life = bob.is_welcomed().await;
+    drop(bob);
+    until_status(&address, |status| status["active_connections"] == 0);
+    for _ in 0..3 {
+        let mut mallory = Member::join(&address, "lobby").await;
+        mallory.says("x").await;
+        assert_eq!(mallory.ends().await.map(|(code, _)| code), Some(1011));
+    }
+    let mut mallory = Member::join(&address, "lobby").await;
+    assert_eq!(mallory.ends().await.map(|(code, _)| code), Some(1008), "it is kept away");
+    let mut stranger = Socket::ask(&address, "lobby", 2, 1, first).await.unwrap();
+    assert_eq!(stranger.hears().await, Err(4100), "and whoever else comes from there");
+    let mut bob = Socket::ask(&address, "lobby", 1, 2, life).await.unwrap();
+    assert_eq!(bob.is_welcomed().await, life);
+    // Its own offences do keep it away.
+    for number in 1..4 {
+        bob.0.send(tungstenite::Message::text("x")).await.unwrap();
+        let skipped = format!("\0skipped {number} ");
+        while !bob.hears().await.unwrap().starts_with(&skipped) {}
+    }
+    assert_eq!(bob.hears().await, Err(4100));
+    let mut bob = Socket::ask(&address, "lobby", 1, 3, life).await.unwrap();
+    assert_eq!(bob.hears().await, Err(4100));
 }
 
 /// One client of the storm: says its numbers, and tells all that it has heard.

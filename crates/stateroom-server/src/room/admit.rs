@@ -8,8 +8,11 @@ use super::{
 };
 use crate::{factory::RoomFactory, websocket::CloseCode};
 use stateroom::ClientId;
-use stateroom_room::{Event, RoomEnded, session::Close};
-use std::time::Instant;
+use stateroom_room::{
+    Event, RoomEnded,
+    session::{Close, Request},
+};
+use std::{net::IpAddr, time::Instant};
 
 impl<F: RoomFactory> DrivenRoom<F> {
     /// Lets a client in, as soon as the room says so.
@@ -21,7 +24,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     ) -> Result<(), RoomEnded> {
         let Arrival { stream, socket, forwarded_for, early, token, session } = arrival;
         let newcomer = Newcomer { stream, socket, forwarded_for, early };
-        if self.is_kept_away(&newcomer, token.as_deref(), now) {
+        if self.is_kept_away(&newcomer, token.as_deref(), session.as_deref(), now) {
             let reason =
                 "messages from you, or from your address, made the room fail; come back later";
             let leaving = match session {
@@ -61,38 +64,56 @@ impl<F: RoomFactory> DrivenRoom<F> {
         self.hear(Event::Connect { token }, turn, now)
     }
 
-    /// Notes that a message of `client` made the room fail: by its token, or else by where it comes from,
-    /// unless somebody else in the room comes from there too. Tells whether it is kept away from now on.
+    /// Notes that a message of `client` made the room fail: by its token, or its session, or else by where it comes
+    /// from, unless somebody else in the room comes from there too. Tells whether it is kept away from now on.
     pub(super) fn note_offence(&mut self, client: ClientId, now: Instant) -> bool {
         let Some(key) = self.sockets.key_of(client) else { return false };
-        let token = self.core.room().and_then(|room| room.token(client));
-        let who = match token {
-            Some(token) => Who::of_token(token),
-            None => {
-                let Some(address) = self.sockets.address(key) else { return false };
-                let mut others = self.sockets.keys().into_iter().filter(|other| *other != key);
-                if others.any(|other| self.sockets.address(other) == Some(address)) {
-                    return false;
-                }
-                Who::Address(address)
-            }
+        let room = self.core.room();
+        let token = room.and_then(|room| room.token(client)).map(Who::of_token);
+        let session = room.filter(|room| room.has_session(client)).map(|_| Who::Session(client));
+        // Without a token it may begin another session at any time.
+        let address = match token {
+            Some(_) => None,
+            None => self.address_of_one(key).map(Who::Address),
         };
-        let kept_away = self.offenders.get_or_insert_default().note(who, now);
+        let offenders = self.offenders.get_or_insert_default();
+        let mut kept_away = None;
+        // The last of them is what it is known by.
+        for who in [address, token.or(session)].into_iter().flatten() {
+            kept_away = offenders.note(who, now);
+        }
         if let Some(time) = kept_away {
             self.shared.client_lines.kept_away(&self.id, client, time);
         }
         kept_away.is_some()
     }
 
-    /// By its token, or by where it comes from where it has none: behind one address there may be many.
-    fn is_kept_away(&self, newcomer: &Newcomer, token: Option<&str>, now: Instant) -> bool {
-        let Some(offenders) = self.offenders.as_ref().filter(|some| !some.is_empty()) else {
+    /// Where the client on a connection comes from, unless somebody else in the room does too.
+    fn address_of_one(&self, key: u32) -> Option<IpAddr> {
+        let address = self.sockets.address(key)?;
+        let mut others = self.sockets.keys().into_iter().filter(|other| *other != key);
+        (!others.any(|other| self.sockets.address(other) == Some(address))).then_some(address)
+    }
+
+    /// By its token or its session, or by where it comes from if the room knows neither: behind one address there may
+    /// be many.
+    fn is_kept_away(
+        &mut self,
+        newcomer: &Newcomer,
+        token: Option<&str>,
+        session: Option<&Request>,
+        now: Instant,
+    ) -> bool {
+        if self.offenders.as_ref().is_none_or(|offenders| offenders.is_empty()) {
             return false;
-        };
-        let who = match token {
-            Some(token) => Some(Who::of_token(token)),
-            None => newcomer.address().map(Who::Address),
-        };
-        who.is_some_and(|who| offenders.away_until(&who, now).is_some())
+        }
+        let sessions = self.core.sessions(self.shared.clock.timestamp(now));
+        let known = session.zip(sessions).and_then(|(request, (host, _))| {
+            host.ledger().client(request.key.hash()).map(Who::Session)
+        });
+        let who = token.map(Who::of_token).or(known);
+        let who = who.or_else(|| newcomer.address().map(Who::Address));
+        let until = |who: Who| self.offenders.as_ref()?.away_until(&who, now);
+        who.is_some_and(|who| until(who).is_some())
     }
 }

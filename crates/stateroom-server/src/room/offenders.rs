@@ -1,5 +1,6 @@
 //! Whose messages made a room fail lately, so that those who go on are kept away from it for a while.
 
+use stateroom::ClientId;
 use std::{
     net::IpAddr,
     time::{Duration, Instant},
@@ -24,6 +25,8 @@ const REMEMBERED: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Who {
     Token(Box<str>),
+    /// The session of a client without a token.
+    Session(ClientId),
     Address(IpAddr),
 }
 
