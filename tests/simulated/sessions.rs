@@ -187,7 +187,8 @@ impl World {
             let Some(live) = self.rooms.get_mut(id).filter(|live| !live.kept.is_blocked()) else {
                 return;
             };
-            let since = live.sessions.away.remove(&client).or(live.sessions.stranger_away);
+            let known = live.sessions.away.remove(&client);
+            let since = known.into_iter().chain(live.sessions.stranger_away).min();
             let is_over = since.is_some_and(|since| since + self.settings.grace <= self.now);
             assert!(is_over, "{client} is let go, and was away since {since:?} of {:?}", self.now);
             let name = self.names.get(&(id, client));
