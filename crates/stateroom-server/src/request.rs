@@ -11,7 +11,7 @@ use crate::{
 use base64::Engine as _;
 use percent_encoding::percent_decode_str;
 use sha1::{Digest as _, Sha1};
-use stateroom_room::session::{NoRequest, Request, SUBPROTOCOL};
+use stateroom_room::session::{Key, NoRequest, Request, SUBPROTOCOL};
 use std::time::Duration;
 
 /// The room that `/ws` opens.
@@ -293,9 +293,16 @@ fn offers<'a>(headers: &'a [httparse::Header<'a>]) -> impl Iterator<Item = &'a s
     items(headers, "sec-websocket-protocol").filter_map(|offer| str::from_utf8(offer).ok())
 }
 
-/// The first subprotocol that is offered and allowed. A token is none.
+/// Whether an offer holds the key of a session, as `s.KEY...`.
+fn holds_key(offer: &str) -> bool {
+    let mut words = offer.split('.');
+    words.next() == Some("s") && words.next().and_then(Key::from_text).is_some()
+}
+
+/// The first subprotocol that is offered and allowed. What holds a secret is none.
 fn subprotocol(headers: &[httparse::Header], allowed: Option<&[String]>) -> Option<String> {
-    let offers = offers(headers).filter(|offer| !offer.as_bytes().starts_with(BEARER));
+    let is_secret = |offer: &str| offer.as_bytes().starts_with(BEARER) || holds_key(offer);
+    let offers = offers(headers).filter(|offer| !is_secret(offer));
     // What is no token (RFC 9110 §5.6.2) is no name, and is not repeated.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let mut offers = offers.filter(|offer| !offer.is_empty() && offer.bytes().all(is_token));
@@ -363,6 +370,9 @@ mod tests {
             ("bearer.a.b.c, json", None, Some("json")),
             ("bearer.a.b.c", None, None),
             ("bearer.a.b.c", Some(vec!["bearer.a.b.c"]), None),
+            ("s.q83vEjRWeJCrze8SNFZ4kA.1.0.0.0.0.0, json", None, Some("json")),
+            ("s.q83vEjRWeJCrze8SNFZ4kA.1", None, None),
+            ("s.json", None, Some("s.json")),
             (" , two words,a\u{e9},json", None, Some("json")),
         ] {
             let lines = format!("{USUAL}{name}: {offers}\r\n");

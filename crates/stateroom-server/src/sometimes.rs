@@ -78,7 +78,7 @@ impl ClientLines {
         }
     }
 
-    /// A client is refused for its token, or for the page that it is.
+    /// A client is refused for its token, for the page that it is, or for a session that there can't be.
     pub(crate) fn refused(&self, reason: &Rejection) {
         if let Some(as_well) = self.refused.may_tell(Instant::now()) {
             let setting = reason.setting();

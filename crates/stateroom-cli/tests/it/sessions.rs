@@ -497,6 +497,19 @@ async fn whose_key_the_room_knows_is_not_kept_away_for_others_at_its_address() {
     assert_eq!(bob.hears().await, Err(4100));
 }
 
+#[tokio::test]
+async fn a_handshake_that_is_malformed_is_told_of_in_the_log_and_no_key_is() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &["--log", "trace"]);
+    let (mut server, address) = site.serve();
+    let key = "q83vEjRWeJCrze8SNFZ4kA";
+    let mut request = format!("ws://{address}/ws/lobby").into_client_request().unwrap();
+    let offers = format!("stateroom.v1, s.{key}.0.0.0.0.0.0");
+    request.headers_mut().insert("sec-websocket-protocol", offers.parse().unwrap());
+    assert!(connect_async(request).await.is_err());
+    server.hears("the session in the handshake is malformed: it must be");
+    assert!(!server.said().contains(key));
+}
+
 /// One client of the storm: says its numbers, and tells all that it has heard.
 fn says_and_listens(
     mut room: RoomClient,

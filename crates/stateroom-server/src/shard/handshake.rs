@@ -66,7 +66,11 @@ impl<F: RoomFactory> Shard<F> {
                 let _ = self.http.send(HttpClient { stream: stream.into(), read: bytes, permit });
             }
             Head::Refused(rejection) | Head::WebSocket { join: Err(rejection), .. } => {
-                if matches!(rejection, Rejection::Origin(_) | Rejection::Refused(_)) {
+                // Whoever writes a page or a client does not see why.
+                if matches!(
+                    rejection,
+                    Rejection::Origin(_) | Rejection::Refused(_) | Rejection::Session(_)
+                ) {
                     self.shared.client_lines.refused(&rejection);
                 }
                 self.reject(stream, &rejection, socket);
