@@ -38,7 +38,7 @@ class Client:
                     numbers = map(int, (await socket.recv()).removeprefix("\0welcome ").split(" "))
                     self.epoch, self.incarnation, heard, self.have, self.enough, *_ = numbers
                     self.settle(heard)
-                    pause, self.untold, speaking = 0, 0, asyncio.create_task(self.speak(socket))
+                    pause, self.untold, speaking = min(pause, 0.3), 0, asyncio.create_task(self.speak(socket))
                     try:
                         yield ("welcome",) if known[::2] in ((self.epoch, self.have), (0, self.have)) else ("missed",)
                         while True:

@@ -120,9 +120,12 @@ impl SessionHost {
     ) -> Option<u64> {
         let ledger = &self.ledger;
         let end = session.closed.map_or(ledger.ring.head(), |closed| closed.place);
+        let end_of_life = || ledger.end_of(request.life);
         let so_before = match request.is_first() {
             true => u64::MAX,
-            false => ledger.end_of(request.life)?,
+            // What it has said that it has got was so.
+            false if request.have <= session.acked => end_of_life().map(|_| u64::MAX)?,
+            false => end_of_life()?,
         };
         let missing = total.checked_sub(request.have)?;
         let place = ledger.ring.place(client, missing, end)?;

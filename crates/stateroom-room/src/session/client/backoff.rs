@@ -5,6 +5,12 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// A connection that has lasted so long was a good one.
+const STABLE: Duration = Duration::from_secs(5);
+
+/// How many tries in vain count at most once one has led to a welcome: the next waits for 0.6 s at most.
+const AFTER_WELCOME: u32 = 2;
+
 /// How often a client has tried in vain.
 #[derive(Debug, Clone, Copy, Default, Hash)]
 pub(super) struct Backoff {
@@ -22,6 +28,12 @@ impl Backoff {
         }
         let longest = FIRST.saturating_mul(2_u32.saturating_pow(tries - 1)).min(LONGEST);
         longest / 2 + (longest / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+    }
+
+    /// Notes that a connection was lost, so long after its welcome. One that is lost again and again, as to a room that
+    /// fails at once, is not made again at once.
+    pub(super) fn was_welcomed(&mut self, ago: Duration) {
+        self.tries = if ago >= STABLE { 0 } else { self.tries.min(AFTER_WELCOME) };
     }
 
     /// Does not try at once.

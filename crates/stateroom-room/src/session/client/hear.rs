@@ -39,7 +39,7 @@ impl SessionClient {
     /// `false` if it may not come now.
     fn hear(&mut self, down: Down<'_>, now: Timestamp) -> bool {
         if let Down::Welcome(welcome) = down {
-            return !self.is_welcomed && self.welcome(&welcome);
+            return !self.is_welcomed && self.welcome(&welcome, now);
         }
         if !self.is_welcomed && !is_on(Fault::ClientReadsOldSocket) {
             return false;
@@ -76,7 +76,7 @@ impl SessionClient {
         true
     }
 
-    fn welcome(&mut self, welcome: &Welcome) -> bool {
+    fn welcome(&mut self, welcome: &Welcome, now: Timestamp) -> bool {
         let before = self.queue.settled;
         if !self.queue.settle(welcome.heard) {
             return false;
@@ -101,7 +101,7 @@ impl SessionClient {
             self.actions.push_back(Action::Resumed { recovered });
         }
         (self.is_welcomed, self.status) = (true, Status::Live);
-        self.backoff = super::backoff::Backoff::default();
+        self.welcomed_at = now;
         self.write_queue();
         true
     }

@@ -16,6 +16,9 @@ impl SessionClient {
         if !self.has_socket || attempt != self.attempt {
             return;
         }
+        if self.is_welcomed {
+            self.backoff.was_welcomed(now.since(self.welcomed_at));
+        }
         (self.has_socket, self.is_welcomed) = (false, false);
         (self.ack_at, self.lost_at) = (None, None);
         let next = Next::after(code, reason);

@@ -76,6 +76,8 @@ pub struct SessionClient {
     /// How many bytes it has got and not told.
     pub(super) untold: u64,
     pub(super) backoff: Backoff,
+    /// When it was last welcomed.
+    pub(super) welcomed_at: Timestamp,
     pub(super) dial_at: Option<Timestamp>,
     pub(super) ack_at: Option<Timestamp>,
     pub(super) lost_at: Option<Timestamp>,
@@ -102,6 +104,7 @@ impl SessionClient {
             ack_bytes: u64::MAX,
             untold: 0,
             backoff: Backoff::default(),
+            welcomed_at: now,
             dial_at: Some(now),
             ack_at: None,
             lost_at: None,

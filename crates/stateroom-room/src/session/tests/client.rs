@@ -187,7 +187,15 @@ fn it_connects_again_at_once_and_then_later_and_later() {
     assert_eq!(waits, [0, 300, 600, 1_200, 2_400, 4_800, 9_600, 10_000]);
     driver.welcome(LIFE, 0, 0);
     driver.lose(4100, "later");
-    assert_eq!(driver.client.deadline().unwrap().since(driver.now).as_millis(), 300);
+    let wait = |driver: &Driver| driver.client.deadline().unwrap().since(driver.now).as_millis();
+    assert_eq!(wait(&driver), 600, "a room that ends at each message is not asked without end");
+    driver.dial();
+    driver.welcome(LIFE, 0, 0);
+    driver.now = driver.now.after(Duration::from_secs(5));
+    driver.lose(1006, "");
+    assert_eq!(wait(&driver), 0, "that was a good connection");
+    driver.dial();
+    driver.lose(4100, "later");
     driver.client.wake(driver.now);
     assert_eq!(driver.client.deadline(), Some(driver.now), "the device is online again");
 }

@@ -364,6 +364,21 @@ fn who_has_got_what_is_not_so_is_told_and_who_has_not_goes_on() {
 }
 
 #[test]
+fn who_has_said_what_it_has_got_goes_on_though_nothing_of_that_is_kept() {
+    let mut room = Room::with_one(SessionSettings::default());
+    room.say(Recipients::All, "a");
+    room.outputs(at(0));
+    room.hear(1, &Up::Ack { have: 1 });
+    let ledger = Ledger::decode(&room.host.ledger().encode()).unwrap();
+    room.host = SessionHost::open(ledger, SessionSettings::default(), room.events, at(0));
+    room.note(Happened::Incarnated { number: 7 }, at(0));
+    room.say(Recipients::AllExcept(ONE), "to nobody");
+    room.outputs(at(0));
+    room.host.trim(0);
+    assert_eq!(room.ask(2, &request(2, LIFE, [1, 0, 0])), ["2 welcome 0 1"]);
+}
+
+#[test]
 fn no_socket_stays_open_without_a_session() {
     let mut room = Room::with_one(SessionSettings::default());
     room.hear(1, &DATA);
