@@ -56,6 +56,11 @@ if command -v rustup > /dev/null; then
 fi
 cargo test --workspace
 
+if [ -e clients/typescript/package.json ]; then
+    echo "== TypeScript"
+    (cd clients/typescript && npm ci --no-audit --no-fund && npm run check && npm run build && npm test)
+fi
+
 if [ -e tests/browser/package.json ]; then
     echo "== Browser"
     cd tests/browser

@@ -761,8 +761,7 @@ impl World {
 impl Live {
     /// Whether somebody with a session has the id now of a client without one, which has yet to be closed.
     fn is_replaced(&self, client: ClientId, misdeed: Option<Misdeed>) -> bool {
-        misdeed != Some(Misdeed::HearsTheReplaced)
-            && self.kept.room().is_some_and(|room| room.has_session(client))
+        misdeed != Some(Misdeed::HearsTheReplaced) && self.kept.has_session(client)
     }
 }
 

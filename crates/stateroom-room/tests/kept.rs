@@ -560,6 +560,7 @@ fn a_session_goes_on_while_its_room_is_not_in_memory() {
     let (host, now) = site.room.sessions(at(5)).unwrap();
     assert_eq!(host.ended(SocketId(1), false, now), None);
     assert_eq!(site.room.sessions_deadline(), Some(at(30_005)), "its grace runs");
+    assert!(site.room.has_session(ClientId(1)) && !site.room.has_session(ClientId(2)));
 
     site.room.bring_in(site.again());
     site.asks(2, &asks(2, FIRST, [0, 0, 0]), None);

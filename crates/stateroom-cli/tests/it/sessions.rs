@@ -108,6 +108,25 @@ async fn who_stays_away_too_long_has_left_and_begins_another_session() {
     until(&mut bob, |event| *event == text("!")).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_server_stands_still_nobody_has_been_away_for_too_long() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &["--session-grace", "2s"]);
+    let (server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let mut ada = client(&proxy.address, "lobby");
+    until(&mut ada, |event| *event == Event::Opened).await;
+    proxy.lead_to("127.0.0.1:1");
+    proxy.has(Mishap::Cut, 1);
+    until_status(&address, |status| status["active_connections"] == 0);
+    server.signal("-STOP");
+    sleep(Duration::from_secs(4)).await;
+    server.signal("-CONT");
+    until_status(&address, |status| status["active_connections"] == 0);
+    proxy.lead_to(&address);
+    ada.wake();
+    until(&mut ada, |event| *event == Event::Resumed { recovered: true }).await;
+}
+
 #[tokio::test]
 async fn a_message_that_the_room_fails_at_is_told_of_and_the_session_goes_on() {
     let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);

@@ -52,8 +52,10 @@ impl<S: StateroomService> KeptRoom<S> {
     }
 
     /// Whether `client` has a session.
-    pub(super) fn has_session(&self, client: ClientId) -> bool {
-        self.room.as_ref().is_some_and(|room| room.has_session(client))
+    #[must_use]
+    pub fn has_session(&self, client: ClientId) -> bool {
+        let sessions = self.room.as_ref().map_or(&self.at_rest.sessions, |room| &room.sessions);
+        sessions.ledger().is_some_and(|ledger| ledger.has(client))
     }
 
     /// When the sessions next have something to do, in the driver's time.

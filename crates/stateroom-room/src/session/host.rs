@@ -153,10 +153,10 @@ impl SessionHost {
             && self.sockets.is_empty()
     }
 
-    /// Who has been away the longest.
+    /// Who has been away the longest, of those whom the service has not closed.
     #[must_use]
     pub fn longest_away(&self) -> Option<ClientId> {
-        self.away.first().map(|(_, client)| *client)
+        self.away.iter().map(|(_, client)| *client).find(|client| !self.ledger.is_over(*client))
     }
 
     /// The sessions as they are to be kept with the room's state after the last event that was

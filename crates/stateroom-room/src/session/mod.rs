@@ -1,5 +1,5 @@
 //! Sessions: clients that lose no message and get none twice, whatever happens to their sockets and to the server.
-//! The protocol in words is `docs/protocol.md`. The server does not speak it yet.
+//! The protocol in words is `docs/protocol.md`.
 //!
 //! Both sides count whole messages, and tell their counts when they connect; the messages themselves carry nothing
 //! more. All of this is pure: events and times go in, answers come out.

@@ -143,7 +143,11 @@ impl<F: RoomFactory> Core<F> {
     /// Whether somebody with a session has the id now of a client without one, whose connection has yet to be closed.
     /// What comes on that is not to count in the session.
     pub(super) fn is_replaced(&self, client: ClientId) -> bool {
-        self.room().is_some_and(|room| room.has_session(client))
+        match self {
+            Core::Ephemeral(room) => room.has_session(client),
+            // Also while the room is not in memory.
+            Core::Kept(kept) => kept.room.has_session(client),
+        }
     }
 
     /// When the sessions next have something to do, as the driver counts time.

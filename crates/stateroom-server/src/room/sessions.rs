@@ -14,7 +14,10 @@ use stateroom_room::{
     Event, RoomEnded,
     session::{Asked, Close, KeyHash, Request, SocketId},
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// When what is due comes so late, the room could not hear.
+const DEAF: Duration = Duration::from_secs(1);
 
 impl<F: RoomFactory> DrivenRoom<F> {
     /// Has a newcomer that asks for a session wait for its welcome.
@@ -102,10 +105,14 @@ impl<F: RoomFactory> DrivenRoom<F> {
         now: Instant,
     ) -> Result<(), RoomEnded> {
         let timestamp = self.shared.clock.timestamp(now);
-        if self.core.sessions_deadline().is_none_or(|deadline| deadline > timestamp) {
+        let due = self.core.sessions_deadline().filter(|deadline| *deadline <= timestamp);
+        let (Some(due), Some((host, own))) = (due, self.core.sessions(timestamp)) else {
             return Ok(());
+        };
+        if timestamp.since(due) >= DEAF {
+            // The process stood still, or the store did: nobody could come back meanwhile.
+            host.was_deaf(own);
         }
-        let Some((host, own)) = self.core.sessions(timestamp) else { return Ok(()) };
         for client in host.timer(own) {
             if self.core.is_blocked() {
                 // It is told again.
