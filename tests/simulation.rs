@@ -11,6 +11,7 @@ mod simulated {
     pub(crate) mod ledger;
     pub(crate) mod misdeed;
     mod rest;
+    mod session_sockets;
     mod sessions;
     mod visitor;
     mod visitors;

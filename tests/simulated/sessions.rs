@@ -3,6 +3,7 @@
 
 use super::{
     misdeed::Misdeed,
+    session_sockets::SessionSockets,
     visitor::Visitor,
     wire::{Down as Sent, Up, Wire},
     world::World,
@@ -12,32 +13,6 @@ use stateroom_room::{
     Event, MessageKind, Recipients, Timestamp,
     session::{Asked, Close, Down, Frame, Listened, Output, Request, SocketId, client::Message},
 };
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
-
-/// What a room that runs knows of the sockets of its sessions.
-#[derive(Default)]
-pub(crate) struct SessionSockets {
-    /// Those that were welcomed, and not closed.
-    attached: BTreeMap<SocketId, ClientId>,
-    /// Since when a client may be away, as far as the sockets tell.
-    away: HashMap<ClientId, Duration>,
-    /// The same of the first who left before it was welcomed, if any did.
-    stranger_away: Option<Duration>,
-}
-
-impl SessionSockets {
-    /// Those of a room that was just brought back, with these clients.
-    pub(crate) fn of(clients: impl Iterator<Item = ClientId>, now: Duration) -> SessionSockets {
-        let away = clients.map(|client| (client, now)).collect();
-        SessionSockets { away, ..SessionSockets::default() }
-    }
-
-    pub(crate) fn newest_of(&self, client: ClientId) -> Option<SocketId> {
-        let mut sockets = self.attached.iter().rev();
-        sockets.find(|(_, other)| **other == client).map(|(socket, _)| *socket)
-    }
-}
 
 impl World {
     /// The server reads one thing from a connection.

@@ -5,7 +5,7 @@ use super::{
     counts::Counts,
     ledger::{CLOSE, Ledger, Ledgers, Said, TRAP},
     misdeed::Misdeed,
-    sessions::SessionSockets,
+    session_sockets::SessionSockets,
     visitor::{NUMBERS, Visitor},
     wire::Wire,
 };
