@@ -6,7 +6,7 @@ use crate::{
     presence::Presence,
 };
 use stateroom::{
-    ClientId, MAX_CLOSE_REASON_BYTES, MessageRecipient, StateroomContext, is_close_code,
+    ClientId, MAX_CLOSE_REASON_BYTES, MessageRecipient, StateroomContext, check_close_code,
 };
 use std::{
     ops::Range,
@@ -113,7 +113,7 @@ impl Outbox {
     }
 
     fn close(&mut self, client: ClientId, code: u16, reason: &str) {
-        assert!(is_close_code(code), "a service may close with 1000 and 4301 to 4999, not {code}");
+        check_close_code(code);
         if self.presence.closes(client) {
             let start = self.payloads.len();
             let end = reason.floor_char_boundary(MAX_CLOSE_REASON_BYTES);

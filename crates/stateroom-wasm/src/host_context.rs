@@ -1,7 +1,7 @@
 //! The context of a service inside a module: what it asks for goes to the host's imports.
 
 use crate::host;
-use stateroom::{ClientId, MessageRecipient, StateroomContext, is_close_code};
+use stateroom::{ClientId, MessageRecipient, StateroomContext, check_close_code};
 
 /// Sends through the host.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,7 +25,7 @@ impl StateroomContext for HostContext {
     }
 
     fn close(&self, client: ClientId, code: u16, reason: &str) {
-        assert!(is_close_code(code), "a service may close with 1000 and 4301 to 4999, not {code}");
+        check_close_code(code);
         host::close(client.0, code, reason);
     }
 

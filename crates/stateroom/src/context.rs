@@ -67,6 +67,16 @@ pub fn is_close_code(code: u16) -> bool {
     code == 1000 || (4301..=4999).contains(&code)
 }
 
+/// Tells the author of a service that it can't close a client with this code, unless it [may](is_close_code): for whoever
+/// implements [`StateroomContext::close`].
+///
+/// # Panics
+/// With any other code.
+#[track_caller]
+pub fn check_close_code(code: u16) {
+    assert!(is_close_code(code), "a service may close with 1000 and 4301 to 4999, not {code}");
+}
+
 impl<C: StateroomContext + ?Sized> StateroomContext for &C {
     fn send_message(&self, recipient: impl Into<MessageRecipient>, message: &str) {
         (**self).send_message(recipient, message);

@@ -41,7 +41,7 @@ mod sleep;
 mod test_context;
 
 pub use client_id::ClientId;
-pub use context::{MAX_CLOSE_REASON_BYTES, StateroomContext, is_close_code};
+pub use context::{MAX_CLOSE_REASON_BYTES, StateroomContext, check_close_code, is_close_code};
 pub use factory::{SimpleServiceFactory, StateroomServiceFactory};
 pub use failure::ServiceFailure;
 pub use message_recipient::MessageRecipient;

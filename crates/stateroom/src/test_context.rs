@@ -1,6 +1,6 @@
 //! A context that records, so that a service can be unit-tested without any server.
 
-use crate::{ClientId, MessagePayload, MessageRecipient, StateroomContext, is_close_code};
+use crate::{ClientId, MessagePayload, MessageRecipient, StateroomContext, check_close_code};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -130,7 +130,7 @@ impl StateroomContext for TestContext {
     }
 
     fn close(&self, client: ClientId, code: u16, reason: &str) {
-        assert!(is_close_code(code), "a service may close with 1000 and 4301 to 4999, not {code}");
+        check_close_code(code);
         self.clients.borrow_mut().remove(&client);
         self.closed.borrow_mut().push(Closed { client, code, reason: reason.to_owned() });
     }

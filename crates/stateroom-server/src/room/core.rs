@@ -95,16 +95,16 @@ impl<F: RoomFactory> Core<F> {
         token: Option<&str>,
         now: Instant,
     ) -> Result<Asked, RoomEnded> {
+        self.bring_in(id)?;
         let now = shared.clock.timestamp(now);
         let settings = (shared.sessions, incarnation::fresh());
-        match self {
-            Core::Ephemeral(room) => Ok(room.ask(socket, request, token, settings, now)),
+        Ok(match self {
+            Core::Ephemeral(room) => room.ask(socket, request, token, settings, now),
             Core::Kept(kept) => {
-                kept.bring_in(id).map_err(not_back)?;
                 let asked = kept.room.ask(socket, request, token, settings, now);
-                Ok(asked.unwrap_or(Asked::Answered))
+                asked.unwrap_or(Asked::Answered)
             }
-        }
+        })
     }
 
     /// The sessions, if there are any, and the room's own time.
@@ -121,13 +121,14 @@ impl<F: RoomFactory> Core<F> {
         session: Option<SocketId>,
         client: ClientId,
         frame: Frame<'a>,
-        now: Timestamp,
+        shared: &Shared,
+        now: Instant,
     ) -> Option<Event<'a>> {
         let (client, frame) = match session {
             None if self.is_replaced(client) => return None,
             None => (client, frame),
             Some(socket) => {
-                let (host, own) = self.sessions(now)?;
+                let (host, own) = self.sessions(shared.clock.timestamp(now))?;
                 match host.listen(socket, frame, own) {
                     Listened::Hear(client, frame) => (client, frame),
                     Listened::Nothing => return None,
@@ -175,9 +176,8 @@ impl<F: RoomFactory> Core<F> {
     }
 
     /// Notes what is kept to be said again, and drops it if the server as a whole keeps too much.
-    pub(super) fn bound_sessions(&mut self, retained: &mut Retained) {
-        // The time is of no matter.
-        let host = self.sessions(Timestamp::default()).map(|(host, _)| host);
+    pub(super) fn bound_sessions(&mut self, retained: &mut Retained, now: Timestamp) {
+        let host = self.sessions(now).map(|(host, _)| host);
         let bytes = host.as_ref().map_or(0, |host| host.ledger().retained_bytes());
         if !retained.hold(bytes)
             && let Some(host) = host

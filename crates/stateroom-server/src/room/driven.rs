@@ -126,7 +126,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     let _ = host.ended(socket, false, own);
                 }
             }
-            core.bound_sessions(&mut session_sockets.retained);
+            core.bound_sessions(&mut session_sockets.retained, now);
         }
     }
 

@@ -93,8 +93,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     return Appetite::Continue(());
                 }
             };
-            let Some(event) = core.event_of(session, client, frame, shared.clock.timestamp(now))
-            else {
+            let Some(event) = core.event_of(session, client, frame, shared, now) else {
                 return Appetite::Continue(());
             };
             outcome = core.hear(shared, id, event, now);
