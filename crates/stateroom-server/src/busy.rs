@@ -17,6 +17,11 @@ use std::{
 /// until it ends or is stopped.
 const MOST_LENT: usize = 64;
 
+/// How many of them go on at a low priority rather than at the lowest one. Together they take no more
+/// time from others than one thread of the usual priority would. At the lowest one an event would get
+/// next to nothing beside other busy programs, so it is for those of whom there are many.
+const FEW: usize = 8;
+
 static LENT: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -56,7 +61,8 @@ pub(crate) fn while_lendable<W: Work, T>(
 /// event; anywhere but in an event on a thread of the server it does nothing.
 pub fn lend_thread() {
     let Some(work) = WORK.take() else { return };
-    if LENT.fetch_add(1, Relaxed) < MOST_LENT {
+    let others = LENT.fetch_add(1, Relaxed);
+    if others < MOST_LENT {
         // The work gets to the thread through a channel, so that it is not lost with a thread that
         // cannot be started.
         let (hand, receive) = std::sync::mpsc::channel::<Box<dyn Work>>();
@@ -69,7 +75,7 @@ pub fn lend_thread() {
             // The thread is there and waits for just this.
             let _ = hand.send(work);
             // A thread that stays as important as it was only makes the others wait longer.
-            priority::lower(priority::LOWEST);
+            priority::lower(if others < FEW { priority::LOW } else { priority::LOWEST });
             return;
         }
     }
@@ -82,5 +88,40 @@ pub(crate) fn thread_with(stack_bytes: Option<usize>) -> thread::Builder {
     match stack_bytes {
         Some(bytes) => thread::Builder::new().stack_size(bytes),
         None => thread::Builder::new(),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    struct Nothing;
+
+    impl Work for Nothing {
+        fn go_on(self: Box<Self>) {}
+    }
+
+    /// The priority of each of so many threads in the middle of an event that takes long.
+    fn priorities_of(events: usize) -> Vec<i32> {
+        let all_are_busy = Barrier::new(events);
+        let event = || {
+            lend_thread();
+            all_are_busy.wait();
+            rustix::process::getpriority_process(None).unwrap()
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..events)
+                .map(|_| scope.spawn(|| while_lendable(Box::new(Nothing), event).0))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
+    #[test]
+    fn a_few_long_events_get_a_share_beside_other_programs_and_many_what_these_leave() {
+        let mut all = priorities_of(FEW + 3);
+        all.sort();
+        assert_eq!(all, [vec![priority::LOW; FEW], vec![priority::LOWEST; 3]].concat());
     }
 }

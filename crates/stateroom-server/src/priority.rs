@@ -1,10 +1,11 @@
 //! How important a thread is next to the others.
 
-/// As low as a thread's priority can be: an event that takes long gets what the others leave, and a
-/// fair share of it.
+/// As low as a thread's priority can be. On Linux it has a seventieth of the time that a thread of the
+/// usual priority gets.
 pub(crate) const LOWEST: i32 = 19;
 
-/// Lower than that of the threads that clients wait for.
+/// Lower than that of the threads that clients wait for. On Linux it has a ninth of the time that a
+/// thread of the usual priority gets.
 pub(crate) const LOW: i32 = 10;
 
 /// Lowers the priority of this thread. Where that is refused, or where the system knows priorities of
