@@ -85,6 +85,12 @@ pub trait StateroomServiceFactory<C: StateroomContext> {
         Err(RestoreFailure::Unsupported)
     }
 
+    /// Whether services of this factory [hear HTTP requests](StateroomService::request). If not, the addresses of rooms
+    /// are those of pages.
+    fn hears_requests(&self) -> bool {
+        true
+    }
+
     /// Whether services of this factory can [`take_over`](StateroomServiceFactory::take_over).
     fn takes_over(&self) -> bool {
         false

@@ -1,6 +1,8 @@
 //! What a room hears: the trait a service author implements, and the one a host calls.
 
-use crate::{ClientId, MemoryLimits, SavedState, ServiceFailure, Sleep, StateroomContext};
+use crate::{
+    ClientId, MemoryLimits, Request, Response, SavedState, ServiceFailure, Sleep, StateroomContext,
+};
 use std::time::Duration;
 
 /// A realtime room, as its author writes it.
@@ -33,6 +35,12 @@ pub trait SimpleStateroomService {
 
     /// Called once when the time given to [`StateroomContext::set_timer`] has passed.
     fn timer(&mut self, context: &impl StateroomContext) {}
+
+    /// Called for each HTTP request to `/rooms/{room id}/...`. What is answered, and sent, leaves when it is as durable
+    /// as messages are.
+    fn request(&mut self, request: &Request, context: &impl StateroomContext) -> Response {
+        Response::new(404)
+    }
 }
 
 /// A running service with its context inside: what a host calls.
@@ -55,6 +63,11 @@ pub trait StateroomService {
 
     /// Called when the timer has run out.
     fn timer(&mut self) {}
+
+    /// Called for each HTTP request to the room.
+    fn request(&mut self, request: &Request) -> Response {
+        Response::new(404)
+    }
 
     /// Why this service can hear no more events, or `None` while it can.
     ///
@@ -167,6 +180,10 @@ impl<S: SimpleStateroomService, C: StateroomContext> StateroomService
 
     fn timer(&mut self) {
         self.service.timer(&self.context);
+    }
+
+    fn request(&mut self, request: &Request) -> Response {
+        self.service.request(request, &self.context)
     }
 
     fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
