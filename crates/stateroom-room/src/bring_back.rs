@@ -8,7 +8,7 @@ use crate::{
     record::{NoRecord, Record},
     room::Room,
     sessions::Sessions,
-    state::{Lived, NoState, Stored},
+    state::{Lived, NoState, Read, Stored},
     timestamp::Timestamp,
 };
 use stateroom::{Birth, RestoreFailure, StateroomService, StateroomServiceFactory};
@@ -97,7 +97,7 @@ impl<S: StateroomService> Room<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
-        let (stored, sessions) = Stored::read(state)?;
+        let Read { stored, sessions, answers } = Stored::read(state)?;
         match stored {
             Stored::Begun { time, seed, limits, digest } => {
                 let birth = Birth { time, seed, limits };
@@ -135,6 +135,7 @@ impl<S: StateroomService> Room<S> {
                     was_spoken_in,
                     journal,
                     sessions: sessions.map_or(Sessions::None, Sessions::of),
+                    answers,
                 })
             }
         }

@@ -27,6 +27,13 @@ pub enum Command<'a> {
         /// What to tell it.
         reason: CloseReason<'a>,
     },
+    /// Answer the [`Event::Request`](crate::Event::Request) of this number.
+    Answer {
+        /// Which.
+        number: u64,
+        /// A [`Response`](stateroom::Response), encoded.
+        response: &'a [u8],
+    },
 }
 
 /// The members a message is for.

@@ -71,6 +71,15 @@ pub enum Event<'a> {
         /// Its number, which no other incarnation has: 1 to [`MAX_NUMBER`](crate::session::MAX_NUMBER).
         number: u64,
     },
+    /// Somebody asks something by HTTP. The room answers with [`Command::Answer`](crate::Command::Answer), once, also if
+    /// it has answered the same request with the same `Idempotency-Key` before, of which the service does not hear then.
+    Request {
+        /// Whoever drives the room knows the answer by this.
+        number: u64,
+        /// A [`Request`](stateroom::Request), encoded.
+        #[serde(with = "serde_bytes")]
+        request: &'a [u8],
+    },
 }
 
 /// What an event is, in words, without what was said in it.
@@ -95,6 +104,9 @@ pub fn describe(event: Event<'_>) -> impl fmt::Display {
             write!(f, "that a message of client {client} was set aside")
         }
         Event::Incarnate { .. } => f.write_str("that the room was brought back"),
+        Event::Request { request, .. } => {
+            write!(f, "an HTTP request of {} bytes", request.len())
+        }
         Event::Limits { limits } => write!(
             f,
             "the change of its limits to {} bytes of memory and {} elements of table",

@@ -50,7 +50,7 @@ impl Glance {
     /// # Errors
     /// When the state can't be read.
     pub fn of(at: u64, state: &[u8]) -> Result<Self, NoState> {
-        let (time, members) = match Stored::read(state)?.0 {
+        let (time, members) = match Stored::read(state)?.stored {
             Stored::Begun { time, .. } => {
                 (Timestamp::from_origin(time).in_whole_microseconds(), Members::default())
             }
@@ -98,7 +98,11 @@ impl Glance {
             Event::Text { client, .. } | Event::Binary { client, .. } => {
                 self.members.took_part(client);
             }
-            Event::Timer | Event::Limits { .. } | Event::Skip { .. } | Event::Incarnate { .. } => {}
+            Event::Timer
+            | Event::Limits { .. }
+            | Event::Skip { .. }
+            | Event::Incarnate { .. }
+            | Event::Request { .. } => {}
         }
     }
 

@@ -58,7 +58,7 @@ impl<S: StateroomService> Room<S> {
             | Event::Forget { client }
             | Event::Skip { client, .. } => self.members.contains(client),
             Event::Timer => self.deadline.is_some_and(|deadline| deadline <= now),
-            Event::Limits { .. } | Event::Incarnate { .. } => true,
+            Event::Limits { .. } | Event::Incarnate { .. } | Event::Request { .. } => true,
         }
     }
 
@@ -85,6 +85,7 @@ impl<S: StateroomService> Room<S> {
                 self.leave(client);
                 Ok(())
             }
+            Event::Request { number, request } => self.hear_request(number, request, now),
             // The sessions follow what was heard.
             Event::Skip { .. } | Event::Incarnate { .. } => Ok(()),
             Event::Limits { limits } => {
@@ -157,7 +158,11 @@ impl<S: StateroomService> Room<S> {
     }
 
     /// Lets the service hear one event, and that those have gone whom it closes, and settles what follows from it.
-    fn call(&mut self, now: Timestamp, event: impl FnOnce(&mut S)) -> Result<(), RoomEnded> {
+    pub(crate) fn call(
+        &mut self,
+        now: Timestamp,
+        event: impl FnOnce(&mut S),
+    ) -> Result<(), RoomEnded> {
         let mut closed = self.call_alone(now, event)?;
         while let Some(client) = closed {
             closed = match self.members.leave(client) {

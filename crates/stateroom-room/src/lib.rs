@@ -42,6 +42,7 @@
 //! in between. [`Room::state`] tells the whole room at one moment; [`Room::restore`] and
 //! [`Room::replay`] bring it back from that and the records after it.
 
+mod answers;
 mod ask;
 mod bring_back;
 mod command;
@@ -56,6 +57,7 @@ mod new_code;
 mod outbox;
 mod presence;
 mod record;
+mod request;
 mod room;
 pub mod session;
 mod sessions;
@@ -63,6 +65,9 @@ mod state;
 mod submit;
 mod timestamp;
 
+pub use answers::{
+    ANSWERS_ARE_REMEMBERED_FOR, MAX_REMEMBERED_ANSWER_BYTES, MAX_REMEMBERED_ANSWERS,
+};
 pub use bring_back::ReturnFailure;
 pub use command::{CloseReason, Command, MessageKind, Recipients};
 pub use event::{Event, describe};

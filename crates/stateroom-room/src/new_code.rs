@@ -84,6 +84,7 @@ impl<S: StateroomService> Room<S> {
         let mark = self.outbox.end();
         let built = build(|| factory.build_at(room_id, self.outbox.context(), birth));
         self.service = built.inspect_err(|_| self.outbox.take_back(mark))?;
+        self.forget_answers();
         self.start_over(now);
         self.changed_code(birth);
         self.sessions.note_anew(&self.outbox, mark, self.now);

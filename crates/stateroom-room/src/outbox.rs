@@ -34,6 +34,7 @@ enum Entry {
     Send { recipient: MessageRecipient, kind: MessageKind, payload: Range<usize> },
     Replace(ClientId),
     Close { client: ClientId, code: u16, reason: Range<usize> },
+    Answer { number: u64, response: Range<usize> },
 }
 
 impl Entry {
@@ -50,6 +51,10 @@ impl Entry {
                 let reason = CloseReason::Service { code: *code, reason };
                 Command::Close { client: *client, reason }
             }
+            Entry::Answer { number, response } => Command::Answer {
+                number: *number,
+                response: payloads.get(response.clone()).unwrap_or_default(),
+            },
             Entry::Send { recipient, kind, payload } => Command::Send {
                 to: match recipient {
                     MessageRecipient::Broadcast => Recipients::All,
@@ -70,6 +75,8 @@ impl Entry {
             Entry::Close { client, code, reason } => {
                 (5, client.0, usize::from(*code) << 16 | reason.len())
             }
+            // Its number is of the event.
+            Entry::Answer { response, .. } => (6, 0, response.len()),
             Entry::Send { recipient, kind, payload } => {
                 let (to, client) = match recipient {
                     MessageRecipient::Broadcast => (2, 0),
@@ -121,6 +128,12 @@ impl Outbox {
             let reason = start..self.payloads.len();
             self.entries.push(Entry::Close { client, code, reason });
         }
+    }
+
+    pub(crate) fn answer(&mut self, number: u64, response: &[u8]) {
+        let start = self.payloads.len();
+        self.payloads.extend_from_slice(response);
+        self.entries.push(Entry::Answer { number, response: start..self.payloads.len() });
     }
 
     fn send(&mut self, recipient: MessageRecipient, kind: MessageKind, bytes: &[u8]) {
@@ -194,7 +207,10 @@ impl Outbox {
             self.payloads.drain(..mark.payloads);
             self.payloads.shrink_to(KEPT_CAPACITY);
             for entry in &mut self.entries {
-                if let Entry::Send { payload, .. } | Entry::Close { reason: payload, .. } = entry {
+                if let Entry::Send { payload, .. }
+                | Entry::Close { reason: payload, .. }
+                | Entry::Answer { response: payload, .. } = entry
+                {
                     *payload = payload.start - mark.payloads..payload.end - mark.payloads;
                 }
             }

@@ -98,6 +98,7 @@ mod tests {
             Event::Join { token: Some("secret"), key: Key::new([7; 16]).hash() },
             Event::Skip { client, reason: "it failed" },
             Event::Incarnate { number: 1 << 52 },
+            Event::Request { number: 300, request: &[0, 255, 7] },
         ];
         let mut journal = Vec::new();
         for (number, event) in events.into_iter().enumerate() {

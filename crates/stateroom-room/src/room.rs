@@ -1,6 +1,7 @@
 //! The room itself: its members, its timer and its service.
 
 use crate::{
+    answers::Answers,
     command::Command,
     failure::{RoomEnded, StartFailure, build},
     journal::Journal,
@@ -28,6 +29,8 @@ pub struct Room<S> {
     /// Where it is to outlive its process.
     pub(crate) journal: Option<Box<Journal>>,
     pub(crate) sessions: Sessions,
+    /// To requests with a key.
+    pub(crate) answers: Answers,
 }
 
 impl<S: StateroomService> Room<S> {
@@ -68,6 +71,7 @@ impl<S: StateroomService> Room<S> {
             was_spoken_in: false,
             journal: None,
             sessions: Sessions::None,
+            answers: Answers::default(),
         };
         room.take_requests(now);
         room

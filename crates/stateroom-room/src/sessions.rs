@@ -169,9 +169,11 @@ fn heard(event: Event<'_>) -> Option<Happened<'_>> {
             Happened::Disconnect { client, why: Left::Gone }
         }
         // A join is told by the command that opens the connection: somebody may leave before.
-        Event::Connect { .. } | Event::Join { .. } | Event::Timer | Event::Limits { .. } => {
-            return None;
-        }
+        Event::Connect { .. }
+        | Event::Join { .. }
+        | Event::Timer
+        | Event::Limits { .. }
+        | Event::Request { .. } => return None,
     })
 }
 
@@ -188,5 +190,6 @@ fn said<'a>(event: Event<'_>, command: Command<'a>) -> Option<Happened<'a>> {
             Happened::Disconnect { client, why: Left::Closed { code } }
         }
         (Command::Send { to, kind, bytes }, _) => Happened::Sent { to, kind, bytes },
+        (Command::Answer { .. }, _) => return None,
     })
 }

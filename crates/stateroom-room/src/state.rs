@@ -1,6 +1,7 @@
 //! A whole room at one moment, as bytes: its members, its timer, its time and its service.
 
 use crate::{
+    answers::Answers,
     journal::{Beginning, Journal},
     members::Members,
     session::{Ledger, NoLedger},
@@ -16,6 +17,10 @@ const VERSION: u8 = 2;
 /// The first byte where the room's [sessions](Ledger::encode) follow what else there is.
 const VERSION_WITH_SESSIONS: u8 = 3;
 
+/// The first byte where the room's [answers](Answers) to requests with a key follow, and then its sessions, if there are
+/// any.
+const VERSION_WITH_ANSWERS: u8 = 4;
+
 /// The state of a room after so many events, which has yet to be made into bytes.
 #[derive(Debug)]
 pub struct RoomState {
@@ -25,6 +30,8 @@ pub struct RoomState {
     pub(crate) service: Option<SavedState>,
     /// The bytes of the room's sessions, if there are any.
     pub(crate) sessions: Option<Vec<u8>>,
+    /// And of what it has answered.
+    pub(crate) answers: Option<Vec<u8>>,
 }
 
 /// The bytes after the version, in postcard's format.
@@ -53,8 +60,8 @@ pub(crate) struct Lived {
 pub enum NoState {
     /// They begin with another version.
     #[error(
-        "the room's state is of version {found}, and this program knows versions {VERSION} and \
-         {VERSION_WITH_SESSIONS}; use a newer one"
+        "the room's state is of version {found}, and this program knows versions {VERSION} to \
+         {VERSION_WITH_ANSWERS}; use a newer one"
     )]
     OtherVersion {
         /// Which.
@@ -79,9 +86,14 @@ impl RoomState {
         if let (Stored::Lived(lived), Some(service)) = (&mut stored, self.service) {
             lived.service = service.encode()?;
         }
-        let version = if self.sessions.is_some() { VERSION_WITH_SESSIONS } else { VERSION };
+        let version = match (&self.answers, &self.sessions) {
+            (Some(_), _) => VERSION_WITH_ANSWERS,
+            (None, Some(_)) => VERSION_WITH_SESSIONS,
+            (None, None) => VERSION,
+        };
         let mut bytes = postcard::to_extend(&stored, vec![version])
             .map_err(|error| SaveFailure(error.to_string()))?;
+        bytes.extend(self.answers.unwrap_or_default());
         bytes.extend(self.sessions.unwrap_or_default());
         Ok(bytes)
     }
@@ -89,6 +101,7 @@ impl RoomState {
     pub(crate) fn of(
         journal: &Journal,
         sessions: Option<&Ledger>,
+        answers: &Answers,
         lived: impl FnOnce() -> Option<(Lived, SavedState)>,
     ) -> Option<Self> {
         let at = journal.events;
@@ -98,32 +111,47 @@ impl RoomState {
                 stored: Stored::Begun { time, seed, limits, digest },
                 service: None,
                 sessions: None,
+                answers: None,
             },
             None => {
                 let (lived, service) = lived()?;
                 let sessions = sessions.filter(|ledger| !ledger.is_empty()).map(Ledger::encode);
+                let answers = match answers.is_empty() {
+                    true => None,
+                    // A vector takes whatever it is given.
+                    false => postcard::to_stdvec(answers).ok(),
+                };
                 let stored = Stored::Lived(Box::new(lived));
-                RoomState { at, stored, service: Some(service), sessions }
+                RoomState { at, stored, service: Some(service), sessions, answers }
             }
         })
     }
 }
 
+/// What a state holds.
+pub(crate) struct Read {
+    pub(crate) stored: Stored,
+    pub(crate) sessions: Option<Ledger>,
+    pub(crate) answers: Answers,
+}
+
 impl Stored {
-    /// Reads a state, and the sessions that come with it.
-    pub(crate) fn read(bytes: &[u8]) -> Result<(Stored, Option<Ledger>), NoState> {
-        match bytes.split_first() {
-            Some((&VERSION, stored)) => match postcard::take_from_bytes(stored) {
-                Ok((stored, [])) => Ok((stored, None)),
-                _ => Err(NoState::Damaged),
-            },
-            Some((&VERSION_WITH_SESSIONS, stored)) => {
-                let (stored, sessions) =
-                    postcard::take_from_bytes(stored).map_err(|_| NoState::Damaged)?;
-                Ok((stored, Some(Ledger::decode(sessions)?)))
-            }
-            Some((&found, _)) => Err(NoState::OtherVersion { found }),
-            None => Err(NoState::Damaged),
+    /// Reads a state.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Read, NoState> {
+        let (&version, bytes) = bytes.split_first().ok_or(NoState::Damaged)?;
+        if !(VERSION..=VERSION_WITH_ANSWERS).contains(&version) {
+            return Err(NoState::OtherVersion { found: version });
         }
+        let (stored, mut rest) = postcard::take_from_bytes(bytes).map_err(|_| NoState::Damaged)?;
+        let mut answers = Answers::default();
+        if version == VERSION_WITH_ANSWERS {
+            (answers, rest) = postcard::take_from_bytes(rest).map_err(|_| NoState::Damaged)?;
+        }
+        let sessions = match (version, rest) {
+            (VERSION | VERSION_WITH_ANSWERS, []) => None,
+            (VERSION, _) => return Err(NoState::Damaged),
+            _ => Some(Ledger::decode(rest)?),
+        };
+        Ok(Read { stored, sessions, answers })
     }
 }

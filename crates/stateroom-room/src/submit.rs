@@ -51,11 +51,12 @@ impl<S: StateroomService> Room<S> {
 
     /// The room as it is now; `None` where it can't be saved, has failed, or keeps no journal.
     pub fn state(&mut self) -> Option<RoomState> {
-        let Room { service, members, deadline, ended, now, limits, was_spoken_in, .. } = self;
+        let Room { service, members, deadline, ended, now, limits, was_spoken_in, answers, .. } =
+            self;
         if ended.is_some() {
             return None;
         }
-        RoomState::of(self.journal.as_ref()?, self.sessions.ledger(), || {
+        RoomState::of(self.journal.as_ref()?, self.sessions.ledger(), answers, || {
             let service = service.save()?;
             let lived = Lived {
                 now: *now,

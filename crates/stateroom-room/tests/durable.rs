@@ -148,6 +148,7 @@ fn released(room: &mut TallyRoom) -> Vec<String> {
     let mut released = Vec::new();
     room.drain_commands(|command| {
         released.push(match command {
+            Command::Answer { number, .. } => format!("answer {number}"),
             Command::Open { client } => format!("open {client}"),
             Command::Send { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
             Command::Close { client, .. } => format!("close {client}"),

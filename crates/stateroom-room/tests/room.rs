@@ -90,6 +90,7 @@ fn drain(room: &mut HeraldRoom) -> Vec<String> {
     let mut commands = Vec::new();
     room.drain_commands(|command| {
         commands.push(match command {
+            Command::Answer { number, .. } => format!("answer {number}"),
             Command::Open { client } => format!("open {client}"),
             Command::Close { client, reason: CloseReason::Replaced } => {
                 format!("replaced {client}")

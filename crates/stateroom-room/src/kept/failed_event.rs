@@ -43,6 +43,8 @@ pub enum Consequence {
     Close(ClientId, &'static str),
     /// The client that caused it has a session, and is told in it.
     Told(ClientId),
+    /// The request that caused it, of this number, is to be told that it failed.
+    Unanswered(u64),
     /// Nothing more: the client that wanted to join was turned away already, the one that left is gone, or
     /// the timer is tried again later.
     None,
@@ -63,6 +65,7 @@ pub(crate) enum Cause {
     Connect,
     Disconnect(ClientId),
     Timer,
+    Request(u64),
     /// Nobody's but ours.
     Ours,
 }
@@ -74,6 +77,7 @@ impl Failed {
             Event::Connect { .. } | Event::Join { .. } => Cause::Connect,
             Event::Disconnect { client } | Event::Forget { client } => Cause::Disconnect(client),
             Event::Timer => Cause::Timer,
+            Event::Request { number, .. } => Cause::Request(number),
             Event::Limits { .. } | Event::Skip { .. } | Event::Incarnate { .. } => Cause::Ours,
         };
         let mut bytes = Vec::new();

@@ -55,6 +55,7 @@ impl<S: StateroomService> KeptRoom<S> {
             }
             Cause::Message(client) => Consequence::Close(client, failure.summary),
             Cause::Connect | Cause::Ours => Consequence::None,
+            Cause::Request(number) => Consequence::Unanswered(number),
             Cause::Disconnect(client) => {
                 // No service hears of it, so it can't fail.
                 let _ = self.handle(Event::Forget { client }, now);
