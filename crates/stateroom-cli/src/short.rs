@@ -1,6 +1,7 @@
 //! What a room has heard and done, in few words.
 
 use serde_json::{Value, json};
+use stateroom::{Request, Response};
 use stateroom_room::{CloseReason, Command, Event, MessageKind, Recipients, Timestamp, describe};
 use std::{
     fmt::Write,
@@ -43,9 +44,22 @@ pub(crate) fn lines(text: &str, indent: &str) -> String {
 
 /// What was heard, with what was said in it.
 pub(crate) fn event(event: Event<'_>) -> String {
+    if let Some(request) = request_of(event) {
+        let Request { method, path, body, .. } = request;
+        let target = printable(&format!("{method} {path}"));
+        return format!("{}: {target} {}", describe(event), payload(&body, PAYLOAD));
+    }
     match payload_of(event) {
         Some(bytes) => format!("{}: {}", describe(event), payload(bytes, PAYLOAD)),
         None => describe(event).to_string(),
+    }
+}
+
+/// The request that an event is.
+pub(crate) fn request_of(event: Event<'_>) -> Option<Request> {
+    match event {
+        Event::Request { request, .. } => Request::decode(request).ok(),
+        _ => None,
     }
 }
 
@@ -85,6 +99,13 @@ pub(crate) fn command(command: Command<'_>) -> String {
         Command::Close { client, reason } => {
             format!("close client {client}: {}", reason_of(reason))
         }
+        Command::Answer { number, response } => match Response::decode(response) {
+            Ok(Response { status, body, .. }) => {
+                let bytes = payload(&body, SENT);
+                format!("answer request {number}: {status}, {} bytes {bytes}", body.len())
+            }
+            Err(problem) => format!("answer request {number}: {problem}"),
+        },
         Command::Send { to, kind, bytes } => {
             let to = match to {
                 Recipients::All => "everyone".to_owned(),
@@ -103,6 +124,11 @@ pub(crate) fn command_json(command: Command<'_>) -> Value {
         Command::Open { client } => json!({ "open": client.0 }),
         Command::Close { client, reason } => {
             json!({ "close": client.0, "reason": reason_of(reason) })
+        }
+        Command::Answer { number, response } => {
+            let response = Response::decode(response).unwrap_or_else(|_| Response::new(500));
+            let body = whole_payload(&response.body);
+            json!({ "answer": number, "status": response.status, "body": body })
         }
         Command::Send { to, kind, bytes } => {
             let to = match to {

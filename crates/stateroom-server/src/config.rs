@@ -71,6 +71,14 @@ pub struct ServerConfig {
     /// How long a request or a download over plain HTTP may make no progress; then its connection is
     /// closed. Default: 30 s.
     pub http_stall_timeout: Duration,
+    /// The largest body of an HTTP request to a room, in bytes; past that it is answered 413. Default: 1 MiB.
+    pub max_request_bytes: usize,
+    /// How many HTTP requests may wait for their rooms at once, an eighth of them for one room, and together no more than
+    /// 64 of the largest take; past that 503. Default: 1,000.
+    pub max_requests: usize,
+    /// How long an HTTP request waits for its room's answer; then it is answered 504, though it may still happen.
+    /// Default: 30 s.
+    pub request_timeout: Duration,
     /// How long a room lives on after its last client left; where rooms are kept, how long it stays in
     /// memory then. Default: 30 s.
     pub empty_room_timeout: Duration,
@@ -150,6 +158,9 @@ impl Default for ServerConfig {
             slow_reader_timeout: Duration::from_secs(10),
             closing_timeout: Duration::from_secs(5),
             http_stall_timeout: Duration::from_secs(30),
+            max_request_bytes: 1024 * 1024,
+            max_requests: 1_000,
+            request_timeout: Duration::from_secs(30),
             empty_room_timeout: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(25),
             heartbeat_timeout: Duration::from_secs(60),

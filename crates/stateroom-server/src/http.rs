@@ -2,20 +2,27 @@
 
 use crate::{
     connections::Permit,
+    forwarded,
     live_pages::{self, LivePages},
     metrics, occupancy,
-    pages::{self, Pages},
+    page::{not_a_websocket, page},
+    pages::Pages,
+    room_http::{self, Abandoned, Bring, ClientAddress, Door, Waiting},
     shared::Shared,
 };
 use axum::{
     Json, Router,
     extract::{Request, State},
     handler::HandlerWithoutStateExt as _,
-    http::{Method, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::get,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::{any, get},
 };
-use hyper::server::conn::http1;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -52,8 +59,8 @@ pub(crate) struct HttpClient {
     pub(crate) permit: Permit,
 }
 
-/// Every route, of a server that may be `stopping`.
-pub(crate) fn routes(shared: Arc<Shared>, stopping: &CancellationToken) -> Router {
+/// Every route, of a server that may be `stopping`; what is for a room is brought to it.
+pub(crate) fn routes(shared: Arc<Shared>, bring: Bring, stopping: &CancellationToken) -> Router {
     let config = &shared.config;
     let version = || shared.page_version.subscribe();
     let live = config.live_pages.then(|| LivePages::new(version(), stopping.clone()));
@@ -68,7 +75,10 @@ pub(crate) fn routes(shared: Arc<Shared>, stopping: &CancellationToken) -> Route
     let time = config.http_stall_timeout;
     let folder = |path: &Path| {
         let (shared, pages) = (shared.clone(), Pages::new(path, live.clone()));
-        let answer = move |request: Request| page(shared.clone(), Some(pages.clone()), request);
+        let answer = move |request: Request| {
+            let (shared, pages) = (shared.clone(), pages.clone());
+            async move { page(&shared, Some(pages), request).await }
+        };
         ResponseBodyTimeout::new(answer.into_service(), time)
     };
     if let Some(live) = live.clone() {
@@ -80,13 +90,23 @@ pub(crate) fn routes(shared: Arc<Shared>, stopping: &CancellationToken) -> Route
     router = match &config.static_path {
         Some(static_path) => router.fallback_service(folder(static_path)),
         None => {
-            let no_page = |State(shared), request: Request| page(shared, None, request);
+            let no_page = |State(shared): State<Arc<Shared>>, request: Request| async move {
+                page(&shared, None, request).await
+            };
             router.route("/", get(NO_PAGE)).fallback(no_page)
         }
     };
     // And one that cannot be opened.
     let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, time);
-    router.layer(timeout).with_state(shared)
+    let pages = config.static_path.as_deref().map(|path| Pages::new(path, live.clone()));
+    let waiting = Arc::new(Waiting::new(config.max_requests, config.max_request_bytes));
+    let door = Door { shared: shared.clone(), waiting, bring, pages };
+    let room = any(move |request: Request| room_http::answer(door.clone(), request));
+    let [one, root, rest] =
+        ["{id}", "{id}/", "{id}/{*path}"].map(|rest| format!("{}{rest}", room_http::PREFIX));
+    // A room has a time of its own.
+    let router = router.layer(timeout).route(&one, room.clone()).route(&root, room.clone());
+    router.route(&rest, room).with_state(shared)
 }
 
 /// What `/status` tells.
@@ -116,42 +136,18 @@ async fn health(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     }
 }
 
-/// Answers with a page, or says that there is none.
-async fn page(shared: Arc<Shared>, pages: Option<Pages>, request: Request) -> Response {
-    let path = request.uri().path();
-    let opens_a_room = shared.config.room_paths.iter().any(|it| it.room(path).is_some());
-    let answer = match pages {
-        Some(pages) => pages.answer(request).await,
-        None => {
-            let is_head = request.method() == Method::HEAD;
-            pages::not_found(request.headers().get(header::ACCEPT), is_head)
-        }
-    };
-    if opens_a_room && answer.status() == StatusCode::NOT_FOUND {
-        return not_a_websocket().await.into_response();
-    }
-    answer
-}
-
-/// A WebSocket's handshake is answered by the shards, so what comes here is none.
-async fn not_a_websocket() -> impl IntoResponse {
-    let headers = [(header::SEC_WEBSOCKET_VERSION, "13"), (header::UPGRADE, "websocket")];
-    let text = "this address is for WebSockets: open it with `new WebSocket(...)`";
-    (StatusCode::UPGRADE_REQUIRED, headers, text)
-}
-
 /// Serves the connections that come in, until `stopping`; `tasks` has those that go on.
 pub(crate) async fn serve(
     mut clients: UnboundedReceiver<HttpClient>,
     routes: Router,
-    stall_timeout: Duration,
+    shared: Arc<Shared>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 ) {
     while let Some(Some(client)) = stopping.run_until_cancelled(clients.recv()).await {
-        let (routes, stopping) = (routes.clone(), stopping.clone());
+        let (routes, shared, stopping) = (routes.clone(), shared.clone(), stopping.clone());
         tasks.spawn(async move {
-            if let Err(error) = answer(client, routes, stall_timeout, stopping).await {
+            if let Err(error) = answer(client, routes, &shared, stopping).await {
                 tracing::debug!(%error, "an HTTP connection ended early");
             }
         });
@@ -164,7 +160,7 @@ pub(crate) async fn serve(
 async fn answer(
     client: HttpClient,
     routes: Router,
-    stall_timeout: Duration,
+    shared: &Shared,
     stopping: CancellationToken,
 ) -> io::Result<()> {
     let HttpClient { stream, read, permit: _permit } = client;
@@ -174,16 +170,32 @@ async fn answer(
         // downloads slowly may seem to stand still.
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
     }
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+    let told = |peer| forwarded::client_address(peer, &read, &shared.config.trusted_proxies);
+    let address = peer.map(|peer| ClientAddress(told(peer).unwrap_or(peer)));
     let (from, to) = TcpStream::from_std(stream)?.into_split();
-    // Of a request nothing but its head is read.
     let mut to = TimeoutWriter::new(to);
-    to.set_timeout(Some(stall_timeout));
+    to.set_timeout(Some(shared.config.http_stall_timeout));
     let stream = Box::pin(tokio::io::join(io::Cursor::new(read).chain(from), to));
+    let routes = TowerToHyperService::new(routes);
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        if let Some(address) = address {
+            request.extensions_mut().insert(address);
+        }
+        let answered = routes.call(request);
+        async move {
+            let Ok(answer) = answered.await;
+            match answer.extensions().get::<Abandoned>() {
+                Some(abandoned) => Err(*abandoned),
+                None => Ok(answer),
+            }
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIMEOUT)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     if stopping.run_until_cancelled(connection.as_mut()).await.is_none() {
         connection.as_mut().graceful_shutdown();

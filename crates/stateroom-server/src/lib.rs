@@ -35,6 +35,7 @@ mod lock;
 mod metrics;
 mod names;
 mod occupancy;
+mod page;
 mod pages;
 mod per_second;
 mod priority;
@@ -49,6 +50,7 @@ mod ring;
 #[path = "no_ring.rs"]
 mod ring;
 mod room;
+mod room_http;
 mod room_path;
 mod room_pattern;
 mod scratch;

@@ -102,6 +102,28 @@ pub(crate) enum Rejection {
     TooManyRooms,
     #[error("the room has as many clients as it takes; try again later")]
     RoomFull,
+    #[error("rooms hear GET, HEAD, POST, PUT, PATCH and DELETE")]
+    Method,
+    #[error("there must be one Idempotency-Key, of 1 to 255 visible characters of ASCII")]
+    IdempotencyKey,
+    #[error("the body of the request has not come whole")]
+    BodyCutShort,
+    #[error("the body of the request comes too slowly")]
+    BodyTooSlow,
+    #[error("the body of a request must have at most {0} bytes")]
+    BodyTooLarge(usize),
+    #[error("as many requests wait as may; try again later")]
+    TooManyWaiting,
+    #[error("the room cannot be opened now; try again later")]
+    RoomNotOpened,
+    #[error("requests from you, or from your address, made the room fail; come back later")]
+    KeptAway,
+    #[error("the room failed at this request, of which nothing has happened")]
+    RequestFailed,
+    #[error(
+        "the room has not answered in time; the request may still happen: send it again with the same Idempotency-Key"
+    )]
+    NoAnswerInTime,
 }
 
 impl Rejection {
@@ -122,6 +144,15 @@ impl Rejection {
             Rejection::TooManyConnections => "max_connections",
             Rejection::TooManyRooms => "max_rooms",
             Rejection::RoomFull => "max_clients_per_room",
+            Rejection::Method => "method",
+            Rejection::IdempotencyKey => "idempotency_key",
+            Rejection::BodyCutShort | Rejection::BodyTooSlow => "body",
+            Rejection::BodyTooLarge(_) => "max_request_bytes",
+            Rejection::TooManyWaiting => "max_requests",
+            Rejection::RoomNotOpened => "not_opened",
+            Rejection::KeptAway => "kept_away",
+            Rejection::RequestFailed => "failed",
+            Rejection::NoAnswerInTime => "request_timeout",
         }
     }
 
@@ -135,16 +166,18 @@ impl Rejection {
         }
     }
 
-    /// The whole HTTP answer.
-    pub(crate) fn response(&self) -> String {
-        let (status, header) = match self {
+    /// The status of the HTTP answer, and a line of its head or nothing.
+    pub(crate) fn status(&self) -> (&'static str, &'static str) {
+        match self {
             Rejection::RoomIdText
             | Rejection::RoomId(_)
             | Rejection::Token(_)
             | Rejection::TokenText
             | Rejection::Session(_)
             | Rejection::Hosts
-            | Rejection::BadKey => ("400 Bad Request", ""),
+            | Rejection::BadKey
+            | Rejection::IdempotencyKey
+            | Rejection::BodyCutShort => ("400 Bad Request", ""),
             Rejection::Origin(_) => ("403 Forbidden", ""),
             Rejection::Refused(refused) => refused.status(),
             Rejection::HeadTooLarge => ("431 Request Header Fields Too Large", ""),
@@ -154,8 +187,24 @@ impl Rejection {
             | Rejection::ServerFull
             | Rejection::TooManyConnections
             | Rejection::TooManyRooms
-            | Rejection::RoomFull => ("503 Service Unavailable", "retry-after: 5\r\n"),
-        };
+            | Rejection::RoomFull
+            | Rejection::TooManyWaiting
+            | Rejection::RoomNotOpened => ("503 Service Unavailable", "retry-after: 5\r\n"),
+            Rejection::Method => (
+                "405 Method Not Allowed",
+                "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+            ),
+            Rejection::BodyTooSlow => ("408 Request Timeout", ""),
+            Rejection::BodyTooLarge(_) => ("413 Content Too Large", ""),
+            Rejection::KeptAway => ("429 Too Many Requests", "retry-after: 60\r\n"),
+            Rejection::RequestFailed => ("500 Internal Server Error", ""),
+            Rejection::NoAnswerInTime => ("504 Gateway Timeout", ""),
+        }
+    }
+
+    /// The whole HTTP answer.
+    pub(crate) fn response(&self) -> String {
+        let (status, header) = self.status();
         let text = self.to_string();
         format!(
             "HTTP/1.1 {status}\r\n{header}content-type: text/plain; charset=utf-8\r\n\
@@ -234,11 +283,7 @@ fn join(
     now: Duration,
 ) -> Result<Join, Rejection> {
     check_origin(headers, config)?;
-    let decoded = percent_decode_str(room_id).decode_utf8();
-    let room_id = decoded.map_err(|_| Rejection::RoomIdText)?.into_owned();
-    if !(1..=NAME_BYTES).contains(&room_id.len()) {
-        return Err(Rejection::RoomId(room_id.len()));
-    }
+    let room_id = self::room_id(room_id)?;
     let identity = match &config.auth {
         Some(auth) => auth.admit(auth::bearer(auth, headers, query)?, &room_id, now)?,
         None => None,
@@ -265,8 +310,21 @@ fn join(
     Ok(Join { room_id, token, until, accept, subprotocol, session })
 }
 
+/// The id of a room, as it is written in a path.
+pub(crate) fn room_id(text: &str) -> Result<String, Rejection> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    let room_id = decoded.map_err(|_| Rejection::RoomIdText)?.into_owned();
+    match (1..=NAME_BYTES).contains(&room_id.len()) {
+        true => Ok(room_id),
+        false => Err(Rejection::RoomId(room_id.len())),
+    }
+}
+
 /// Refuses pages that may not open rooms. Clients that are no browsers have no origin.
-fn check_origin(headers: &[httparse::Header], config: &ServerConfig) -> Result<(), Rejection> {
+pub(crate) fn check_origin(
+    headers: &[httparse::Header],
+    config: &ServerConfig,
+) -> Result<(), Rejection> {
     let host = header(headers, "host").next().map(String::from_utf8_lossy).unwrap_or_default();
     for origin in header(headers, "origin") {
         let origin = String::from_utf8_lossy(origin);

@@ -24,7 +24,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) failed_events: ByReason,
     /// How often the pages have changed since the server began.
     pub(crate) page_version: watch::Sender<u64>,
+    /// Whether new rooms hear HTTP requests.
+    pub(crate) hears_requests: AtomicBool,
     dropped_log_lines: Arc<AtomicU64>,
 }
 
@@ -85,6 +87,7 @@ impl Shared {
             &mut config.slow_reader_timeout,
             &mut config.closing_timeout,
             &mut config.http_stall_timeout,
+            &mut config.request_timeout,
             &mut config.shutdown_timeout,
             &mut config.log_rooms_every,
         ] {
@@ -128,6 +131,7 @@ impl Shared {
             refusals: ByReason::default(),
             failed_events: ByReason::default(),
             page_version: watch::Sender::new(0),
+            hears_requests: AtomicBool::new(false),
             dropped_log_lines,
         })
     }

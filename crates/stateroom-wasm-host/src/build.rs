@@ -1,6 +1,9 @@
 //! How a factory builds rooms: new ones, and ones that were there before.
 
-use crate::{WasmHostFactory, error::StartError, room::WasmHost};
+use crate::{
+    WasmHostFactory, error::StartError, interface::Generation, module::LoadedModule, request,
+    room::WasmHost,
+};
 use stateroom::{
     Birth, CodeVersion, MemoryLimits, RestoreFailure, StateroomContext, StateroomServiceFactory,
 };
@@ -53,6 +56,11 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
     }
 
     /// Whether the service of the module has opted in with `#[stateroom_wasm(carry_over)]`.
+    fn hears_requests(&self) -> bool {
+        let LoadedModule { instance, generation, .. } = &*self.module;
+        *generation == Generation::NamedFunctions && request::is_offered(instance.module())
+    }
+
     fn takes_over(&self) -> bool {
         self.module.carries_over
     }

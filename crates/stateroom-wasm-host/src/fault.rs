@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     NotUtf8(std::str::Utf8Error),
     #[error("the guest passed a command that cannot be decoded: {0}")]
     BadCommand(&'static str),
+    #[error("the guest gave an answer to a request that cannot be decoded: {0}")]
+    BadAnswer(&'static str),
     #[error("the guest closed a client with a code that is neither 1000 nor one from 4301 to 4999")]
     BadCloseCode,
     #[error("the guest called the host before its memory was there")]

@@ -8,7 +8,9 @@ use crate::{
     fault::Fault,
     host_state::HostState,
     lent::{LENT_BYTES, Lender, Lent},
+    request::{self, Answer},
 };
+use stateroom::Response;
 use wasmtime::{Instance, Store, TypedFunc};
 
 /// Where an empty payload lies: any address will do except 0, which is no valid one in Rust or C.
@@ -24,6 +26,7 @@ pub(crate) struct NamedFunctions {
     timer: TypedFunc<(), ()>,
     payloads: Payloads,
     carry_over: Option<CarryOver>,
+    answer: Option<Answer>,
 }
 
 impl NamedFunctions {
@@ -46,6 +49,7 @@ impl NamedFunctions {
             timer: instance.get_typed_func(&mut *store, "timer")?,
             payloads: Payloads { allocator, lender },
             carry_over: CarryOver::find(store, instance),
+            answer: request::find(store, instance),
         })
     }
 
@@ -63,6 +67,21 @@ impl NamedFunctions {
     ) -> wasmtime::Result<()> {
         let carry_over = self.carry_over.as_ref().ok_or(Fault::NoCarryOver)?;
         carry_over.take_over(store, &self.payloads.allocator, room_id, state)
+    }
+
+    /// Has the guest answer a request, if it hears them.
+    pub(crate) fn request(
+        &mut self,
+        store: &mut Store<HostState>,
+        request: &[u8],
+    ) -> wasmtime::Result<Option<Response>> {
+        let NamedFunctions { payloads, answer: Some(answer), .. } = self else { return Ok(None) };
+        let mut address = 0;
+        payloads.pass(store, request, |store, pointer, length| {
+            address = answer.call(store, (pointer, length))?;
+            Ok(())
+        })?;
+        Ok(Some(request::told(store, address)?))
     }
 
     /// What the guest has lent.

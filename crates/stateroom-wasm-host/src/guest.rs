@@ -4,6 +4,7 @@ use crate::{
     event::Event, fault::Fault, generation_0_2::NamedFunctions, generation_0_4::EncodedMessages,
     host_state::HostState, interface::Generation, lent::Lent,
 };
+use stateroom::Response;
 use wasmtime::{Instance, Store};
 
 /// The functions of a guest.
@@ -38,6 +39,18 @@ impl Guest {
         match self {
             Guest::NamedFunctions(guest) => guest.hear(store, event),
             Guest::EncodedMessages(guest) => guest.hear(store, event),
+        }
+    }
+
+    /// Has the guest answer a request, if it hears them.
+    pub(crate) fn request(
+        &mut self,
+        store: &mut Store<HostState>,
+        request: &[u8],
+    ) -> wasmtime::Result<Option<Response>> {
+        match self {
+            Guest::NamedFunctions(guest) => guest.request(store, request),
+            Guest::EncodedMessages(_) => Ok(None),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     snapshot::Snapshot,
     source::Source,
 };
-use stateroom::Compression;
+use stateroom::{Compression, Response};
 use wasmtime::{Instance, PoolConcurrencyLimitError, Store};
 
 /// A running room.
@@ -81,6 +81,12 @@ impl Awake {
     pub(crate) fn hear(&mut self, event: Event<'_>) -> wasmtime::Result<()> {
         start_event(&mut self.store);
         self.guest.hear(&mut self.store, event)
+    }
+
+    /// Has the guest answer a request, if it hears them.
+    pub(crate) fn request(&mut self, request: &[u8]) -> wasmtime::Result<Option<Response>> {
+        start_event(&mut self.store);
+        self.guest.request(&mut self.store, request)
     }
 
     /// Has the guest tell its state, as an event that may change what it likes in the guest, but

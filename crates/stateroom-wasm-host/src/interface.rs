@@ -1,7 +1,7 @@
 //! The guest interface: what a module exports and imports. Finds whatever is wrong with it when the module
 //! is loaded.
 
-use crate::{carry_over, error::LoadError, imports, wasi};
+use crate::{carry_over, error::LoadError, imports, request, wasi};
 use std::fmt::Write;
 use wasmtime::{ExternType, FuncType, Module};
 
@@ -41,6 +41,7 @@ const OPTIONAL: &[Function] = &[
     Function("stateroom_v1_buffer", 1, 1),
     Function(carry_over::HAND_OVER, 0, 1),
     Function(carry_over::TAKE_OVER, 4, 1),
+    Function(request::REQUEST, 2, 1),
 ];
 const IMPORTS: &[Function] = &[
     Function("send_message", 3, 0),

@@ -82,6 +82,7 @@ mod pool;
 mod precompiled;
 mod prepare;
 mod private_folder;
+mod request;
 mod room;
 mod saved_state;
 mod settings;

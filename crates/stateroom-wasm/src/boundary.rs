@@ -11,6 +11,7 @@
 //! | `message(client, ptr, len)`, `binary(client, ptr, len)` | events with a payload |
 //! | `jam_malloc(size) -> ptr`, `jam_free(ptr, size)` | memory for the host to pass a payload in |
 //! | `stateroom_v1_buffer(len) -> ptr` | the same without a call to free it, see [`lend_buffer`] |
+//! | `stateroom_v1_request(ptr, len) -> told` | answers an HTTP request, see [`Request::encode`] |
 //! | `JAMSOCKET_API_VERSION`, `JAMSOCKET_API_PROTOCOL` | addresses of the numbers 1 and 0 |
 //!
 //! `#[stateroom_wasm(carry_over)]` expands to `export_carried_service!`, which adds these:
@@ -30,7 +31,7 @@
 #![allow(unsafe_code)]
 
 use crate::room::Room;
-use stateroom::{ClientId, StateroomService};
+use stateroom::{ClientId, Request, StateroomService};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -185,6 +186,15 @@ macro_rules! export_functions {
         }
 
         #[unsafe(no_mangle)]
+        unsafe extern "C" fn stateroom_v1_request(
+            __request: *const $crate::boundary::u8,
+            __length: $crate::boundary::usize,
+        ) -> *const $crate::boundary::Told {
+            // SAFETY: as in `initialize`.
+            unsafe { $crate::boundary::request(__request, __length) }
+        }
+
+        #[unsafe(no_mangle)]
         extern "C" fn jam_malloc(__size: $crate::boundary::usize) -> *mut $crate::boundary::u8 {
             $crate::boundary::allocate(__size)
         }
@@ -278,11 +288,35 @@ pub unsafe fn binary(client: u32, message: *const u8, length: usize) {
     }
 }
 
-/// What a service tells the host: its state, or why there is none. Valid until the next of them.
+/// An HTTP request has come: the `length` bytes at `request`. The pointer is valid until the next call that tells something.
+///
+/// # Safety
+/// As for `with_bytes`.
+///
+/// # Panics
+/// As [`connect`], and when the bytes are no request.
+#[must_use]
+pub unsafe fn request(request: *const u8, length: usize) -> *const Told {
+    let mut answer = Vec::new();
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_bytes(request, length, |request| {
+            let request = match Request::decode(request) {
+                Ok(request) => request,
+                Err(error) => panic!("the host passed bytes that are no request: {error}"),
+            };
+            let hear = |service: &mut dyn StateroomService| service.request(&request).encode();
+            answer = ROOM.with(|room| room.handle("request", hear));
+        });
+    }
+    tell(Ok(answer))
+}
+
+/// What a service tells the host: its state, or its answer to a request, or why there is none. Valid until the next of them.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Told {
-    /// 1 if the bytes are a reason, 0 if they are the state.
+    /// 1 if the bytes are a reason, 0 if they are the state or the answer.
     pub failed: u32,
     /// Where the bytes are.
     pub pointer: *const u8,

@@ -2,6 +2,6 @@
 
 pub use crate::{log, stateroom_wasm};
 pub use stateroom::{
-    ClientId, MessageRecipient, SimpleStateroomService, StateroomContext, StateroomService,
-    StateroomServiceFactory, WrappedStateroomService,
+    ClientId, MessageRecipient, Request, Response, SimpleStateroomService, StateroomContext,
+    StateroomService, StateroomServiceFactory, WrappedStateroomService,
 };

@@ -30,6 +30,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 Leaving::Closed(code, reason)
             }
         };
+        self.end_requests(end);
         let newcomers = std::mem::take(&mut self.newcomers).into_iter().flatten();
         let waiting = self.session_sockets.iter_mut().flat_map(|sockets| sockets.take_waiting());
         for newcomer in newcomers.chain(waiting) {

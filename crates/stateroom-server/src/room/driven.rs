@@ -5,6 +5,7 @@ use super::{
     last_answers::LastAnswers,
     newcomer::Newcomer,
     offenders::Offenders,
+    requests::Requests,
     session_sockets::SessionSockets,
     turn::{BATCH_BYTES, Leaving, Order, Ready, Turn},
 };
@@ -33,6 +34,8 @@ pub(crate) struct DrivenRoom<F: RoomFactory> {
     /// The connections that end when all that they have caused is durable, and sent.
     pub(super) last_answers: LastAnswers,
     pub(super) offenders: Option<Box<Offenders>>,
+    /// Where there ever were any.
+    pub(super) requests: Option<Box<Requests>>,
     pub(super) id: Arc<str>,
     pub(super) shared: Arc<Shared>,
     /// Since when nobody is connected, while that is so.
@@ -59,6 +62,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
             leaving: Vec::new(),
             last_answers: LastAnswers::default(),
             offenders: None,
+            requests: None,
             id: id.clone(),
             empty_since: now,
             turns: 0,
@@ -83,7 +87,17 @@ impl<F: RoomFactory> DrivenRoom<F> {
 
     /// Carries out the room's commands, and what it says in sessions, as far as the batch.
     pub(super) fn carry_out_commands(&mut self, turn: &mut Turn<F>, now: Instant) {
-        let Self { core, sockets, leaving, newcomers, early, session_sockets, shared, .. } = self;
+        let Self {
+            core,
+            sockets,
+            leaving,
+            newcomers,
+            early,
+            session_sockets,
+            shared,
+            requests,
+            ..
+        } = self;
         let (flushing, has_more_to_say) = (&self.flushing, &mut self.has_more_to_say);
         core.drain_commands(|command| match command {
             Command::Open { client } => {
@@ -93,6 +107,11 @@ impl<F: RoomFactory> DrivenRoom<F> {
                         leaving.push((key, Leaving::Session(Close::Moved)));
                     }
                     newcomer.join(client, sockets, early, turn);
+                }
+            }
+            Command::Answer { number, response } => {
+                if let Some(requests) = requests {
+                    requests.answer(number, response);
                 }
             }
             Command::Send { to, kind, bytes } => sockets.send(Line::Plain, to, kind, bytes),
@@ -193,6 +212,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         let waits = |sockets: &SessionSockets| sockets.has_waiting();
         self.sockets.is_empty()
             && self.newcomers.is_empty()
+            && self.requests.as_ref().is_none_or(|requests| requests.is_empty())
             && !self.session_sockets.as_deref().is_some_and(waits)
     }
 }

@@ -91,6 +91,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                     self.leaves(key, Leaving::Session(Close::Later), now);
                 }
             }
+            Consequence::Unanswered(number) => self.request_failed(number, now),
             Consequence::None => {}
         }
         self.carry_out_commands(turn, now);

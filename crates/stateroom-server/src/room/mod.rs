@@ -7,6 +7,7 @@
 //! - `turn`: what goes into a turn and comes out of it;
 //! - `kept`, `core`: the room inside, with what carries for it where it is kept;
 //! - `newcomer`, `session_sockets`, `last_answers`, `offenders`: what is known of its clients beside that;
+//! - `requests`: who waits for the answer to an HTTP request;
 //! - `driven`: all of these together, and how one event is heard;
 //! - `due`, `write`, `sessions`, `admit`, `read`, `rest`, `durable`, `swap`, `close`: each one thing that it does;
 //! - `run`: a whole turn.
@@ -22,6 +23,7 @@ mod last_answers;
 mod newcomer;
 mod offenders;
 mod read;
+mod requests;
 mod rest;
 mod run;
 mod session_sockets;

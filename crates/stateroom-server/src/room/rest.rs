@@ -13,6 +13,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         self.newcomers.shrink_to_fit();
         self.early.shrink_to_fit();
         self.last_answers.shrink();
+        self.requests.take_if(|requests| requests.is_empty());
         let Some(room) = self.core.room_mut() else { return Sleep::Asleep(None) };
         let sleep = room.sleep();
         if let (Sleep::Asleep(_), Some(kept)) = (&sleep, self.core.kept()) {

@@ -168,6 +168,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
     fn carry_out(&mut self, order: Order<F>, turn: &mut Turn<F>, now: Instant) -> Result<(), End> {
         match order {
             Order::Join(arrival) => self.admit(arrival, turn, now)?,
+            Order::Request(asked) => self.take_request(asked, turn, now)?,
             Order::Swap(factory) => {
                 self.swap(&factory, now).map_err(not_back)?;
                 self.carry_out_commands(turn, now);

@@ -1,6 +1,6 @@
 //! What goes into a turn of a room, and what comes out of it.
 
-use crate::{frame::Frame, kept::requests::Answer, websocket::CloseCode};
+use crate::{frame::Frame, kept::requests::Answer, room_http::Asked, websocket::CloseCode};
 use mio::net::TcpStream;
 use stateroom_room::{
     RoomEnded,
@@ -19,6 +19,8 @@ pub(super) const TURN: Duration = Duration::from_millis(2);
 pub(crate) enum Order<F> {
     /// Let this client in.
     Join(Arrival),
+    /// Hear this HTTP request.
+    Request(Asked),
     /// Go on with the services of another factory.
     Swap(Arc<F>),
     /// Ping the client on this socket.

@@ -14,7 +14,10 @@ use mio::net::TcpListener;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
 };
 use tokio::sync::mpsc::unbounded_channel;
@@ -46,6 +49,7 @@ pub(super) fn bind<F: RoomFactory>(
     let shards: Arc<[_]> = plans.iter().map(|plan| plan.mailbox.clone()).collect();
     let (http, http_clients) = unbounded_channel();
     let (running, ended) = unbounded_channel();
+    shared.hears_requests.store(factory.hears_requests(), Relaxed);
     let factory = Arc::new(factory);
     let kept = match keeping {
         None => None,
@@ -68,7 +72,7 @@ pub(super) fn bind<F: RoomFactory>(
         .collect::<io::Result<Vec<_>>>()?;
     let handle = ServerHandle {
         shards,
-        page_version: shared.page_version.clone(),
+        shared: shared.clone(),
         stopping: CancellationToken::new(),
         archive: archive.clone(),
     };

@@ -4,16 +4,16 @@ use crate::{
     factory::RoomFactory,
     kept::archive::Archive,
     shard::{Mailbox, ShardMessage},
+    shared::Shared,
 };
-use std::sync::Arc;
-use tokio::sync::watch;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 use tokio_util::sync::CancellationToken;
 
 /// Controls a server while it runs.
 pub struct ServerHandle<F: RoomFactory> {
     pub(super) archive: Option<Arc<Archive<F>>>,
     pub(super) shards: Arc<[Arc<Mailbox<F>>]>,
-    pub(super) page_version: watch::Sender<u64>,
+    pub(super) shared: Arc<Shared>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -22,7 +22,7 @@ impl<F: RoomFactory> Clone for ServerHandle<F> {
         ServerHandle {
             archive: self.archive.clone(),
             shards: self.shards.clone(),
-            page_version: self.page_version.clone(),
+            shared: self.shared.clone(),
             stopping: self.stopping.clone(),
         }
     }
@@ -41,6 +41,7 @@ impl<F: RoomFactory> ServerHandle<F> {
         if let Some(archive) = &self.archive {
             archive.keep_code(factory.clone())?;
         }
+        self.shared.hears_requests.store(factory.hears_requests(), Relaxed);
         for mailbox in self.shards.iter() {
             mailbox.send(ShardMessage::Swap(factory.clone()));
         }
@@ -50,7 +51,7 @@ impl<F: RoomFactory> ServerHandle<F> {
     /// Has every page that is open loaded again, where
     /// [`ServerConfig::live_pages`](crate::ServerConfig::live_pages) says so.
     pub fn reload_pages(&self) {
-        self.page_version.send_modify(|version| *version = version.wrapping_add(1));
+        self.shared.page_version.send_modify(|version| *version = version.wrapping_add(1));
     }
 
     /// Ends the server, see [`RunningServer::run`](crate::RunningServer::run).

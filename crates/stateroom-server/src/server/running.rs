@@ -10,7 +10,9 @@ use crate::{
     busy,
     factory::RoomFactory,
     http::{self, HttpClient},
+    names::shard_of,
     occupancy::Tiers,
+    room_http::Asked,
     shard::{Shard, ShardMessage},
     shared::Shared,
 };
@@ -100,9 +102,15 @@ async fn serve<F: RoomFactory>(
 ) -> Result<(), RunError> {
     let ServerHandle { shards, stopping, archive, .. } = handle;
     let tasks = TaskTracker::new();
-    let routes = http::routes(shared.clone(), &stopping);
-    let stall_timeout = shared.config.http_stall_timeout;
-    let http = http::serve(http_clients, routes, stall_timeout, tasks.clone(), stopping.clone());
+    let (door, mailboxes) = (shared.clone(), shards.clone());
+    let bring = Arc::new(move |asked: Asked| {
+        let shard = shard_of(&asked.room_id, mailboxes.len());
+        if let Some(mailbox) = mailboxes.get(shard) {
+            mailbox.send(ShardMessage::Request(asked));
+        }
+    });
+    let routes = http::routes(door, bring, &stopping);
+    let http = http::serve(http_clients, routes, shared.clone(), tasks.clone(), stopping.clone());
     let guard = shared.health.guard("http");
     tasks.spawn(async move {
         http.await;

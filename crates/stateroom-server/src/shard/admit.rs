@@ -10,6 +10,7 @@ use crate::{
     names::RoomKey,
     request::{Join, Rejection},
     room::{Arrival, Order, Ready},
+    room_http::{Asked, Outcome},
 };
 use std::io::Write as _;
 
@@ -45,34 +46,56 @@ impl<F: RoomFactory> Shard<F> {
         self.rooms.order(room, Order::Join(arrival));
     }
 
-    /// Counts one more client in the room of this id, which need not exist yet. Some with sessions are let through to a
-    /// room that is full: one that it knows comes back beside its own socket, whose end was not noticed.
-    fn count_in(&mut self, room_id: &str, has_session: bool) -> Result<RoomKey, Rejection> {
-        let config = &self.shared.config;
-        let occupancy = &self.shared.occupancy;
-        if occupancy.is_stopping() {
+    /// Passes a request on to its room, which need not exist yet, unless there is a reason not to.
+    pub(super) fn pass_on(&mut self, asked: Asked) {
+        match self.room_called(&asked.room_id) {
+            Ok(room) => self.rooms.order(room, Order::Request(asked)),
+            Err(rejection) => {
+                self.shared.client_lines.turned_away(Some(&asked.room_id), &rejection);
+                asked.reply.send(Outcome::Refused(rejection));
+            }
+        }
+    }
+
+    /// The room of this id, which need not exist yet.
+    fn room_called(&mut self, room_id: &str) -> Result<RoomKey, Rejection> {
+        self.may_come_in()?;
+        match self.rooms.find(room_id) {
+            Some(room) => Ok(room),
+            None if self.shared.occupancy.room_comes(self.shared.config.max_rooms) => {
+                Ok(self.rooms.add(room_id))
+            }
+            None => Err(Rejection::TooManyRooms),
+        }
+    }
+
+    /// Whether the server takes anything on.
+    fn may_come_in(&self) -> Result<(), Rejection> {
+        if self.shared.occupancy.is_stopping() {
             return Err(Rejection::Stopping);
         }
         if self.kept.as_ref().is_some_and(|(archive, _)| archive.keeper.is_broken()) {
             return Err(Rejection::NotKept);
         }
+        Ok(())
+    }
+
+    /// Counts one more client in the room of this id, which need not exist yet. Some with sessions are let through to a
+    /// room that is full: one that it knows comes back beside its own socket, whose end was not noticed.
+    fn count_in(&mut self, room_id: &str, has_session: bool) -> Result<RoomKey, Rejection> {
+        self.may_come_in()?;
         let known = self.rooms.find(room_id);
+        let config = &self.shared.config;
         let most = config.max_clients_per_room;
         let beside = if has_session { (most / 8).max(1) } else { 0 };
         if known.is_some_and(|room| self.rooms.clients(room) >= most.saturating_add(beside)) {
             return Err(Rejection::RoomFull);
         }
-        if !occupancy.client_comes(config.max_clients) {
+        if !self.shared.occupancy.client_comes(config.max_clients) {
             return Err(Rejection::ServerFull);
         }
-        let room = match known {
-            Some(room) => room,
-            None if occupancy.room_comes(config.max_rooms) => self.rooms.add(room_id),
-            None => {
-                occupancy.client_goes();
-                return Err(Rejection::TooManyRooms);
-            }
-        };
+        let room =
+            self.room_called(room_id).inspect_err(|_| self.shared.occupancy.client_goes())?;
         self.rooms.client_joins(room);
         Ok(room)
     }

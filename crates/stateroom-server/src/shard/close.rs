@@ -10,6 +10,7 @@ use crate::{
     names::RoomKey,
     request::Rejection,
     room::{Departure, Leaving, Order},
+    room_http::Outcome,
     websocket::CloseCode,
 };
 use mio::net::TcpStream;
@@ -72,14 +73,21 @@ impl<F: RoomFactory> Shard<F> {
         why: &'static str,
     ) {
         for order in orders {
-            if let Order::Join(arrival) = order {
-                let departure = Departure {
-                    socket: arrival.socket,
-                    stream: arrival.stream,
-                    queue: VecDeque::new(),
-                    leaving: Leaving::Closed(code, why),
-                };
-                self.take_over(departure, room);
+            match order {
+                Order::Join(arrival) => {
+                    let departure = Departure {
+                        socket: arrival.socket,
+                        stream: arrival.stream,
+                        queue: VecDeque::new(),
+                        leaving: Leaving::Closed(code, why),
+                    };
+                    self.take_over(departure, room);
+                }
+                // It has not been heard.
+                Order::Request(asked) => {
+                    asked.reply.send(Outcome::Refused(Rejection::RoomNotOpened));
+                }
+                _ => {}
             }
         }
     }

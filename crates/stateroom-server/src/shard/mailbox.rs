@@ -1,7 +1,7 @@
 //! How a shard is told things by other threads.
 
 use super::{handshaking::NewClient, room_turn::FinishedTurn};
-use crate::{counters::Counters, factory::RoomFactory, kept::requests::Answers};
+use crate::{counters::Counters, factory::RoomFactory, kept::requests::Answers, room_http::Asked};
 use std::{
     io,
     sync::{
@@ -15,6 +15,8 @@ use std::{
 pub(crate) enum ShardMessage<F: RoomFactory> {
     /// A client wants to join one of this shard's rooms.
     NewClient(NewClient),
+    /// An HTTP request is for one of this shard's rooms.
+    Request(Asked),
     /// The turn of a room is over that took so long that the shard went on without it.
     Finished(Box<FinishedTurn<F>>),
     /// What the thread has counted on which such a room was.

@@ -129,6 +129,7 @@ impl<F: RoomFactory> Shard<F> {
     fn take_message(&mut self, message: ShardMessage<F>, now: Instant) {
         match message {
             ShardMessage::NewClient(new_client) => self.admit(new_client, None),
+            ShardMessage::Request(asked) => self.pass_on(asked),
             ShardMessage::Finished(finished) => {
                 self.take_back(*finished);
             }

@@ -134,7 +134,8 @@ impl<F: RoomFactory> RoomSlots<F> {
         if slot.clients > 0 {
             return false;
         }
-        let has_started = slot.room.is_some() || slot.is_out;
+        let is_asked = slot.orders.iter().any(|order| matches!(order, Order::Request(_)));
+        let has_started = slot.room.is_some() || slot.is_out || is_asked;
         if has_started {
             self.enqueue(key);
         } else {
@@ -210,7 +211,10 @@ impl<F: RoomFactory> RoomSlots<F> {
         while let Some(&key) = self.queue.front() {
             if let Some(slot) = self.slot(key) {
                 let starts = |order: &Order<F>| {
-                    matches!(order, Order::Join(_) | Order::BeInMemory | Order::Forget)
+                    matches!(
+                        order,
+                        Order::Join(_) | Order::Request(_) | Order::BeInMemory | Order::Forget
+                    )
                 };
                 let to_start = slot.orders.iter().any(starts);
                 // One that is out is queued again when it comes back.

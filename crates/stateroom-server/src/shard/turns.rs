@@ -183,21 +183,24 @@ impl<F: RoomFactory> Shard<F> {
             return self.refuse(old, orders, code, reason);
         }
         for order in orders {
-            if let Order::Join(arrival) = order {
-                let fresh = match self.rooms.find(id) {
-                    Some(fresh) => fresh,
-                    None => {
-                        // It is counted in the place of the one that is over.
-                        self.shared.occupancy.room_comes(usize::MAX);
-                        self.rooms.add(id)
-                    }
-                };
+            if !matches!(order, Order::Join(_) | Order::Request(_)) {
+                continue;
+            }
+            let fresh = match self.rooms.find(id) {
+                Some(fresh) => fresh,
+                None => {
+                    // It is counted in the place of the one that is over.
+                    self.shared.occupancy.room_comes(usize::MAX);
+                    self.rooms.add(id)
+                }
+            };
+            if let Order::Join(arrival) = &order {
                 self.rooms.client_joins(fresh);
                 // What it has sent meanwhile is there to be read.
                 let state = SocketState::Joining { room: fresh, readiness: Readiness::AtEnd };
                 self.set_state(arrival.socket, state);
-                self.rooms.order(fresh, Order::Join(arrival));
             }
+            self.rooms.order(fresh, order);
         }
     }
 }

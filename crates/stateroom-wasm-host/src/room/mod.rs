@@ -17,7 +17,8 @@ use crate::{
     source::Source,
 };
 use stateroom::{
-    Birth, ClientId, MemoryLimits, SavedState, ServiceFailure, Sleep, StateroomService,
+    Birth, ClientId, MemoryLimits, Request, Response, SavedState, ServiceFailure, Sleep,
+    StateroomService,
 };
 use std::time::Duration;
 
@@ -110,13 +111,22 @@ impl WasmHost {
     }
 
     fn hear(&mut self, event: Event<'_>) {
+        self.have(|awake| awake.hear(event));
+    }
+
+    /// Has the room do something, for which it wakes. `None` where it fails.
+    fn have<T>(&mut self, what: impl FnOnce(&mut Awake) -> wasmtime::Result<T>) -> Option<T> {
         if !self.wake() {
             self.fail(self.no_place());
         }
-        let State::Awake(awake) = &mut self.state else { return };
-        if let Err(error) = awake.hear(event) {
-            let failure = failure::of(&error, awake.store.data());
-            self.fail(failure);
+        let State::Awake(awake) = &mut self.state else { return None };
+        match what(awake) {
+            Ok(done) => Some(done),
+            Err(error) => {
+                let failure = failure::of(&error, awake.store.data());
+                self.fail(failure);
+                None
+            }
         }
     }
 
@@ -185,6 +195,12 @@ impl StateroomService for WasmHost {
 
     fn timer(&mut self) {
         self.hear(Event::Timer);
+    }
+
+    /// A room whose module does not hear requests has no answer to any.
+    fn request(&mut self, request: &Request) -> Response {
+        let answer = self.have(|awake| awake.request(&request.encode()));
+        answer.flatten().unwrap_or_else(|| Response::new(404))
     }
 
     fn failure(&self) -> Option<&ServiceFailure> {
