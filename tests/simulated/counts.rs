@@ -31,6 +31,10 @@ counts! {
     checkpoints,
     deploys,
     forgotten,
+    answered,
+    answered_again,
+    other_requests,
+    failed_requests,
     // What happened to visitors.
     opened,
     got,

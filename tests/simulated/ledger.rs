@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use stateroom::{
-    Birth, ClientId, CodeVersion, MemoryLimits, MessageRecipient, RestoreFailure, SavedState,
-    ServiceFailure, StateroomContext, StateroomService, StateroomServiceFactory,
+    Birth, ClientId, CodeVersion, MemoryLimits, MessageRecipient, Request, Response,
+    RestoreFailure, SavedState, ServiceFailure, StateroomContext, StateroomService,
+    StateroomServiceFactory,
 };
 use std::{convert::Infallible, time::Duration};
 
@@ -142,6 +143,18 @@ impl<C: StateroomContext> StateroomService for Ledger<C> {
             }
             None => self.enter(client, message.trim_start_matches('\0')),
         }
+    }
+
+    /// Answers with the place of what it says, so that no two answers are alike.
+    fn request(&mut self, request: &Request) -> Response {
+        let text = request.text().unwrap();
+        let number = text.strip_prefix(TRAP).unwrap_or(text).trim_start();
+        self.pages.entries.push(number.parse().unwrap());
+        self.say(MessageRecipient::Broadcast, number);
+        if text.starts_with(TRAP) {
+            self.fail();
+        }
+        Response::text(&self.pages.said.len().to_string())
     }
 
     fn timer(&mut self) {

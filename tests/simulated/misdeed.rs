@@ -55,4 +55,8 @@ misdeeds! {
     SilentAtRest,
     /// Those without a session are heard whose place somebody with a session has taken.
     HearsTheReplaced,
+    /// A request is answered as soon as it is heard.
+    AnswersEarly,
+    /// What was answered is not in the state of a room.
+    ForgetsAnswers,
 }

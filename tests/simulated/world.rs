@@ -5,6 +5,7 @@ use super::{
     counts::Counts,
     ledger::{CLOSE, Ledger, Ledgers, Said, TRAP},
     misdeed::Misdeed,
+    requesters::Requesters,
     session_sockets::SessionSockets,
     visitor::{NUMBERS, Visitor},
     wire::Wire,
@@ -75,6 +76,7 @@ pub(crate) struct World {
     /// The visitors of whom a room that runs has heard that they have left for good.
     pub(super) left: BTreeSet<u64>,
     /// The numbers that visitors were told are durable.
+    pub(super) requesters: Requesters,
     pub(super) promised: HashMap<&'static str, Vec<(u64, u64)>>,
     pub(crate) counts: Counts,
 }
@@ -146,6 +148,7 @@ impl World {
             last_wire: 0,
             names: BTreeMap::new(),
             left: BTreeSet::new(),
+            requesters: Requesters::default(),
             promised: HashMap::new(),
             counts: Counts::default(),
         };
@@ -187,7 +190,8 @@ impl World {
                 let pick = self.random.usize(..8);
                 self.leave_one(id, pick);
             }
-            15..56 => self.message(id),
+            15..48 => self.message(id),
+            48..56 => self.request(id),
             56..64 => {
                 self.tell(id, |_| Some(Event::Timer));
                 self.look_after_sessions(id);
@@ -373,6 +377,7 @@ impl World {
             return;
         }
         let (seen, counts) = (self.seen.entry(id).or_default(), &mut self.counts);
+        let mut answers = Vec::new();
         let Live { clients, newcomers, kept, .. } = live;
         kept.drain_commands(|command| match command {
             Command::Open { client } => {
@@ -389,7 +394,9 @@ impl World {
                 }
             }
             Command::Send { .. } => panic!("it sends texts only"),
+            Command::Answer { number, response } => answers.push((number, response.to_vec())),
         });
+        answers.into_iter().for_each(|(number, response)| self.answered(number, &response));
         self.submit(id);
     }
 
@@ -411,6 +418,7 @@ impl World {
                 self.tell(id, |_| Some(Event::Disconnect { client }));
             }
             Consequence::Told(client) => self.was_set_aside(id, client),
+            Consequence::Unanswered(number) => self.unanswered(number),
             Consequence::None => {}
         }
         self.submit(id);
@@ -419,6 +427,11 @@ impl World {
     pub(super) fn save(&mut self, id: &'static str) {
         let Some(live) = self.rooms.get_mut(id) else { return };
         let vitals = vitals(&live.kept);
+        if self.misdeed == Some(Misdeed::ForgetsAnswers)
+            && let Some(room) = live.kept.room_mut()
+        {
+            room.forget_answers();
+        }
         if let Some(state) = live.kept.take_state() {
             let at = state.at;
             let writes = vec![snapshot(id, state, live.code.version, vitals)];
@@ -545,6 +558,7 @@ impl World {
 
     /// The process ends, or the machine; and another process begins.
     fn stop(&mut self, power_cut: bool) {
+        self.requests_end();
         self.rooms.clear();
         self.waiting.clear();
         self.process = None;
@@ -725,6 +739,7 @@ impl World {
         for number in seen {
             assert!(entries.any(|entry| entry == number), "{number} is lost: {pages:?}");
         }
+        self.check_answers(id, &pages.entries, self.may_lack);
         let failed = self.trapped.iter().find(|number| pages.entries.contains(number));
         assert_eq!(failed, None, "{pages:?}");
         let mut written_down = pages.present.clone();
@@ -753,6 +768,7 @@ impl World {
     /// Everything comes to rest; then one more kill, and what has happened.
     pub(crate) fn end(mut self) -> Counts {
         self.come_to_rest();
+        self.answer_everybody();
         self.stop(false);
         self.counts
     }

@@ -103,7 +103,7 @@ impl Teller {
                 "event": number,
                 "time": time,
                 "what": describe(event).to_string(),
-                "payload": short::payload_of(event).map(short::whole_payload),
+                "payload": short::payload_json(event),
                 "commands": commands,
                 "timer": timer.map(short::timestamp),
                 "state": digest,

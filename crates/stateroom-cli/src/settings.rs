@@ -72,6 +72,12 @@ settings! {
         closing_timeout: HumanDuration as "TIME" => server.closing_timeout,
         /// How long a request or a download over plain HTTP may make no progress
         http_stall_timeout: HumanDuration as "TIME" => server.http_stall_timeout,
+        /// The largest body of an HTTP request to a room
+        max_request_bytes: HumanSize as "SIZE" => server.max_request_bytes,
+        /// How many HTTP requests may wait for their rooms at once, an eighth of them for one room
+        max_requests: usize as "N" => server.max_requests,
+        /// How long an HTTP request waits for its room's answer
+        request_timeout: HumanDuration as "TIME" => server.request_timeout,
         /// How many threads have rooms; 0 takes one for each core
         shards: usize as "N" => server.shards,
         /// How long a shutdown waits for clients to close

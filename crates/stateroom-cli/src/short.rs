@@ -56,7 +56,7 @@ pub(crate) fn event(event: Event<'_>) -> String {
 }
 
 /// The request that an event is.
-pub(crate) fn request_of(event: Event<'_>) -> Option<Request> {
+fn request_of(event: Event<'_>) -> Option<Request> {
     match event {
         Event::Request { request, .. } => Request::decode(request).ok(),
         _ => None,
@@ -64,7 +64,7 @@ pub(crate) fn request_of(event: Event<'_>) -> Option<Request> {
 }
 
 /// What was said in an event. A token is a secret, and no payload.
-pub(crate) fn payload_of(event: Event<'_>) -> Option<&[u8]> {
+fn payload_of(event: Event<'_>) -> Option<&[u8]> {
     match event {
         Event::Text { text, .. } => Some(text.as_bytes()),
         Event::Binary { bytes, .. } => Some(bytes),
@@ -84,8 +84,22 @@ fn payload(bytes: &[u8], most: usize) -> String {
     format!("\"{}\"{cut}", printable(&shown))
 }
 
+/// What was said in an event, for programs.
+pub(crate) fn payload_json(event: Event<'_>) -> Option<Value> {
+    match request_of(event) {
+        Some(Request { method, path, query, user, body, .. }) => Some(json!({
+            "method": method,
+            "path": path,
+            "query": query,
+            "user": user,
+            "body": whole_payload(&body),
+        })),
+        None => payload_of(event).map(whole_payload),
+    }
+}
+
 /// Whole, for programs: as text, or in hexadecimal digits where it is none.
-pub(crate) fn whole_payload(bytes: &[u8]) -> Value {
+fn whole_payload(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => json!({ "text": text }),
         Err(_) => json!({ "hex": hexadecimal(bytes) }),

@@ -127,6 +127,22 @@ impl SimpleStateroomService for Ledger {
         }
     }
 
+    fn request(&mut self, request: &Request, context: &impl StateroomContext) -> Response {
+        let number = || request.text().and_then(|text| text.parse().ok()).expect("a number");
+        match (&*request.method, &*request.path) {
+            ("GET", "/log") => Response::text(&format!("{:?}", self.entries)),
+            ("POST", "/add") => {
+                self.enter(number(), context);
+                Response::text(&format!("entry {}", self.entries.len())).with_status(201)
+            }
+            ("POST", "/trap") => {
+                self.enter(number(), context);
+                panic!("asked to fail at a request");
+            }
+            _ => Response::new(404),
+        }
+    }
+
     fn timer(&mut self, context: &impl StateroomContext) {
         self.ticks += 1;
         self.enter(TICK + self.ticks - 1, context);

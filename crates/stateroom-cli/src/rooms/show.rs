@@ -119,7 +119,7 @@ fn for_programs(
             "time": short::time(Duration::from_nanos(*time)),
             "reason": reason,
             "what": event.map(|event| stateroom_room::describe(event).to_string()),
-            "payload": event.and_then(short::payload_of).map(short::whole_payload),
+            "payload": event.and_then(short::payload_json),
         })
     };
     let wake_at = room.stored.vitals.wake_at;

@@ -42,6 +42,8 @@ mod proxy;
 mod python;
 #[cfg(unix)]
 mod quarantine;
+#[cfg(unix)]
+mod requests;
 mod rooms;
 #[cfg(unix)]
 mod sessions;

@@ -548,3 +548,51 @@ async fn what_rooms_hold_while_something_is_on_its_way_is_bounded_for_all_of_the
         assert_eq!(client.next().await.len(), MEBIBYTE - 1024);
     }
 }
+
+/// A request to a room that is under way.
+async fn request(server: &KeptServer) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = b"POST /rooms/lobby/x HTTP/1.1\r\nhost: x\r\nidempotency-key: a\r\n\
+                    content-length: 0\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    stream
+}
+
+/// All that is still said on a connection.
+async fn rest(mut stream: TcpStream) -> String {
+    use tokio::io::AsyncReadExt as _;
+    let mut rest = Vec::new();
+    within(stream.read_to_end(&mut rest)).await.unwrap();
+    String::from_utf8(rest).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_answered_when_what_follows_from_it_is_durable() {
+    let mut server = KeptServer::start();
+    let asked = request(&server).await;
+    server.until_commit();
+    let early = asked.try_read(&mut [0; 100]).unwrap_err();
+    assert_eq!(early.kind(), std::io::ErrorKind::WouldBlock);
+    server.let_all_through();
+    assert!(rest(asked).await.starts_with("HTTP/1.1 404 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_which_nobody_knows_what_became_has_its_connection_closed() {
+    let server = KeptServer::start();
+    let asked = request(&server).await;
+    server.until_commit();
+    server.handle.shutdown();
+    assert_eq!(rest(asked).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_could_not_be_kept_has_not_happened_and_is_a_503() {
+    let mut server = KeptServer::start();
+    server.is_full.store(true, SeqCst);
+    server.let_all_through();
+    let answer = rest(request(&server).await).await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: "), "{answer}");
+    server.is_full.store(false, SeqCst);
+    assert!(rest(request(&server).await).await.starts_with("HTTP/1.1 404 "));
+}

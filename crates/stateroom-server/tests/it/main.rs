@@ -9,6 +9,7 @@ mod kept;
 mod limits;
 mod pages;
 mod panics;
+mod requests;
 mod rooms;
 mod shutdown;
 mod support;

@@ -2,7 +2,8 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use stateroom::{
-    ClientId, MessageRecipient, SimpleServiceFactory, SimpleStateroomService, StateroomContext,
+    ClientId, MessageRecipient, Request, Response, SimpleServiceFactory, SimpleStateroomService,
+    StateroomContext,
 };
 use stateroom_server::{RunError, Server, ServerConfig, ServerHandle};
 use std::{
@@ -102,6 +103,37 @@ impl SimpleStateroomService for TestService {
 
     fn timer(&mut self, context: &impl StateroomContext) {
         context.send_message(MessageRecipient::Broadcast, "timer");
+    }
+
+    fn request(&mut self, request: &Request, context: &impl StateroomContext) -> Response {
+        let Request { method, path, query, user, headers, body } = request;
+        self.note(format!("{method} {path}"));
+        let body = String::from_utf8_lossy(body);
+        match &**path {
+            "/tell" => {
+                let headers: Vec<_> = headers.iter().map(|(name, _)| &**name).collect();
+                let user = user.as_deref().unwrap_or("nobody");
+                let headers = headers.join(",");
+                Response::text(&format!("{method} {query} {user} {headers} {body}"))
+            }
+            "/say" => {
+                context.send_message(MessageRecipient::Broadcast, &body);
+                Response::json("{}").with_status(201).with_header("location", "/said")
+            }
+            "/odd" => Response {
+                status: 200,
+                headers: [("set-cookie", "a=b"), ("location", "x\r\nevil: 1"), ("etag", "\"a\"")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .to_vec(),
+                body: Vec::new(),
+            },
+            "/work" => {
+                work(Duration::from_millis(body.parse().unwrap()));
+                Response::new(204)
+            }
+            "/panic" => panic!("as asked"),
+            _ => Response::new(404),
+        }
     }
 }
 

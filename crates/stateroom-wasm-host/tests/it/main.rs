@@ -15,6 +15,7 @@ mod proposals;
 mod published;
 #[path = "../recorder/mod.rs"]
 mod recorder;
+mod requests;
 mod rust_guests;
 mod source;
 mod stack;
