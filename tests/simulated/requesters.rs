@@ -47,10 +47,10 @@ impl World {
             }
         };
         let is_other = self.requesters.all[place].answer.is_some() && self.random.u32(..8) == 0;
-        self.ask(place, is_other);
+        self.ask_room(place, is_other);
     }
 
-    fn ask(&mut self, place: usize, is_other: bool) {
+    fn ask_room(&mut self, place: usize, is_other: bool) {
         let Requester { room, number, is_trap, .. } = self.requesters.all[place];
         let body = match (is_other, is_trap) {
             (true, _) => format!("other {number}"),
@@ -131,7 +131,7 @@ impl World {
                 if *is_trap || answer.is_some() {
                     break;
                 }
-                self.ask(place, false);
+                self.ask_room(place, false);
                 self.commit_all();
             }
             let Requester { is_trap, answer, number, .. } = &self.requesters.all[place];

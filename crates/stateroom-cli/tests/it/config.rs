@@ -64,6 +64,8 @@ fn durations_and_sizes_are_read_as_people_write_them() {
         slow_reader_timeout = "20s"
         closing_timeout = 2
         http_stall_timeout = "1m"
+        max_request_bytes = "2MiB"
+        request_timeout = "5s"
         trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
         [rooms]
         empty_room_timeout = "1m 30s"
@@ -84,6 +86,8 @@ fn durations_and_sizes_are_read_as_people_write_them() {
     assert_eq!(server.slow_reader_timeout, Duration::from_secs(20));
     assert_eq!(server.closing_timeout, Duration::from_secs(2));
     assert_eq!(server.http_stall_timeout, Duration::from_secs(60));
+    assert_eq!(server.max_request_bytes, 2 << 20);
+    assert_eq!(server.request_timeout, Duration::from_secs(5));
     assert_eq!(
         server.trusted_proxies,
         ["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]

@@ -2,11 +2,14 @@
 
 use crate::{
     kept::{Member, Site},
-    process::{stateroom, told},
+    page::{block, program},
+    process::{Running, ends_with, get, stateroom, told},
+    project::Project,
 };
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    process::Command,
 };
 
 /// The status and the body of what is answered.
@@ -80,10 +83,30 @@ async fn a_replay_shows_requests_and_their_answers() {
     let (server, address) = site.serve();
     assert_eq!(asks(&address, "POST /rooms/test/add?x=1", Some("k"), "7").0, 201);
     drop(server);
-    let data_dir = site.folder.path().join("rooms");
+    let data_dir = site.data();
     let replay = told(stateroom(["replay", "test", "--data-dir"]).arg(&data_dir));
     assert!(replay.contains(": POST /add \"7\""), "{replay}");
     assert!(replay.contains("answer request 1: 201, 7 bytes \"entry 1\""), "{replay}");
     let replay = told(stateroom(["replay", "test", "--json", "--data-dir"]).arg(&data_dir));
     assert!(replay.contains(r#""path":"/add""#) && replay.contains(r#""status":201"#), "{replay}");
+}
+
+#[test]
+fn what_the_page_says_works() {
+    let Some(_) = program("curl") else { return };
+    let project = Project::new("votes", "counter");
+    project.write("src/lib.rs", &block("requests.md", "rust", "struct Votes"));
+    project.write("static/rooms/lobby/help.html", "help");
+    ends_with(0, stateroom(["build"]).current_dir(&project.path));
+    let mut command = stateroom(["serve", "dist", "--host", "127.0.0.1", "--port", "0"]);
+    let mut server = Running::start(command.current_dir(&project.path));
+    let address = server.address();
+    let commands = block("requests.md", "sh", "curl").replace("localhost:8080", &address);
+    for _ in 0..2 {
+        let output = Command::new("sh").args(["-eu", "-c", &commands]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{commands}said\n{said}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "{\"count\":1}1");
+    }
+    assert_eq!(get(&address, "/rooms/lobby/help.html"), "help");
 }
