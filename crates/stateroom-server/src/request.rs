@@ -118,7 +118,7 @@ pub(crate) enum Rejection {
     RoomNotOpened,
     #[error("requests from you, or from your address, made the room fail; come back later")]
     KeptAway,
-    #[error("the room failed at this request, of which nothing has happened")]
+    #[error("the room failed at this request")]
     RequestFailed,
     #[error(
         "the room has not answered in time; the request may still happen: send it again with the same Idempotency-Key"

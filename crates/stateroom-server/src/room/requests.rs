@@ -81,7 +81,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 Core::Ephemeral(_) => true,
                 // It is told when the room is as it was before.
                 Core::Kept(kept) if kept.room.has_failed() => return outcome,
-                Core::Kept(_) => false,
+                // One that could not be brought to memory has heard nothing.
+                Core::Kept(kept) => kept.room.is_in_memory(),
             };
             let waits = self.requests.as_mut().and_then(|requests| requests.take(number));
             if let Some(waits) = waits {

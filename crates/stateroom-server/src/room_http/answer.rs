@@ -15,6 +15,7 @@ use axum::{
 };
 use stateroom::RESPONSE_HEADERS;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
+use tower_http::timeout::TimeoutBody;
 
 /// What is said where a room has answered 422 and no more, as it does by itself.
 const KEY_OF_ANOTHER: &str = "another request had this Idempotency-Key before\n";
@@ -44,8 +45,7 @@ pub(crate) async fn answer(door: Door, request: Request) -> Response {
     let hears = door.shared.hears_requests.load(Relaxed);
     let (parts, body) = request.into_parts();
     if is_look || !hears {
-        let asked = Request::from_parts(parts.clone(), Body::empty());
-        let page = page(&door.shared, door.pages.clone(), asked).await;
+        let page = page_at(&door, &parts).await;
         if !hears || ![StatusCode::NOT_FOUND, StatusCode::UPGRADE_REQUIRED].contains(&page.status())
         {
             return page;
@@ -65,6 +65,16 @@ pub(crate) async fn answer(door: Door, request: Request) -> Response {
     });
     cross_origin::allow(&parts.headers, config, answer.headers_mut());
     answer
+}
+
+/// The page at the address of a request. A file that cannot be opened, or read on, in time is given up.
+async fn page_at(door: &Door, parts: &Parts) -> Response {
+    let time = door.shared.config.http_stall_timeout;
+    let asked = Request::from_parts(parts.clone(), Body::empty());
+    match tokio::time::timeout(time, page(&door.shared, door.pages.clone(), asked)).await {
+        Ok(page) => page.map(|body| Body::new(TimeoutBody::new(time, body))),
+        Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+    }
 }
 
 async fn ask(door: &Door, parts: &Parts, body: Body) -> Result<Response, Rejection> {

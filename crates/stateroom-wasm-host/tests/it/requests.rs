@@ -30,7 +30,7 @@ fn a_module_is_passed_the_request_and_tells_its_answer() {
         let Response { status, headers, body } = room.host.request(&request);
         assert_eq!((status, headers.len(), body), (200, 0, request.encode()));
     }
-    room.host.sleep();
+    drop(room.host.sleep());
     assert_eq!(room.host.request(&Request::get("/")).status, 200, "it wakes for a request");
 }
 
