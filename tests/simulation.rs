@@ -10,6 +10,7 @@ mod simulated {
     pub(crate) mod counts;
     pub(crate) mod ledger;
     pub(crate) mod misdeed;
+    mod requester;
     mod requesters;
     mod rest;
     mod session_sockets;

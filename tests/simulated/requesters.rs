@@ -1,33 +1,14 @@
-//! Those who ask by HTTP, and ask again with the same key: each is heard once, answered alike, and never too early.
+//! What those do who ask by HTTP, and ask again with the same key: each is heard once, answered alike, and never too early.
 
-use super::{misdeed::Misdeed, visitor::NUMBERS, world::World};
+use super::{misdeed::Misdeed, requester::Requester, visitor::NUMBERS, world::World};
 use stateroom::{Request, Response};
 use stateroom_room::Event;
-use std::collections::HashMap;
 
 /// The numbers that they say are apart from those of visitors.
 const FIRST: u64 = 1 << 40;
 
 /// How often somebody asks who is to be answered now.
 const TRIES: usize = 20;
-
-/// All of them.
-#[derive(Default)]
-pub(super) struct Requesters {
-    all: Vec<Requester>,
-    last: u64,
-    /// Who waits for the answer of which number, and whether it has used the key for something else.
-    waiting: HashMap<u64, (usize, bool)>,
-}
-
-struct Requester {
-    room: &'static str,
-    /// What it has the room enter.
-    number: u64,
-    is_trap: bool,
-    /// As it was answered first.
-    answer: Option<Response>,
-}
 
 impl World {
     /// Somebody asks a room for the first time, or again, or for something else with the same key.

@@ -5,7 +5,7 @@ use super::{
     counts::Counts,
     ledger::{CLOSE, Ledger, Ledgers, Said, TRAP},
     misdeed::Misdeed,
-    requesters::Requesters,
+    requester::Requesters,
     session_sockets::SessionSockets,
     visitor::{NUMBERS, Visitor},
     wire::Wire,

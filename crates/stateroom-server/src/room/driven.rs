@@ -5,9 +5,9 @@ use super::{
     last_answers::LastAnswers,
     newcomer::Newcomer,
     offenders::Offenders,
-    requests::Requests,
     session_sockets::SessionSockets,
     turn::{BATCH_BYTES, Leaving, Order, Ready, Turn},
+    waiting_requests::Requests,
 };
 use crate::{
     factory::RoomFactory,

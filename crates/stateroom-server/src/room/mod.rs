@@ -6,10 +6,9 @@
 //!
 //! - `turn`: what goes into a turn and comes out of it;
 //! - `kept`, `core`: the room inside, with what carries for it where it is kept;
-//! - `newcomer`, `session_sockets`, `last_answers`, `offenders`: what is known of its clients beside that;
-//! - `requests`: who waits for the answer to an HTTP request;
+//! - `newcomer`, `session_sockets`, `last_answers`, `offenders`, `waiting_requests`: what is known of its clients beside that;
 //! - `driven`: all of these together, and how one event is heard;
-//! - `due`, `write`, `sessions`, `admit`, `read`, `rest`, `durable`, `swap`, `close`: each one thing that it does;
+//! - `due`, `write`, `sessions`, `admit`, `read`, `requests`, `rest`, `durable`, `swap`, `close`: each one thing that it does;
 //! - `run`: a whole turn.
 
 mod admit;
@@ -30,6 +29,7 @@ mod session_sockets;
 mod sessions;
 mod swap;
 mod turn;
+mod waiting_requests;
 mod write;
 
 pub(crate) use driven::DrivenRoom;

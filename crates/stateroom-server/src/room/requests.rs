@@ -1,59 +1,19 @@
-//! The HTTP requests that a room has heard, until what follows from each is durable and it is answered.
+//! How a room hears HTTP requests, and what becomes of those that it fails at or ends with.
 
 use super::{
     core::Core,
     driven::DrivenRoom,
     offenders::Who,
     turn::{End, Turn},
+    waiting_requests::Waits,
 };
 use crate::{
     factory::RoomFactory,
     request::Rejection,
-    room_http::{Asked, Outcome, Reply},
+    room_http::{Asked, Outcome},
 };
 use stateroom_room::{Event, RoomEnded};
-use std::{collections::VecDeque, net::IpAddr, time::Instant};
-
-/// See the [module](self).
-#[derive(Debug, Default)]
-pub(super) struct Requests {
-    last: u64,
-    /// In the order of their numbers.
-    waiting: VecDeque<Waits>,
-}
-
-#[derive(Debug)]
-struct Waits {
-    number: u64,
-    user: Option<String>,
-    address: Option<IpAddr>,
-    reply: Reply,
-}
-
-impl Requests {
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// Answers the request of this number, as soon as the room says so.
-    pub(super) fn answer(&mut self, number: u64, response: &[u8]) {
-        if let Some(waits) = self.take(number) {
-            waits.reply.send(Outcome::Answered(response.to_vec()));
-        }
-    }
-
-    fn add(&mut self, user: Option<String>, address: Option<IpAddr>, reply: Reply) -> u64 {
-        self.last += 1;
-        let number = self.last;
-        self.waiting.push_back(Waits { number, user, address, reply });
-        number
-    }
-
-    fn take(&mut self, number: u64) -> Option<Waits> {
-        let place = self.waiting.iter().position(|waits| waits.number == number)?;
-        self.waiting.remove(place)
-    }
-}
+use std::{net::IpAddr, time::Instant};
 
 impl<F: RoomFactory> DrivenRoom<F> {
     /// Has the room hear a request, if anybody still waits for the answer.
@@ -126,7 +86,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
     /// The room is over. Those who wait are told so if nothing of what they asked has happened; else their connections are
     /// closed without an answer.
     pub(super) fn end_requests(&mut self, end: &End) {
-        let waiting = self.requests.take().map(|requests| requests.waiting).unwrap_or_default();
+        let waiting =
+            self.requests.take().map(|requests| requests.into_waiting()).unwrap_or_default();
         if let End::NotKept(_) = end {
             for waits in waiting {
                 waits.reply.send(Outcome::Refused(Rejection::NotKept));
