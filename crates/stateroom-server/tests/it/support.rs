@@ -131,6 +131,15 @@ impl SimpleStateroomService for TestService {
                 work(Duration::from_millis(body.parse().unwrap()));
                 Response::new(204)
             }
+            // Until the test says so.
+            "/wait" => {
+                while !heard(&self.room_id).iter().any(|event| event == "go on") {
+                    work(Duration::from_millis(2));
+                    // As the host of a module does in the middle of an event that takes long.
+                    stateroom_server::lend_thread();
+                }
+                Response::new(204)
+            }
             "/panic" => panic!("as asked"),
             _ => Response::new(404),
         }
