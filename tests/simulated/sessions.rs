@@ -8,7 +8,7 @@ use super::{
     wire::{Down as Sent, Up, Wire},
     world::World,
 };
-use stateroom::ClientId;
+use stateroom::{ClientId, LeaveReason};
 use stateroom_room::{
     Event, MessageKind, Recipients, Timestamp,
     session::{Asked, Close, Down, Frame, Listened, Output, Request, SocketId, client::Message},
@@ -146,7 +146,7 @@ impl World {
                 visitor.over = Some(visitor.keys);
             }
         }
-        self.tell(id, |_| Some(Event::Disconnect { client }));
+        self.tell(id, |_| Some(Event::Leave { client, reason: LeaveReason::Lost }));
     }
 
     /// The sessions of a room do what is due.
@@ -178,7 +178,7 @@ impl World {
     /// A message of a client was set aside, which is told so in its session.
     pub(super) fn was_set_aside(&mut self, id: &'static str, client: ClientId) {
         if self.misdeed == Some(Misdeed::EndsTheSkipped) {
-            return self.tell(id, |_| Some(Event::Disconnect { client }));
+            return self.tell(id, |_| Some(Event::Leave { client, reason: LeaveReason::Lost }));
         }
         // Some are sent away for a while.
         if self.random.u32(..4) == 0

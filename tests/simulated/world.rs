@@ -11,7 +11,7 @@ use super::{
     wire::Wire,
 };
 use fastrand::Rng;
-use stateroom::{Birth, ClientId, MemoryLimits};
+use stateroom::{Birth, ClientId, LeaveReason, MemoryLimits};
 use stateroom_room::{
     Command, Consequence, Event, Keep, KeptRoom, MessageKind, Room, RoomContext, RoomState,
     SetAside, Timestamp, session::SessionSettings,
@@ -215,7 +215,7 @@ impl World {
         self.tell(id, |live| {
             let client = *live.clients.get(pick)?;
             live.clients.retain(|other| *other != client);
-            let event = Event::Disconnect { client };
+            let event = Event::Leave { client, reason: LeaveReason::Lost };
             (!live.is_replaced(client, misdeed)).then_some(event)
         });
     }
@@ -415,7 +415,7 @@ impl World {
             Consequence::Close(client, _) => {
                 live.clients.retain(|other| *other != client);
                 // Its connection is closed, so the room hears that it left; and that may fail.
-                self.tell(id, |_| Some(Event::Disconnect { client }));
+                self.tell(id, |_| Some(Event::Leave { client, reason: LeaveReason::Lost }));
             }
             Consequence::Told(client) => self.was_set_aside(id, client),
             Consequence::Unanswered(number) => self.unanswered(number),
@@ -506,7 +506,7 @@ impl World {
             let is_here =
                 |client| clients.contains(&client) || sessions.newest_of(client).is_some();
             let Some(client) = kept.next_absent(now, is_here) else { return };
-            self.tell(id, |_| Some(Event::Disconnect { client }));
+            self.tell(id, |_| Some(Event::Leave { client, reason: LeaveReason::Lost }));
         }
     }
 

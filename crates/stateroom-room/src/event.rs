@@ -2,7 +2,7 @@
 
 use crate::session::KeyHash;
 use serde::{Deserialize, Serialize};
-use stateroom::{ClientId, MemoryLimits};
+use stateroom::{ClientId, LeaveReason, MemoryLimits};
 use std::fmt;
 
 /// Something that happened to a room. Payloads are borrowed: hearing an event copies nothing.
@@ -30,7 +30,8 @@ pub enum Event<'a> {
         #[serde(with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// A client's connection has ended.
+    /// A client's connection has ended, and nobody knows why: as [`Leave`](Event::Leave) with
+    /// [`LeaveReason::Lost`].
     Disconnect {
         /// Whose.
         client: ClientId,
@@ -80,6 +81,13 @@ pub enum Event<'a> {
         #[serde(with = "serde_bytes")]
         request: &'a [u8],
     },
+    /// A client has left.
+    Leave {
+        /// Which client.
+        client: ClientId,
+        /// Why.
+        reason: LeaveReason,
+    },
 }
 
 /// What an event is, in words, without what was said in it.
@@ -93,7 +101,9 @@ pub fn describe(event: Event<'_>) -> impl fmt::Display {
         Event::Binary { client, bytes } => {
             write!(f, "a binary message of {} bytes from client {client}", bytes.len())
         }
-        Event::Disconnect { client } => write!(f, "the disconnect of client {client}"),
+        Event::Disconnect { client } | Event::Leave { client, .. } => {
+            write!(f, "the disconnect of client {client}")
+        }
         Event::Timer => f.write_str("the timer"),
         Event::Forget { client } => write!(f, "the removal of client {client}"),
         Event::Join { token: None, .. } => f.write_str("a client's connect with a session"),

@@ -92,7 +92,9 @@ impl Glance {
                 }
                 self.members.join(token);
             }
-            Event::Disconnect { client } | Event::Forget { client } => {
+            Event::Disconnect { client }
+            | Event::Leave { client, .. }
+            | Event::Forget { client } => {
                 self.members.leave(client);
             }
             Event::Text { client, .. } | Event::Binary { client, .. } => {

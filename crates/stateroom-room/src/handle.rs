@@ -7,7 +7,7 @@ use crate::{
     room::Room,
     timestamp::Timestamp,
 };
-use stateroom::{ClientId, ServiceFailure, StateroomService};
+use stateroom::{ClientId, LeaveReason, ServiceFailure, StateroomService};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<S: StateroomService> Room<S> {
@@ -55,6 +55,7 @@ impl<S: StateroomService> Room<S> {
             Event::Text { client, .. }
             | Event::Binary { client, .. }
             | Event::Disconnect { client }
+            | Event::Leave { client, .. }
             | Event::Forget { client }
             | Event::Skip { client, .. } => self.members.contains(client),
             Event::Timer => self.deadline.is_some_and(|deadline| deadline <= now),
@@ -76,7 +77,8 @@ impl<S: StateroomService> Room<S> {
                 self.members.took_part(client);
                 self.call(now, |service| service.binary(client, bytes))
             }
-            Event::Disconnect { client } => self.disconnect(client, now),
+            Event::Disconnect { client } => self.disconnect(client, LeaveReason::Lost, now),
+            Event::Leave { client, reason } => self.disconnect(client, reason, now),
             Event::Timer => {
                 self.deadline = None;
                 self.call(now, StateroomService::timer)
@@ -129,7 +131,7 @@ impl<S: StateroomService> Room<S> {
             self.members.known(token).filter(|known| self.members.contains(*known))
         {
             self.outbox.with(|outbox| outbox.replace(client));
-            self.disconnect(client, now)?;
+            self.disconnect(client, LeaveReason::Replaced, now)?;
         }
         let Some(client) = self.members.join(token) else {
             return Err(self.end(ServiceFailure {
@@ -144,9 +146,14 @@ impl<S: StateroomService> Room<S> {
         self.call(now, |service| service.connect(client))
     }
 
-    fn disconnect(&mut self, client: ClientId, now: Timestamp) -> Result<(), RoomEnded> {
+    fn disconnect(
+        &mut self,
+        client: ClientId,
+        reason: LeaveReason,
+        now: Timestamp,
+    ) -> Result<(), RoomEnded> {
         if self.leave(client) {
-            self.call(now, |service| service.disconnect(client))?;
+            self.call(now, |service| service.left(client, reason))?;
         }
         Ok(())
     }
@@ -166,7 +173,9 @@ impl<S: StateroomService> Room<S> {
         let mut closed = self.call_alone(now, event)?;
         while let Some(client) = closed {
             closed = match self.members.leave(client) {
-                true => self.call_alone(now, |service| service.disconnect(client))?,
+                true => {
+                    self.call_alone(now, |service| service.left(client, LeaveReason::Kicked))?
+                }
                 false => self.outbox.with(|outbox| outbox.next_closed()),
             };
         }

@@ -165,7 +165,7 @@ fn heard(event: Event<'_>) -> Option<Happened<'_>> {
         Event::Text { client, .. } | Event::Binary { client, .. } => Happened::Heard { client },
         Event::Skip { client, reason } => Happened::Skipped { client, reason },
         Event::Incarnate { number } => Happened::Incarnated { number },
-        Event::Disconnect { client } | Event::Forget { client } => {
+        Event::Disconnect { client } | Event::Leave { client, .. } | Event::Forget { client } => {
             Happened::Disconnect { client, why: Left::Gone }
         }
         // A join is told by the command that opens the connection: somebody may leave before.

@@ -21,6 +21,8 @@ pub(crate) struct NamedFunctions {
     initialize: TypedFunc<(u32, u32), ()>,
     connect: TypedFunc<u32, ()>,
     disconnect: TypedFunc<u32, ()>,
+    /// Instead of that, where the module wants to know why.
+    left: Option<TypedFunc<(u32, u32), ()>>,
     message: TypedFunc<(u32, u32, u32), ()>,
     binary: TypedFunc<(u32, u32, u32), ()>,
     timer: TypedFunc<(), ()>,
@@ -44,6 +46,7 @@ impl NamedFunctions {
             initialize: instance.get_typed_func(&mut *store, "initialize")?,
             connect: instance.get_typed_func(&mut *store, "connect")?,
             disconnect: instance.get_typed_func(&mut *store, "disconnect")?,
+            left: instance.get_typed_func(&mut *store, "stateroom_v1_left").ok(),
             message: instance.get_typed_func(&mut *store, "message")?,
             binary: instance.get_typed_func(&mut *store, "binary")?,
             timer: instance.get_typed_func(&mut *store, "timer")?,
@@ -109,7 +112,12 @@ impl NamedFunctions {
                 })
             }
             Event::Connect(client) => self.connect.call(store, client.0),
-            Event::Disconnect(client) => self.disconnect.call(store, client.0),
+            Event::Leave(client, reason) if let Some(left) = &self.left => {
+                left.call(store, (client.0, reason.number()))
+            }
+            Event::Disconnect(client) | Event::Leave(client, _) => {
+                self.disconnect.call(store, client.0)
+            }
             Event::Message(client, text) => {
                 payloads.pass(store, text.as_bytes(), |store, pointer, length| {
                     message.call(store, (client.0, pointer, length))

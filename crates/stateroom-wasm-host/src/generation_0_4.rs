@@ -69,7 +69,9 @@ fn encode(event: Event<'_>) -> (Vec<u8>, &[u8]) {
     match event {
         Event::Start { .. } => (words(&[INIT]), &[]),
         Event::Connect(client) => (words(&[CONNECT, client.0]), &[]),
-        Event::Disconnect(client) => (words(&[DISCONNECT, client.0]), &[]),
+        Event::Disconnect(client) | Event::Leave(client, _) => {
+            (words(&[DISCONNECT, client.0]), &[])
+        }
         Event::Message(client, text) => message(client, TEXT, text.as_bytes()),
         Event::Binary(client, bytes) => message(client, BYTES, bytes),
         Event::Timer => (words(&[TIMER]), &[]),

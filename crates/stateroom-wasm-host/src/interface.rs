@@ -39,6 +39,7 @@ const ENCODED_MESSAGES: &[Function] = &[
 const OPTIONAL: &[Function] = &[
     Function("_initialize", 0, 0),
     Function("stateroom_v1_buffer", 1, 1),
+    Function("stateroom_v1_left", 2, 0),
     Function(carry_over::HAND_OVER, 0, 1),
     Function(carry_over::TAKE_OVER, 4, 1),
     Function(request::REQUEST, 2, 1),

@@ -8,6 +8,7 @@
 //! | `_initialize()` | runs the module's constructors; the first call of all |
 //! | `initialize(room_id_ptr, room_id_len)` | starts the room |
 //! | `connect(client)`, `disconnect(client)`, `timer()` | events |
+//! | `stateroom_v1_left(client, reason)` | called instead of `disconnect` by a host that knows it, see [`left`] |
 //! | `message(client, ptr, len)`, `binary(client, ptr, len)` | events with a payload |
 //! | `jam_malloc(size) -> ptr`, `jam_free(ptr, size)` | memory for the host to pass a payload in |
 //! | `stateroom_v1_buffer(len) -> ptr` | the same without a call to free it, see [`lend_buffer`] |
@@ -31,7 +32,7 @@
 #![allow(unsafe_code)]
 
 use crate::room::Room;
-use stateroom::{ClientId, Request, StateroomService};
+use stateroom::{ClientId, LeaveReason, Request, StateroomService};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -161,6 +162,14 @@ macro_rules! export_functions {
         }
 
         #[unsafe(no_mangle)]
+        extern "C" fn stateroom_v1_left(
+            __client: $crate::boundary::u32,
+            __reason: $crate::boundary::u32,
+        ) {
+            $crate::boundary::left(__client, __reason);
+        }
+
+        #[unsafe(no_mangle)]
         extern "C" fn timer() {
             $crate::boundary::timer();
         }
@@ -249,6 +258,13 @@ pub fn connect(client: u32) {
 /// A client has gone.
 pub fn disconnect(client: u32) {
     ROOM.with(|room| room.handle("disconnect", |service| service.disconnect(ClientId(client))));
+}
+
+/// A client has gone, for the reason of this [number](LeaveReason::number). A host calls this instead of
+/// [`disconnect`] if it knows it.
+pub fn left(client: u32, reason: u32) {
+    let (client, reason) = (ClientId(client), LeaveReason::from_number(reason));
+    ROOM.with(|room| room.handle("left", |service| service.left(client, reason)));
 }
 
 /// The timer has run out.

@@ -74,9 +74,9 @@ mod testing;
 pub use log;
 
 pub use stateroom::{
-    ClientId, MessagePayload, MessageRecipient, Request, Response, Sent, SimpleStateroomService,
-    StateroomContext, StateroomService, StateroomServiceFactory, TestContext,
-    WrappedStateroomService,
+    ClientId, LeaveReason, MessagePayload, MessageRecipient, Request, Response, Sent,
+    SimpleStateroomService, StateroomContext, StateroomService, StateroomServiceFactory,
+    TestContext, WrappedStateroomService,
 };
 pub use stateroom_wasm_macro::stateroom_wasm;
 pub use testing::assert_carries_over;

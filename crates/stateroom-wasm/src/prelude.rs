@@ -2,6 +2,6 @@
 
 pub use crate::{log, stateroom_wasm};
 pub use stateroom::{
-    ClientId, MessageRecipient, Request, Response, SimpleStateroomService, StateroomContext,
-    StateroomService, StateroomServiceFactory, WrappedStateroomService,
+    ClientId, LeaveReason, MessageRecipient, Request, Response, SimpleStateroomService,
+    StateroomContext, StateroomService, StateroomServiceFactory, WrappedStateroomService,
 };

@@ -1,7 +1,8 @@
 //! What a room hears: the trait a service author implements, and the one a host calls.
 
 use crate::{
-    ClientId, MemoryLimits, Request, Response, SavedState, ServiceFailure, Sleep, StateroomContext,
+    ClientId, LeaveReason, MemoryLimits, Request, Response, SavedState, ServiceFailure, Sleep,
+    StateroomContext,
 };
 use std::time::Duration;
 
@@ -26,6 +27,12 @@ pub trait SimpleStateroomService {
     /// Called each time a client's connection ends, in whatever way it ended. The client can no
     /// longer be sent to.
     fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {}
+
+    /// Called instead of [`disconnect`](SimpleStateroomService::disconnect), which it calls unless it is written
+    /// otherwise: for those who want to know why a client has left.
+    fn left(&mut self, client: ClientId, reason: LeaveReason, context: &impl StateroomContext) {
+        self.disconnect(client, context);
+    }
 
     /// Called for each text message from a client.
     fn message(&mut self, client: ClientId, message: &str, context: &impl StateroomContext) {}
@@ -54,6 +61,12 @@ pub trait StateroomService {
 
     /// Called each time a client's connection ends.
     fn disconnect(&mut self, client: ClientId) {}
+
+    /// Called instead of [`disconnect`](StateroomService::disconnect), which it calls unless it is written otherwise,
+    /// by hosts that know why the client has left.
+    fn left(&mut self, client: ClientId, reason: LeaveReason) {
+        self.disconnect(client);
+    }
 
     /// Called for each text message from a client.
     fn message(&mut self, client: ClientId, message: &str) {}
@@ -168,6 +181,10 @@ impl<S: SimpleStateroomService, C: StateroomContext> StateroomService
 
     fn disconnect(&mut self, client: ClientId) {
         self.service.disconnect(client, &self.context);
+    }
+
+    fn left(&mut self, client: ClientId, reason: LeaveReason) {
+        self.service.left(client, reason, &self.context);
     }
 
     fn message(&mut self, client: ClientId, message: &str) {

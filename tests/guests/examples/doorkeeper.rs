@@ -28,9 +28,10 @@ impl SimpleStateroomService for Doorkeeper {
         context.send_message(MessageRecipient::Broadcast, &format!("here {}", Self::who(context)));
     }
 
-    fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {
+    fn left(&mut self, client: ClientId, reason: LeaveReason, context: &impl StateroomContext) {
         let who = Self::who(context);
-        context.send_message(MessageRecipient::Broadcast, &format!("{client} left {who}"));
+        let text = format!("{client} left ({reason:?}) {who}");
+        context.send_message(MessageRecipient::Broadcast, &text);
     }
 
     fn message(&mut self, client: ClientId, message: &str, context: &impl StateroomContext) {

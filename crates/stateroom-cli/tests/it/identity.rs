@@ -208,7 +208,7 @@ fn a_service_knows_who_has_logged_in_and_refuses_whom_it_will() {
     let Message::Close(Some(frame)) = end else { panic!("{end:?}") };
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (4301, "you are not welcome here"));
     assert_eq!(said(&mut ada), "here 1:ada 2:ada");
-    assert_eq!(said(&mut ada), "3 left 1:ada 2:ada");
+    assert_eq!(said(&mut ada), "3 left (Kicked) 1:ada 2:ada");
 }
 
 /// As the client of the page does it; meanwhile its room has gone to disk.

@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
+    io::AsyncWriteExt as _,
     net::TcpStream,
     task::JoinHandle,
     time::{sleep, timeout},
@@ -265,6 +266,38 @@ async fn whose_room_was_put_back_to_an_earlier_state_is_told_so() {
 }
 
 #[tokio::test]
+async fn the_service_is_told_why_a_client_has_left() {
+    let module = std::fs::read(crate::kept::guest("doorkeeper")).unwrap();
+    for mode in [&["--session-grace", "200ms"][..], &["--session-grace", "200ms", "--ephemeral"]] {
+        let site = Site::with(&module, mode);
+        let (_server, address) = site.serve();
+        let mut ada = Member::join(&address, "lobby").await;
+        let lost = Member::join(&address, "lobby").await;
+        ada.hears("here 1:? 2:?").await;
+        drop(lost);
+        ada.hears("2 left (Lost)").await;
+        let mut closed = Member::join(&address, "lobby").await;
+        closed.socket.close(None).await.unwrap();
+        ada.hears("3 left (Closed)").await;
+        let _older = Member::join(&address, "lobby?token=phone").await;
+        let _newer = Member::join(&address, "lobby?token=phone").await;
+        ada.hears("4 left (Replaced)").await;
+        let mut broken = Member::join(&address, "lobby").await;
+        broken.hears("here").await;
+        // A client has to mask what it sends.
+        let MaybeTlsStream::Plain(stream) = broken.socket.get_mut() else { panic!("not TLS") };
+        stream.write_all(&[0x81, 0]).await.unwrap();
+        ada.hears("5 left (TurnedOut)").await;
+        let mut away = client(&address, "lobby");
+        until(&mut away, |event| matches!(event, Event::Message(_))).await;
+        drop(away);
+        ada.hears("6 left (").await;
+        ada.says("kick 4").await;
+        ada.hears("4 left (Kicked)").await;
+    }
+}
+
+#[tokio::test]
 async fn whom_the_service_closes_gets_what_was_said_before_and_does_not_come_back() {
     let module = std::fs::read(crate::kept::guest("doorkeeper")).unwrap();
     let site = Site::with(&module, &[]);
@@ -275,7 +308,7 @@ async fn whom_the_service_closes_gets_what_was_said_before_and_does_not_come_bac
     bob.hears("here 1:? 2:?").await;
     let mut eve = client(&address, "lobby");
     until(&mut eve, |event| *event == text("here 1:? 2:? 3:?")).await;
-    for (number, left) in [(2, "2 left 1:? 3:?"), (3, "3 left 1:?")] {
+    for (number, left) in [(2, "2 left (Kicked) 1:? 3:?"), (3, "3 left (Kicked) 1:?")] {
         ada.send(&format!("kick {number}")).unwrap();
         until(&mut ada, |event| *event == text(left)).await;
     }

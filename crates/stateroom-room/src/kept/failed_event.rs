@@ -75,7 +75,9 @@ impl Failed {
         let cause = match event {
             Event::Text { client, .. } | Event::Binary { client, .. } => Cause::Message(client),
             Event::Connect { .. } | Event::Join { .. } => Cause::Connect,
-            Event::Disconnect { client } | Event::Forget { client } => Cause::Disconnect(client),
+            Event::Disconnect { client }
+            | Event::Leave { client, .. }
+            | Event::Forget { client } => Cause::Disconnect(client),
             Event::Timer => Cause::Timer,
             Event::Request { number, .. } => Cause::Request(number),
             Event::Limits { .. } | Event::Skip { .. } | Event::Incarnate { .. } => Cause::Ours,

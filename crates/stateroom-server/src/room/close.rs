@@ -5,6 +5,7 @@ use super::{
     turn::{Departure, End, Leaving, Turn},
 };
 use crate::{factory::RoomFactory, websocket::CloseCode};
+use stateroom::LeaveReason;
 use stateroom_room::Event;
 use std::time::Instant;
 
@@ -57,7 +58,8 @@ impl<F: RoomFactory> DrivenRoom<F> {
         }
         let members = self.core.room().iter().flat_map(|room| room.members()).collect::<Vec<_>>();
         for client in members {
-            if self.hear(Event::Disconnect { client }, turn, now).is_err() {
+            let event = Event::Leave { client, reason: LeaveReason::TurnedOut };
+            if self.hear(event, turn, now).is_err() {
                 break;
             }
         }

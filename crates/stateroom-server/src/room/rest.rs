@@ -2,7 +2,7 @@
 
 use super::{driven::DrivenRoom, turn::Turn};
 use crate::factory::RoomFactory;
-use stateroom::Sleep;
+use stateroom::{LeaveReason, Sleep};
 use stateroom_room::{Event, RoomEnded};
 use std::time::Instant;
 
@@ -75,7 +75,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 .kept()
                 .and_then(|kept| kept.room.next_absent(timestamp, |client| sockets.has(client)));
             let Some(client) = next else { break };
-            self.hear(Event::Disconnect { client }, turn, now)?;
+            self.hear(Event::Leave { client, reason: LeaveReason::Lost }, turn, now)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::{
     turn::{Leaving, Turn},
 };
 use crate::{factory::RoomFactory, websocket::CloseCode};
-use stateroom::ClientId;
+use stateroom::{ClientId, LeaveReason};
 use stateroom_room::{
     Event, RoomEnded,
     session::{Asked, Close, KeyHash, Request, SocketId},
@@ -93,7 +93,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         }
         let sessions = self.core.sessions(self.shared.clock.timestamp(now));
         if let Some(client) = sessions.and_then(|(host, _)| host.longest_away()) {
-            self.hear(Event::Disconnect { client }, turn, now)?;
+            self.hear(Event::Leave { client, reason: LeaveReason::Lost }, turn, now)?;
         }
         Ok(!is_full(&self.core))
     }
@@ -118,7 +118,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 // It is told again.
                 break;
             }
-            self.hear(Event::Disconnect { client }, turn, now)?;
+            self.hear(Event::Leave { client, reason: LeaveReason::Lost }, turn, now)?;
         }
         self.carry_out_commands(turn, now);
         Ok(())

@@ -2,6 +2,7 @@
 
 use crate::{frame::Frame, kept::requests::Answer, room_http::Asked, websocket::CloseCode};
 use mio::net::TcpStream;
+use stateroom::LeaveReason;
 use stateroom_room::{
     RoomEnded,
     session::{Close, Request},
@@ -102,6 +103,18 @@ pub(crate) enum Leaving {
     ByService(CloseCode, Arc<str>),
     /// The client, which has a session or wants one, is told why.
     Session(Close),
+}
+
+impl Leaving {
+    /// Why the client has left, for the service.
+    pub(crate) fn reason(&self) -> LeaveReason {
+        match self {
+            Leaving::Gone => LeaveReason::Lost,
+            Leaving::Answered(_) => LeaveReason::Closed,
+            Leaving::Closed(..) | Leaving::Session(_) => LeaveReason::TurnedOut,
+            Leaving::ByService(..) => LeaveReason::Kicked,
+        }
+    }
 }
 
 /// Why a room is over.

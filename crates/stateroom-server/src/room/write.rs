@@ -111,7 +111,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
                 if let Some(client) = left
                     && outcome.is_ok()
                 {
-                    let event = Event::Disconnect { client };
+                    let event = Event::Leave { client, reason: leaving.reason() };
                     outcome = self.hear(event, turn, now).map_err(End::from);
                 }
                 let socket = connection.socket;

@@ -17,8 +17,8 @@ use crate::{
     source::Source,
 };
 use stateroom::{
-    Birth, ClientId, MemoryLimits, Request, Response, SavedState, ServiceFailure, Sleep,
-    StateroomService,
+    Birth, ClientId, LeaveReason, MemoryLimits, Request, Response, SavedState, ServiceFailure,
+    Sleep, StateroomService,
 };
 use std::time::Duration;
 
@@ -183,6 +183,10 @@ impl StateroomService for WasmHost {
 
     fn disconnect(&mut self, client: ClientId) {
         self.hear(Event::Disconnect(client));
+    }
+
+    fn left(&mut self, client: ClientId, reason: LeaveReason) {
+        self.hear(Event::Leave(client, reason));
     }
 
     fn message(&mut self, client: ClientId, message: &str) {
