@@ -27,6 +27,23 @@ pub trait Dialect: Send + Sync {
         Ok(path)
     }
 
+    /// The value of `Sec-WebSocket-Protocol` to open the WebSocket with, if it is to have one.
+    fn subprotocols(&self, _: Who<'_>) -> Option<String> {
+        None
+    }
+
+    /// The byte that messages begin with that are the protocol's own. Where there are such, the connection counts
+    /// as open once one has come, and the server is told by [`Dialect::receipt`] how many of the others have: after
+    /// 64 KiB of them, or a second.
+    fn own_first_byte(&self) -> Option<u8> {
+        None
+    }
+
+    /// The text message that tells the server that `count` messages have come.
+    fn receipt(&self, _count: u64) -> String {
+        String::new()
+    }
+
     /// What to send, as a binary message, once the first message has come. Where this is
     /// something, the connection counts as open only then.
     fn first_reply(&self) -> Option<Vec<u8>> {

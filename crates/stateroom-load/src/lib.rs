@@ -17,6 +17,7 @@ mod open_files;
 mod pacing;
 mod plan;
 mod progress;
+mod receipts;
 mod report;
 mod report_text;
 mod run;

@@ -19,6 +19,7 @@ mod plot;
 mod results;
 mod row;
 mod scenario;
+mod sessions;
 mod status;
 mod table;
 mod visit;

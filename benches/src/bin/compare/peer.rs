@@ -1,7 +1,7 @@
 //! The servers that are compared, as `benches/compare.toml` has them: where each is from, how it is
 //! installed and started, what it is called.
 
-use crate::{colyseus::Colyseus, scenario::Scenario};
+use crate::{colyseus::Colyseus, scenario::Scenario, sessions::Sessions};
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use stateroom_load::{Dialect, Plain};
@@ -58,6 +58,8 @@ enum Speaks {
     #[default]
     Plain,
     Colyseus,
+    /// Our session protocol.
+    Sessions,
 }
 
 /// What is put into a command that starts a server.
@@ -85,7 +87,11 @@ impl Peer {
 
     /// How it is spoken to.
     pub(crate) fn dialect(&self) -> &'static dyn Dialect {
-        if self.speaks == Speaks::Colyseus { &Colyseus } else { &Plain }
+        match self.speaks {
+            Speaks::Plain => &Plain,
+            Speaks::Colyseus => &Colyseus,
+            Speaks::Sessions => &Sessions,
+        }
     }
 
     /// Whether its messages are binary ones, whatever is in them.

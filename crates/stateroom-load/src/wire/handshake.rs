@@ -42,11 +42,18 @@ impl Key {
 }
 
 /// The request that opens a WebSocket at `path`.
-pub(crate) fn upgrade_request(host: &str, path: &str, key: &Key) -> Vec<u8> {
+pub(crate) fn upgrade_request(
+    host: &str,
+    path: &str,
+    subprotocols: Option<&str>,
+    key: &Key,
+) -> Vec<u8> {
+    let offer = subprotocols.map(|names| format!("Sec-WebSocket-Protocol: {names}\r\n"));
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n\r\n",
-        key.0
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n{}\r\n",
+        key.0,
+        offer.unwrap_or_default()
     )
     .into_bytes()
 }

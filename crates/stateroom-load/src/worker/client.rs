@@ -3,6 +3,7 @@
 use crate::{
     arrivals::Arrivals,
     errors_by_kind::Ending,
+    receipts::Receipts,
     wire::{Frames, Key},
 };
 use mio::net::TcpStream;
@@ -54,6 +55,7 @@ pub(super) struct Client {
     pub(super) carry: Vec<u8>,
     pub(super) frames: Frames,
     pub(super) arrivals: Arrivals,
+    pub(super) receipts: Receipts,
     /// What the socket did not take yet.
     unwritten: Vec<u8>,
     /// Whether it is one that sends.
@@ -79,6 +81,7 @@ impl Client {
             carry: Vec::new(),
             frames: Frames::default(),
             arrivals: Arrivals::new(senders),
+            receipts: Receipts::default(),
             unwritten: Vec::new(),
             sends,
             sent: 0,

@@ -49,6 +49,7 @@ pub(crate) struct Worker<'a> {
     finder: Finder,
     tally: Tally,
     first_reply: Option<Vec<u8>>,
+    own_first_byte: Option<u8>,
     /// How many handshakes are under way.
     opening: u32,
     /// Clients whose handshakes have begun, and may have ended.
@@ -86,6 +87,7 @@ impl<'a> Worker<'a> {
             finder: Finder::new(common.marker),
             tally: Tally::default(),
             first_reply: dialect.first_reply(),
+            own_first_byte: dialect.own_first_byte(),
             opening: 0,
             handshakes: VecDeque::new(),
             closing: VecDeque::new(),

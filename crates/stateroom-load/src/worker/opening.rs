@@ -109,8 +109,8 @@ impl Worker<'_> {
         let who = Who { client: client.number, room };
         let path = self.plan.target.path_of(room);
         let path = self.dialect.path(who, path, answer).map_err(Ending::Greeting)?;
-        let key = Key::random();
-        let request = upgrade_request(self.plan.target.host(), &path, &key);
+        let (key, offer) = (Key::random(), self.dialect.subprotocols(who));
+        let request = upgrade_request(self.plan.target.host(), &path, offer.as_deref(), &key);
         client.stage = Stage::Upgrading(key);
         client.write(&request).map_err(Ending::Io)
     }
@@ -121,7 +121,8 @@ impl Worker<'_> {
             Activity::ConnectOnly { opened, .. } => opened,
             Activity::Messages | Activity::Hold => OpenedWhen::Handshake,
         };
-        let waits = opened == OpenedWhen::Message || self.first_reply.is_some();
+        let is_greeted = self.first_reply.is_some() || self.own_first_byte.is_some();
+        let waits = opened == OpenedWhen::Message || is_greeted;
         let Some(client) = self.share.clients.get_mut(index) else { return };
         if waits {
             client.stage = Stage::FirstMessage;

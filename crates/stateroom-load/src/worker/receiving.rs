@@ -85,6 +85,7 @@ impl Worker<'_> {
     fn frames(&mut self, index: usize, bytes: &[u8], now: u64) -> Result<usize, Ending> {
         let Some(client) = self.share.clients.get_mut(index) else { return Ok(0) };
         let verifies = self.plan.expect != Expect::None;
+        let (own, mut has_own) = (self.own_first_byte, false);
         let (mut rest, mut messages, mut unstamped) = (bytes, 0, 0);
         let result = loop {
             let (incoming, length) = match client.frames.next(rest) {
@@ -93,8 +94,12 @@ impl Worker<'_> {
                 Err(error) => break Err(error.into()),
             };
             match incoming {
+                Incoming::Message(message) if own.is_some() && message.first() == own.as_ref() => {
+                    has_own = true;
+                }
                 Incoming::Message(message) => {
                     messages += 1;
+                    client.receipts.note(message.len());
                     let stamp = if verifies { self.finder.find(message) } else { None };
                     match stamp {
                         Some(stamp) => {
@@ -118,11 +123,17 @@ impl Worker<'_> {
         self.tally.delivered(messages, now);
         self.tally.counts.unstamped += unstamped;
         client.unstamped_in_flight = client.unstamped_in_flight.saturating_sub(unstamped);
+        if own.is_some()
+            && let Some(count) = client.receipts.due(now)
+        {
+            let receipt = self.dialect.receipt(count);
+            self.composer.append_other(Kind::Text, receipt.as_bytes(), &mut self.outgoing);
+        }
         self.write_outgoing(index);
         result?;
         let Some(client) = self.share.clients.get(index) else { return Ok(0) };
         match client.stage {
-            Stage::FirstMessage if messages > 0 => self.first_message(index, now),
+            Stage::FirstMessage if messages > 0 || has_own => self.first_message(index, now),
             Stage::FirstEcho if client.arrivals.next_of(client.number) > 0 => {
                 self.opened(index, now);
             }
