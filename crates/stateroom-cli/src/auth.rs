@@ -28,6 +28,7 @@ pub(crate) fn load(
         auth.audience = or(&settings.jwt_audience, auth.audience);
         auth.rooms_claim = or(&settings.jwt_rooms_claim, auth.rooms_claim);
         auth.query_parameter = or(&settings.jwt_query_parameter, auth.query_parameter);
+        auth.told_claims = settings.jwt_claims.clone().unwrap_or(auth.told_claims);
         auth.leeway = settings.jwt_leeway.map_or(auth.leeway, |time| time.0);
     }
     auth.anonymous = stronger.anonymous.or(weaker.anonymous).unwrap_or(whose == Whose::Dev);

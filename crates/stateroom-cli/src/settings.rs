@@ -178,6 +178,9 @@ settings! {
         jwt_leeway: HumanDuration as "TIME" = "30s",
         /// The claim that names the rooms which may be entered, exactly or as prefix*; without it, all may
         jwt_rooms_claim: String as "NAME" = "",
+        /// The claims that services may ask for, such as a role
+        #[arg(value_delimiter = ',')]
+        jwt_claims: Vec<String> as "NAME,NAME" = "",
         /// A parameter of the address that may hold the token, for clients that can send it in no other way
         jwt_query_parameter: String as "NAME" = "",
         /// Whether clients without a token may come in too; for dev they may, unless told otherwise

@@ -97,7 +97,7 @@ impl<S: StateroomService> Room<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
-        let Read { stored, sessions, answers } = Stored::read(state)?;
+        let Read { stored, sessions, answers, claims } = Stored::read(state)?;
         match stored {
             Stored::Begun { time, seed, limits, digest } => {
                 let birth = Birth { time, seed, limits };
@@ -118,7 +118,7 @@ impl<S: StateroomService> Room<S> {
             Stored::Lived(lived) => {
                 let Lived { now, deadline, members, limits, was_spoken_in, service } = *lived;
                 let context = RoomContext::default();
-                context.tell_presence(&members);
+                context.tell_presence(&members, claims);
                 let service = factory
                     .restore(room_id, context.clone(), &service)
                     .map_err(ReturnFailure::Restore)?;

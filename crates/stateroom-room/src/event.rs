@@ -81,6 +81,14 @@ pub enum Event<'a> {
         #[serde(with = "serde_bytes")]
         request: &'a [u8],
     },
+    /// What the token says of whoever is known by `token` and connects next, or is there: for the service to ask, which
+    /// does not hear of it.
+    Claims {
+        /// As in [`Connect`](Event::Connect).
+        token: &'a str,
+        /// A JSON object, or nothing.
+        claims: &'a str,
+    },
     /// A client has left.
     Leave {
         /// Which client.
@@ -114,6 +122,7 @@ pub fn describe(event: Event<'_>) -> impl fmt::Display {
             write!(f, "that a message of client {client} was set aside")
         }
         Event::Incarnate { .. } => f.write_str("that the room was brought back"),
+        Event::Claims { .. } => f.write_str("what a client's token says"),
         Event::Request { request, .. } => {
             write!(f, "an HTTP request of {} bytes", request.len())
         }

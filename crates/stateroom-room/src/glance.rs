@@ -104,6 +104,7 @@ impl Glance {
             | Event::Limits { .. }
             | Event::Skip { .. }
             | Event::Incarnate { .. }
+            | Event::Claims { .. }
             | Event::Request { .. } => {}
         }
     }

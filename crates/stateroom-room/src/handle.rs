@@ -59,6 +59,9 @@ impl<S: StateroomService> Room<S> {
             | Event::Forget { client }
             | Event::Skip { client, .. } => self.members.contains(client),
             Event::Timer => self.deadline.is_some_and(|deadline| deadline <= now),
+            Event::Claims { token, claims } => {
+                self.outbox.is_news(token, self.member_with(token), claims)
+            }
             Event::Limits { .. } | Event::Incarnate { .. } | Event::Request { .. } => true,
         }
     }
@@ -88,6 +91,11 @@ impl<S: StateroomService> Room<S> {
                 Ok(())
             }
             Event::Request { number, request } => self.hear_request(number, request, now),
+            Event::Claims { token, claims } => {
+                let client = self.member_with(token);
+                self.outbox.with(|outbox| outbox.presence.learns(token, client, claims));
+                Ok(())
+            }
             // The sessions follow what was heard.
             Event::Skip { .. } | Event::Incarnate { .. } => Ok(()),
             Event::Limits { limits } => {
@@ -127,10 +135,12 @@ impl<S: StateroomService> Room<S> {
     }
 
     fn connect(&mut self, token: Option<&str>, now: Timestamp) -> Result<(), RoomEnded> {
-        if let Some(client) =
-            self.members.known(token).filter(|known| self.members.contains(*known))
-        {
-            self.outbox.with(|outbox| outbox.replace(client));
+        let mut inherited = None;
+        if let Some(client) = token.and_then(|token| self.member_with(token)) {
+            self.outbox.with(|outbox| {
+                inherited = outbox.presence.claims_of(client);
+                outbox.replace(client);
+            });
             self.disconnect(client, LeaveReason::Replaced, now)?;
         }
         let Some(client) = self.members.join(token) else {
@@ -141,7 +151,7 @@ impl<S: StateroomService> Room<S> {
         };
         self.outbox.with(|outbox| {
             outbox.open(client);
-            outbox.presence.joins(client, token);
+            outbox.presence.joins(client, token, inherited);
         });
         self.call(now, |service| service.connect(client))
     }
@@ -156,6 +166,11 @@ impl<S: StateroomService> Room<S> {
             self.call(now, |service| service.left(client, reason))?;
         }
         Ok(())
+    }
+
+    /// Who is there with this token.
+    fn member_with(&self, token: &str) -> Option<ClientId> {
+        self.members.known(Some(token)).filter(|known| self.members.contains(*known))
     }
 
     /// Lets a client go, of whose end the service has yet to hear; `false` if it is not there.

@@ -45,6 +45,7 @@
 mod answers;
 mod ask;
 mod bring_back;
+mod claims;
 mod command;
 mod event;
 mod failure;

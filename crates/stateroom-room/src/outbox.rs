@@ -1,6 +1,7 @@
 //! Where a service's answers wait until the driver takes them.
 
 use crate::{
+    claims::Claims,
     command::{CloseReason, Command, MessageKind, Recipients},
     members::Members,
     presence::Presence,
@@ -259,6 +260,16 @@ impl RoomOutbox {
         self.with(|outbox| outbox.mark())
     }
 
+    /// As [`Presence::is_news`].
+    pub(crate) fn is_news(&self, token: &str, client: Option<ClientId>, claims: &str) -> bool {
+        self.context.outbox().presence.is_news(token, client, claims)
+    }
+
+    /// What is claimed of those who are there.
+    pub(crate) fn claims(&self) -> Claims {
+        self.context.outbox().presence.claims()
+    }
+
     /// What there was when the room last looked.
     pub(crate) fn end(&self) -> Mark {
         self.end
@@ -300,11 +311,12 @@ impl RoomContext {
 
 impl RoomContext {
     /// Notes who is there, in a room that is brought back.
-    pub(crate) fn tell_presence(&self, members: &Members) {
+    pub(crate) fn tell_presence(&self, members: &Members, claims: Claims) {
         let mut outbox = self.outbox();
         for client in members.iter() {
-            outbox.presence.joins(client, members.token(client));
+            outbox.presence.joins(client, members.token(client), None);
         }
+        outbox.presence.restore_claims(claims);
     }
 }
 
@@ -331,6 +343,10 @@ impl StateroomContext for RoomContext {
 
     fn user(&self, client: ClientId) -> Option<String> {
         self.outbox().presence.user(client)
+    }
+
+    fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        self.outbox().presence.claim(client, name)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who is in a room, as its service sees it, and whom it has closed.
 
+use crate::claims::{Claims, claim_in, shared};
 use stateroom::ClientId;
 use std::sync::Arc;
 
@@ -17,22 +18,96 @@ pub fn user_of(token: &str) -> Option<&str> {
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     /// In the order of their ids.
-    clients: Vec<(ClientId, Option<Arc<str>>)>,
+    clients: Vec<Present>,
+    /// Of whoever connects next: their token, and their claims.
+    arriving: Option<(Arc<str>, Arc<str>)>,
     /// Those that the service has closed, and has yet to be told of.
     closing: Vec<ClientId>,
 }
 
+/// One who is there.
+#[derive(Debug)]
+struct Present {
+    client: ClientId,
+    user: Option<Arc<str>>,
+    claims: Option<Arc<str>>,
+}
+
 impl Presence {
-    pub(crate) fn joins(&mut self, client: ClientId, token: Option<&str>) {
+    /// A client connects. `inherited` are its claims if none have been told since.
+    pub(crate) fn joins(
+        &mut self,
+        client: ClientId,
+        token: Option<&str>,
+        inherited: Option<Arc<str>>,
+    ) {
         let user = token.and_then(user_of).map(Arc::from);
+        let told = self.arriving.take_if(|(arriving, _)| token == Some(arriving.as_ref()));
+        let claims = match told {
+            Some((_, claims)) => shared(&claims),
+            None => inherited,
+        };
+        let present = Present { client, user, claims };
         match self.place(client) {
             Ok(place) => {
-                if let Some((_, known)) = self.clients.get_mut(place) {
-                    *known = user;
+                if let Some(known) = self.clients.get_mut(place) {
+                    *known = present;
                 }
             }
-            Err(place) => self.clients.insert(place, (client, user)),
+            Err(place) => self.clients.insert(place, present),
         }
+    }
+
+    /// Whether `claims` is news of whoever has this token, and is `client` if there.
+    pub(crate) fn is_news(&self, token: &str, client: Option<ClientId>, claims: &str) -> bool {
+        match &self.arriving {
+            Some((arriving, known)) if arriving.as_ref() == token => known.as_ref() != claims,
+            _ => {
+                client.and_then(|client| self.claims_of(client)).as_deref().unwrap_or("") != claims
+            }
+        }
+    }
+
+    /// Notes what is claimed of whoever has this token, and is `client` if there.
+    pub(crate) fn learns(&mut self, token: &str, client: Option<ClientId>, claims: &str) {
+        let place = client.and_then(|client| self.place(client).ok());
+        if let Some(present) = place.and_then(|place| self.clients.get_mut(place)) {
+            present.claims = shared(claims);
+        }
+        self.arriving = Some((token.into(), claims.into()));
+    }
+
+    pub(crate) fn claims_of(&self, client: ClientId) -> Option<Arc<str>> {
+        self.clients.get(self.place(client).ok()?)?.claims.clone()
+    }
+
+    pub(crate) fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        claim_in(&self.claims_of(client)?, name)
+    }
+
+    /// All that is known of claims.
+    pub(crate) fn claims(&self) -> Claims {
+        let arriving = self.arriving.as_ref();
+        let of = self
+            .clients
+            .iter()
+            .filter_map(|present| Some((present.client, present.claims.as_deref()?.to_owned())));
+        Claims {
+            arriving: arriving.map(|(token, claims)| (token.to_string(), claims.to_string())),
+            of: of.collect(),
+        }
+    }
+
+    /// Goes on with what was known.
+    pub(crate) fn restore_claims(&mut self, claims: Claims) {
+        for (client, claims) in claims.of {
+            if let Ok(place) = self.place(client)
+                && let Some(present) = self.clients.get_mut(place)
+            {
+                present.claims = shared(&claims);
+            }
+        }
+        self.arriving = claims.arriving.map(|(token, claims)| (token.into(), claims.into()));
     }
 
     pub(crate) fn leaves(&mut self, client: ClientId) {
@@ -62,12 +137,11 @@ impl Presence {
     }
 
     pub(crate) fn clients(&self) -> Vec<ClientId> {
-        self.clients.iter().map(|(client, _)| *client).collect()
+        self.clients.iter().map(|present| present.client).collect()
     }
 
     pub(crate) fn user(&self, client: ClientId) -> Option<String> {
-        let (_, user) = self.clients.get(self.place(client).ok()?)?;
-        user.as_deref().map(str::to_owned)
+        self.clients.get(self.place(client).ok()?)?.user.as_deref().map(str::to_owned)
     }
 
     /// Gives back what is kept for more.
@@ -77,7 +151,7 @@ impl Presence {
     }
 
     fn place(&self, client: ClientId) -> Result<usize, usize> {
-        self.clients.binary_search_by_key(&client, |(client, _)| *client)
+        self.clients.binary_search_by_key(&client, |present| present.client)
     }
 }
 

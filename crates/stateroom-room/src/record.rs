@@ -79,7 +79,7 @@ pub struct Records {
 mod tests {
     use super::*;
     use crate::session::Key;
-    use stateroom::{ClientId, MemoryLimits};
+    use stateroom::{ClientId, LeaveReason, MemoryLimits};
 
     #[test]
     fn what_is_written_is_read_again() {
@@ -97,6 +97,8 @@ mod tests {
             },
             Event::Join { token: Some("secret"), key: Key::new([7; 16]).hash() },
             Event::Skip { client, reason: "it failed" },
+            Event::Claims { token: "\0ada", claims: "{}" },
+            Event::Leave { client, reason: LeaveReason::Kicked },
             Event::Incarnate { number: 1 << 52 },
             Event::Request { number: 300, request: &[0, 255, 7] },
         ];

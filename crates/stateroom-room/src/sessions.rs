@@ -173,6 +173,7 @@ fn heard(event: Event<'_>) -> Option<Happened<'_>> {
         | Event::Join { .. }
         | Event::Timer
         | Event::Limits { .. }
+        | Event::Claims { .. }
         | Event::Request { .. } => return None,
     })
 }

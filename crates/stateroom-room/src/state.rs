@@ -2,6 +2,7 @@
 
 use crate::{
     answers::Answers,
+    claims::Claims,
     journal::{Beginning, Journal},
     members::Members,
     session::{Ledger, NoLedger},
@@ -21,6 +22,9 @@ const VERSION_WITH_SESSIONS: u8 = 3;
 /// any.
 const VERSION_WITH_ANSWERS: u8 = 4;
 
+/// The first byte where what is [claimed](Claims) of clients follows, and then answers and sessions as above.
+const VERSION_WITH_CLAIMS: u8 = 5;
+
 /// The state of a room after so many events, which has yet to be made into bytes.
 #[derive(Debug)]
 pub struct RoomState {
@@ -32,6 +36,8 @@ pub struct RoomState {
     pub(crate) sessions: Option<Vec<u8>>,
     /// And of what it has answered.
     pub(crate) answers: Option<Vec<u8>>,
+    /// And of what is claimed of its clients.
+    pub(crate) claims: Option<Vec<u8>>,
 }
 
 /// The bytes after the version, in postcard's format.
@@ -61,7 +67,7 @@ pub enum NoState {
     /// They begin with another version.
     #[error(
         "the room's state is of version {found}, and this program knows versions {VERSION} to \
-         {VERSION_WITH_ANSWERS}; use a newer one"
+         {VERSION_WITH_CLAIMS}; use a newer one"
     )]
     OtherVersion {
         /// Which.
@@ -86,13 +92,15 @@ impl RoomState {
         if let (Stored::Lived(lived), Some(service)) = (&mut stored, self.service) {
             lived.service = service.encode()?;
         }
-        let version = match (&self.answers, &self.sessions) {
-            (Some(_), _) => VERSION_WITH_ANSWERS,
-            (None, Some(_)) => VERSION_WITH_SESSIONS,
-            (None, None) => VERSION,
+        let version = match (&self.claims, &self.answers, &self.sessions) {
+            (Some(_), ..) => VERSION_WITH_CLAIMS,
+            (None, Some(_), _) => VERSION_WITH_ANSWERS,
+            (None, None, Some(_)) => VERSION_WITH_SESSIONS,
+            (None, None, None) => VERSION,
         };
         let mut bytes = postcard::to_extend(&stored, vec![version])
             .map_err(|error| SaveFailure(error.to_string()))?;
+        bytes.extend(self.claims.unwrap_or_default());
         bytes.extend(self.answers.unwrap_or_default());
         bytes.extend(self.sessions.unwrap_or_default());
         Ok(bytes)
@@ -101,7 +109,7 @@ impl RoomState {
     pub(crate) fn of(
         journal: &Journal,
         sessions: Option<&Ledger>,
-        answers: &Answers,
+        (answers, claims): (&Answers, Claims),
         lived: impl FnOnce() -> Option<(Lived, SavedState)>,
     ) -> Option<Self> {
         let at = journal.events;
@@ -112,17 +120,22 @@ impl RoomState {
                 service: None,
                 sessions: None,
                 answers: None,
+                claims: None,
             },
             None => {
                 let (lived, service) = lived()?;
                 let sessions = sessions.filter(|ledger| !ledger.is_empty()).map(Ledger::encode);
-                let answers = match answers.is_empty() {
+                // A vector takes whatever it is given.
+                let claims = match claims.is_empty() {
                     true => None,
-                    // A vector takes whatever it is given.
+                    false => postcard::to_stdvec(&claims).ok(),
+                };
+                let answers = match answers.is_empty() && claims.is_none() {
+                    true => None,
                     false => postcard::to_stdvec(answers).ok(),
                 };
                 let stored = Stored::Lived(Box::new(lived));
-                RoomState { at, stored, service: Some(service), sessions, answers }
+                RoomState { at, stored, service: Some(service), sessions, answers, claims }
             }
         })
     }
@@ -133,25 +146,29 @@ pub(crate) struct Read {
     pub(crate) stored: Stored,
     pub(crate) sessions: Option<Ledger>,
     pub(crate) answers: Answers,
+    pub(crate) claims: Claims,
 }
 
 impl Stored {
     /// Reads a state.
     pub(crate) fn read(bytes: &[u8]) -> Result<Read, NoState> {
         let (&version, bytes) = bytes.split_first().ok_or(NoState::Damaged)?;
-        if !(VERSION..=VERSION_WITH_ANSWERS).contains(&version) {
+        if !(VERSION..=VERSION_WITH_CLAIMS).contains(&version) {
             return Err(NoState::OtherVersion { found: version });
         }
         let (stored, mut rest) = postcard::take_from_bytes(bytes).map_err(|_| NoState::Damaged)?;
-        let mut answers = Answers::default();
-        if version == VERSION_WITH_ANSWERS {
+        let (mut answers, mut claims) = (Answers::default(), Claims::default());
+        if version == VERSION_WITH_CLAIMS {
+            (claims, rest) = postcard::take_from_bytes(rest).map_err(|_| NoState::Damaged)?;
+        }
+        if version >= VERSION_WITH_ANSWERS {
             (answers, rest) = postcard::take_from_bytes(rest).map_err(|_| NoState::Damaged)?;
         }
         let sessions = match (version, rest) {
-            (VERSION | VERSION_WITH_ANSWERS, []) => None,
+            (VERSION | VERSION_WITH_ANSWERS | VERSION_WITH_CLAIMS, []) => None,
             (VERSION, _) => return Err(NoState::Damaged),
             _ => Some(Ledger::decode(rest)?),
         };
-        Ok(Read { stored, sessions, answers })
+        Ok(Read { stored, sessions, answers, claims })
     }
 }

@@ -56,7 +56,8 @@ impl<S: StateroomService> Room<S> {
         if ended.is_some() {
             return None;
         }
-        RoomState::of(self.journal.as_ref()?, self.sessions.ledger(), answers, || {
+        let claims = self.outbox.claims();
+        RoomState::of(self.journal.as_ref()?, self.sessions.ledger(), (answers, claims), || {
             let service = service.save()?;
             let lived = Lived {
                 now: *now,

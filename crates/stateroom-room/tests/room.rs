@@ -42,6 +42,11 @@ impl SimpleStateroomService for Herald {
             let who = who.map(|client| (client.0, context.user(client))).collect::<Vec<_>>();
             context.send_message(client, &format!("{who:?}"));
         }
+        if message == "roles" {
+            let who = context.clients().into_iter();
+            let who = who.map(|client| context.claim(client, "role")).collect::<Vec<_>>();
+            context.send_message(client, &format!("{who:?}"));
+        }
         assert_ne!(message, "panic", "as you wish");
     }
     fn binary(&mut self, client: ClientId, message: &[u8], context: &impl StateroomContext) {
@@ -260,4 +265,26 @@ fn whom_the_service_closes_has_left_at_once_and_gets_nothing_more() {
     assert_eq!(hear(&mut room, &[connect(Some("\0ada\0phone"))]), ["open 2", "but 2 +2"]);
     let who = ["one 3 who", "one 3 [(2, Some(\"ada\")), (3, None)]"];
     assert_eq!(hear(&mut room, &[text(3, "who")]), who);
+}
+
+#[test]
+fn what_a_token_says_of_a_client_holds_until_it_leaves_or_another_token_says_otherwise() {
+    let mut room = start("r");
+    let claims = |claims| Event::Claims { token: "\0ada", claims };
+    let mut roles = |events: &[Event<'_>], asking| {
+        hear(&mut room, events);
+        hear(&mut room, &[text(asking, "roles")]).pop().unwrap()
+    };
+    let moderator = claims(r#"{"role":"moderator"}"#);
+    let ada = connect(Some("\0ada"));
+    // Somebody else who comes in between gets nothing of it.
+    let events = [moderator, connect(None), ada];
+    assert_eq!(roles(&events, 1), r#"one 1 [None, Some("moderator")]"#);
+    // She comes again on the same claims, and then on others while she is there.
+    assert_eq!(roles(&[moderator, ada], 1), r#"one 1 [None, Some("moderator")]"#);
+    assert_eq!(roles(&[ada], 1), r#"one 1 [None, Some("moderator")]"#);
+    assert_eq!(roles(&[claims(r#"{"role":"guest"}"#)], 1), r#"one 1 [None, Some("guest")]"#);
+    assert_eq!(roles(&[claims("")], 1), "one 1 [None, None]");
+    assert_eq!(roles(&[moderator, disconnect(2), ada], 1), r#"one 1 [None, Some("moderator")]"#);
+    assert_eq!(roles(&[disconnect(2), ada], 1), "one 1 [None, None]");
 }

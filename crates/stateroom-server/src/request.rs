@@ -53,6 +53,8 @@ pub(crate) struct Join {
     pub(crate) room_id: String,
     /// What the room knows the client by when it comes back.
     pub(crate) token: Option<String>,
+    /// What its service may be told of its token, if anything.
+    pub(crate) claims: Option<String>,
     /// Until when it may stay, since 1970.
     pub(crate) until: Option<Duration>,
     /// The value of `Sec-WebSocket-Accept`.
@@ -305,9 +307,10 @@ fn join(
         None => subprotocol(headers, config.subprotocols.as_deref()),
     };
     let until = identity.as_ref().map(|identity| identity.until);
+    let claims = identity.as_ref().and_then(|identity| identity.claims.clone());
     let token = known_by(identity, token);
     let accept = base64.encode(digest);
-    Ok(Join { room_id, token, until, accept, subprotocol, session })
+    Ok(Join { room_id, token, claims, until, accept, subprotocol, session })
 }
 
 /// The id of a room, as it is written in a path.
@@ -466,6 +469,7 @@ mod tests {
     fn the_answer_is_that_of_the_rfcs_example() {
         let bytes = handshake("/ws/a%20room?x=1&token=s%26t", USUAL);
         let join = Join {
+            claims: None,
             room_id: "a room".to_owned(),
             token: Some("s&t".to_owned()),
             until: None,

@@ -164,6 +164,7 @@ pub(crate) trait RoomContext: Send {
     fn close(&self, client: ClientId, code: u16, reason: &str);
     fn clients(&self) -> Vec<ClientId>;
     fn user(&self, client: ClientId) -> Option<String>;
+    fn claim(&self, client: ClientId, name: &str) -> Option<String>;
 }
 
 impl<C: StateroomContext + Send> RoomContext for C {
@@ -189,5 +190,9 @@ impl<C: StateroomContext + Send> RoomContext for C {
 
     fn user(&self, client: ClientId) -> Option<String> {
         StateroomContext::user(self, client)
+    }
+
+    fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        StateroomContext::claim(self, client, name)
     }
 }

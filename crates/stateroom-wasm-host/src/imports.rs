@@ -11,8 +11,8 @@ pub(crate) const MODULE: &str = "env";
 /// The import module that holds those that came later, which a module has only if it uses them.
 pub(crate) const MODULE_V1: &str = "stateroom_v1";
 
-/// What `user` gives for a client without a user.
-const NOBODY: u32 = u32::MAX;
+/// What `user` gives for a client without a user, and `claim` for one without that claim.
+const NOTHING: u32 = u32::MAX;
 
 /// Defines them. Each traps when an address or a text is wrong, or when the event has sent its fill.
 pub(crate) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -23,6 +23,7 @@ pub(crate) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE_V1, "close", close)?;
     linker.func_wrap(MODULE_V1, "clients", clients)?;
     linker.func_wrap(MODULE_V1, "user", user)?;
+    linker.func_wrap(MODULE_V1, "claim", claim)?;
     Ok(())
 }
 
@@ -60,10 +61,34 @@ fn user(
     length: u32,
 ) -> wasmtime::Result<u32> {
     let (mut memory, state) = GuestMemory::of(&mut caller)?;
-    let Some(user) = state.context.user(ClientId(client)) else { return Ok(NOBODY) };
-    let needed = user.len() as u32; // A token has some hundred bytes.
+    tell(&mut memory, state.context.user(ClientId(client)), pointer, length)
+}
+
+/// The same for a claim of the client's token, of this name.
+fn claim(
+    mut caller: Caller<'_, HostState>,
+    client: u32,
+    name: u32,
+    name_length: u32,
+    pointer: u32,
+    length: u32,
+) -> wasmtime::Result<u32> {
+    let (mut memory, state) = GuestMemory::of(&mut caller)?;
+    let claim = state.context.claim(ClientId(client), memory.text(name, name_length)?);
+    tell(&mut memory, claim, pointer, length)
+}
+
+/// Writes a text, if there is one and a place for the whole, and tells how long it is.
+fn tell(
+    memory: &mut GuestMemory<'_>,
+    text: Option<String>,
+    pointer: u32,
+    length: u32,
+) -> wasmtime::Result<u32> {
+    let Some(text) = text else { return Ok(NOTHING) };
+    let needed = text.len() as u32; // It is of a token, which has some thousand bytes at most.
     if needed <= length {
-        memory.write(pointer, length, &[user.as_bytes()])?;
+        memory.write(pointer, length, &[text.as_bytes()])?;
     }
     Ok(needed)
 }

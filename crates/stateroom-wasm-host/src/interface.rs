@@ -52,8 +52,12 @@ const IMPORTS: &[Function] = &[
 ];
 
 /// Those of the module `stateroom_v1`.
-const IMPORTS_V1: &[Function] =
-    &[Function("close", 4, 0), Function("clients", 2, 1), Function("user", 3, 1)];
+const IMPORTS_V1: &[Function] = &[
+    Function("close", 4, 0),
+    Function("clients", 2, 1),
+    Function("user", 3, 1),
+    Function("claim", 5, 1),
+];
 
 impl Generation {
     fn functions(self) -> &'static [Function] {

@@ -129,4 +129,7 @@ impl RoomContext for NoContext {
     fn user(&self, _: ClientId) -> Option<String> {
         None
     }
+    fn claim(&self, _: ClientId, _: &str) -> Option<String> {
+        None
+    }
 }

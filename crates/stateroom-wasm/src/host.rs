@@ -21,6 +21,13 @@ mod v1 {
         pub(super) fn close(client: u32, code: u32, reason: *const u8, length: usize);
         pub(super) fn clients(ids: *mut u32, places: usize) -> u32;
         pub(super) fn user(client: u32, name: *mut u8, length: usize) -> u32;
+        pub(super) fn claim(
+            client: u32,
+            name: *const u8,
+            name_length: usize,
+            value: *mut u8,
+            length: usize,
+        ) -> u32;
     }
 }
 
@@ -69,13 +76,24 @@ pub(crate) fn clients() -> Vec<u32> {
 }
 
 pub(crate) fn user(client: u32) -> Option<String> {
-    // SAFETY: there is no place to write to.
-    let length = unsafe { v1::user(client, std::ptr::null_mut(), 0) };
+    // SAFETY: the pointer and the length are those of a live slice; so below.
+    told(|place| unsafe { v1::user(client, place.as_mut_ptr(), place.len()) })
+}
+
+pub(crate) fn claim(client: u32, name: &str) -> Option<String> {
+    // SAFETY: the same, of a live `str` too.
+    told(|place| unsafe {
+        v1::claim(client, name.as_ptr(), name.len(), place.as_mut_ptr(), place.len())
+    })
+}
+
+/// A text that the host writes where there is a place for the whole, and tells the length of, or that there is none.
+fn told(ask: impl Fn(&mut [u8]) -> u32) -> Option<String> {
+    let length = ask(&mut []);
     if length == u32::MAX {
         return None;
     }
-    let mut name = vec![0; length as usize];
-    // SAFETY: the pointer and the length are those of a live slice.
-    unsafe { v1::user(client, name.as_mut_ptr(), name.len()) };
-    String::from_utf8(name).ok()
+    let mut text = vec![0; length as usize];
+    ask(&mut text);
+    String::from_utf8(text).ok()
 }

@@ -36,4 +36,8 @@ impl StateroomContext for HostContext {
     fn user(&self, client: ClientId) -> Option<String> {
         host::user(client.0)
     }
+
+    fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        host::claim(client.0, name)
+    }
 }

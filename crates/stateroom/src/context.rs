@@ -51,6 +51,13 @@ pub trait StateroomContext {
         None
     }
 
+    /// What the token of a connected client says of it by this name, such as a role, where the server is set to pass
+    /// that on (`jwt_claims`): a text as it is, anything else as JSON.
+    fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        let _ = (client, name);
+        None
+    }
+
     /// What time it is, since 1970-01-01 00:00 UTC. It stands still during an event, and never goes back.
     fn now(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -100,6 +107,10 @@ impl<C: StateroomContext + ?Sized> StateroomContext for &C {
 
     fn user(&self, client: ClientId) -> Option<String> {
         (**self).user(client)
+    }
+
+    fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        (**self).claim(client, name)
     }
 
     fn now(&self) -> Duration {

@@ -74,6 +74,7 @@ pub struct TestContext {
     closed: RefCell<Vec<Closed>>,
     timer: Cell<Option<u32>>,
     clients: RefCell<BTreeMap<ClientId, Option<String>>>,
+    claims: RefCell<BTreeMap<(ClientId, String), String>>,
     now: Cell<Duration>,
 }
 
@@ -97,6 +98,11 @@ impl TestContext {
     /// Notes that a client is connected, who has logged in as `user` or not at all.
     pub fn connects(&self, client: ClientId, user: Option<&str>) {
         self.clients.borrow_mut().insert(client, user.map(str::to_owned));
+    }
+
+    /// Notes what the token of a client says of it by this name.
+    pub fn claims(&self, client: ClientId, name: &str, value: &str) {
+        self.claims.borrow_mut().insert((client, name.to_owned()), value.to_owned());
     }
 
     /// Notes that a client is not connected any more.
@@ -141,6 +147,11 @@ impl StateroomContext for TestContext {
 
     fn user(&self, client: ClientId) -> Option<String> {
         self.clients.borrow().get(&client).cloned().flatten()
+    }
+
+    fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        self.clients.borrow().get(&client)?;
+        self.claims.borrow().get(&(client, name.to_owned())).cloned()
     }
 
     fn now(&self) -> Duration {

@@ -43,6 +43,10 @@ impl SimpleStateroomService for Doorkeeper {
                 context.send_message(other, "this comes too late");
                 context.close(other, 4303, "gone already");
             }
+            Some(("claim", name)) => {
+                let claim = context.claim(client, name);
+                context.send_message(client, claim.as_deref().unwrap_or("nothing"));
+            }
             Some(("close", code)) => context.close(client, code.parse().expect("a code"), ""),
             _ => context.send_message(client, &context.now().as_secs().to_string()),
         }

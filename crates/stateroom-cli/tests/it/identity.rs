@@ -211,6 +211,57 @@ fn a_service_knows_who_has_logged_in_and_refuses_whom_it_will() {
     assert_eq!(said(&mut ada), "3 left (Kicked) 1:ada 2:ada");
 }
 
+#[test]
+fn a_service_is_told_the_claims_that_it_may_ask_for_also_after_a_kill() {
+    if program("node").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[auth]\njwt_secret_variable = \"JWT_SECRET\"\njwt_claims = [\"role\", \"teams\"]";
+    fs::write(folder.path().join("stateroom.toml"), text).unwrap();
+    let maker = block("identity.md", "js", "// token.mjs");
+    let secret = "s".repeat(32);
+    let token = |more: &str| {
+        let maker = maker.replace("sub: \"ada\"", &format!("sub: \"ada\", {more}"));
+        fs::write(folder.path().join("token.mjs"), maker).unwrap();
+        told("node token.mjs", folder.path(), &secret)
+    };
+    let module = crate::kept::guest("doorkeeper");
+    let more = ["--data-dir", "rooms", "--survives", "crash"];
+    let start = || {
+        let mut command = serve(folder.path(), &module, &secret, &more);
+        let mut server = Running::start(command.env_remove("STATEROOM_EPHEMERAL"));
+        let address = server.address();
+        (server, address)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let enter = |address: &str, token: &str| {
+        let mut request = format!("ws://{address}/ws/lobby").into_client_request().unwrap();
+        let protocols = format!("chat, bearer.{token}").parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", protocols);
+        runtime.block_on(connect_async(request)).unwrap().0
+    };
+    let is = |address: &str, token: &str, name: &str, value: &str| {
+        let mut client = enter(address, token);
+        let ask = Message::text(format!("claim {name}"));
+        runtime.block_on(client.send(ask)).unwrap();
+        let next = || runtime.block_on(client.next()).unwrap().unwrap().into_text().unwrap();
+        let said = std::iter::repeat_with(next).find(|said| !said.contains(":ada"));
+        assert_eq!(said.unwrap().as_str(), value, "{name}");
+        client
+    };
+    let moderator = token(r#"role: "moderator", teams: ["a", "b"], secret: "x""#);
+    let (server, address) = start();
+    let _stays = is(&address, &moderator, "role", "moderator");
+    let _stays = is(&address, &moderator, "teams", r#"["a","b"]"#);
+    let _stays = is(&address, &moderator, "secret", "nothing");
+    drop(server);
+    let (_server, address) = start();
+    let _stays = is(&address, &moderator, "role", "moderator");
+    is(&address, &token(r#"role: "guest""#), "role", "guest");
+    is(&address, &token(r#"name: "Ada""#), "role", "nothing");
+}
+
 /// As the client of the page does it; meanwhile its room has gone to disk.
 #[test]
 fn whoever_is_closed_with_4201_comes_back_with_a_new_token_to_a_room_that_is_kept() {

@@ -80,7 +80,10 @@ impl Failed {
             | Event::Forget { client } => Cause::Disconnect(client),
             Event::Timer => Cause::Timer,
             Event::Request { number, .. } => Cause::Request(number),
-            Event::Limits { .. } | Event::Skip { .. } | Event::Incarnate { .. } => Cause::Ours,
+            Event::Limits { .. }
+            | Event::Skip { .. }
+            | Event::Incarnate { .. }
+            | Event::Claims { .. } => Cause::Ours,
         };
         let mut bytes = Vec::new();
         Record { after: 0, event, digest: 0 }.write(&mut bytes);

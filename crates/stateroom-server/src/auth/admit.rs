@@ -1,7 +1,8 @@
 //! Whether somebody may enter a room, with a token or without.
 
 use super::{refused::Refused, rooms, rules::Auth};
-use std::time::Duration;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, time::Duration};
 
 /// A client whose token is in order.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,6 +11,9 @@ pub(crate) struct Identity {
     pub(crate) subject: String,
     /// Until when, since 1970.
     pub(crate) until: Duration,
+    /// What services may be told of it, as a JSON object, or as nothing where that is none of it; `None` where they are
+    /// told nothing of anybody.
+    pub(crate) claims: Option<String>,
 }
 
 impl Auth {
@@ -29,6 +33,17 @@ impl Auth {
         {
             return Err(Refused::Room(name.clone()));
         }
-        Ok(Some(Identity { subject: claims.subject, until: claims.until }))
+        let told = (!self.told_claims.is_empty()).then(|| self.told(&claims.others));
+        Ok(Some(Identity { subject: claims.subject, until: claims.until, claims: told }))
+    }
+
+    /// What services may be told of these claims. A token bounds how long that is.
+    fn told(&self, claims: &Map<String, Value>) -> String {
+        let told = self.told_claims.iter().filter_map(|name| Some((name, claims.get(name)?)));
+        let told: BTreeMap<_, _> = told.collect();
+        match told.is_empty() {
+            true => String::new(),
+            false => json!(told).to_string(),
+        }
     }
 }

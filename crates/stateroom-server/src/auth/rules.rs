@@ -23,6 +23,8 @@ pub struct Auth {
     /// The claim that names the rooms that may be entered, each exactly or as `prefix*`. Default: none, and a
     /// token leads into every room.
     pub rooms_claim: Option<String>,
+    /// The claims that services may ask for. Default: none.
+    pub told_claims: Vec<String>,
     /// The parameter of the query that may hold the token. Default: none.
     pub query_parameter: Option<String>,
     /// Whether clients without a token may come in too. Default: false.
@@ -39,6 +41,7 @@ impl Auth {
             audience: None,
             leeway: Duration::from_secs(30),
             rooms_claim: None,
+            told_claims: Vec::new(),
             query_parameter: None,
             anonymous: false,
         }

@@ -22,7 +22,7 @@ impl<F: RoomFactory> DrivenRoom<F> {
         turn: &mut Turn<F>,
         now: Instant,
     ) -> Result<(), RoomEnded> {
-        let Arrival { stream, socket, forwarded_for, early, token, session } = arrival;
+        let Arrival { stream, socket, forwarded_for, early, token, claims, session } = arrival;
         let newcomer = Newcomer { stream, socket, forwarded_for, early };
         if self.is_kept_away(&newcomer, token.as_deref(), session.as_deref(), now) {
             let reason =
@@ -33,6 +33,13 @@ impl<F: RoomFactory> DrivenRoom<F> {
             };
             newcomer.turn_away(leaving, turn);
             return Ok(());
+        }
+        if let (Some(token), Some(claims)) = (&token, &claims)
+            && let Err(ended) = self.learn(token, claims, turn, now)
+        {
+            let reason = ended.failure.summary;
+            newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, reason), turn);
+            return Err(ended);
         }
         if let Some(request) = session {
             return self.admit_session(newcomer, &request, token.as_deref(), turn, now);
@@ -47,6 +54,18 @@ impl<F: RoomFactory> DrivenRoom<F> {
             newcomer.turn_away(Leaving::Closed(CloseCode::ROOM_FAILED, reason), turn);
         }
         outcome
+    }
+
+    /// Has the room hear what a newcomer's token says, if that is news.
+    fn learn(
+        &mut self,
+        token: &str,
+        claims: &str,
+        turn: &mut Turn<F>,
+        now: Instant,
+    ) -> Result<(), RoomEnded> {
+        self.core.bring_in(&self.id)?;
+        self.hear(Event::Claims { token, claims }, turn, now)
     }
 
     /// Has the room hear of a newcomer without a session.

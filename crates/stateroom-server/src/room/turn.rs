@@ -58,6 +58,8 @@ pub(crate) struct Arrival {
     /// What it sent right after the handshake.
     pub(crate) early: Vec<u8>,
     pub(crate) token: Option<String>,
+    /// What the service may be told of that, if anything.
+    pub(crate) claims: Option<String>,
     /// The session that it asks for.
     pub(crate) session: Option<Box<Request>>,
 }

@@ -37,8 +37,8 @@ impl<F: RoomFactory> Shard<F> {
             self.client_is_gone(room);
             return self.free(socket);
         }
-        let Join { token, session, .. } = join;
-        let arrival = Arrival { stream, socket, forwarded_for, early, token, session };
+        let Join { token, claims, session, .. } = join;
+        let arrival = Arrival { stream, socket, forwarded_for, early, token, claims, session };
         self.set_state(socket, SocketState::Joining { room, readiness });
         if let Some(until) = join.until {
             self.expiries.add(until, socket);
