@@ -5,6 +5,7 @@ use crate::settings::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -46,11 +47,20 @@ pub struct ServiceConfig {
     /// The cargo profile that `stateroom dev` builds with. Default: `release`, because the module
     /// then runs as it will for everybody. `stateroom build` always takes `release`.
     pub dev_profile: String,
+    /// What the service may ask for by name.
+    pub config: BTreeMap<String, toml::Value>,
+    /// The same of what is better kept out of this file: the environment variable that has it.
+    pub secrets: BTreeMap<String, String>,
 }
 
 impl Default for ServiceConfig {
     fn default() -> Self {
-        ServiceConfig { package: None, dev_profile: "release".to_owned() }
+        ServiceConfig {
+            package: None,
+            dev_profile: "release".to_owned(),
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        }
     }
 }
 

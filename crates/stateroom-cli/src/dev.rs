@@ -57,7 +57,8 @@ pub(crate) fn dev(options: &DevOptions) -> anyhow::Result<()> {
     let first = build(&project).context(Failure::Build)?;
     watcher.follow(&project.source_folders().context(Failure::Build)?)?;
     config.client_path.clone_from(&first.client);
-    let engine = serving::engine(bounds, &config, durability.data_dir.is_some())?;
+    let engine =
+        serving::engine(bounds, &config, &project.config.service, durability.data_dir.is_some())?;
     let factory = first.load(&engine).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;

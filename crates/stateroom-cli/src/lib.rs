@@ -28,6 +28,7 @@ mod replay;
 pub mod room_options;
 mod rooms;
 mod serve;
+mod service_config;
 mod serving;
 mod setting_table;
 pub mod settings;

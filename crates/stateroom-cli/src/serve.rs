@@ -36,7 +36,7 @@ pub(crate) fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     let weaker = (&file.durability, &*home);
     let durability = Durability::settle(Whose::Served, weaker, &options.settings.durability)?;
     config.auth = auth::load(Whose::Served, (file.auth.as_ref(), &home), &options.settings.auth)?;
-    let engine = serving::engine(bounds, &config, durability.data_dir.is_some())?;
+    let engine = serving::engine(bounds, &config, &file.service, durability.data_dir.is_some())?;
     let factory = engine.load(&module).context(Failure::Module)?;
 
     let server = serving::bind(config, &durability, &engine, factory)?;

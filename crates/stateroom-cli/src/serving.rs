@@ -2,9 +2,10 @@
 
 use crate::{
     auth,
-    config::Config,
+    config::{Config, ServiceConfig},
     failure::Failure,
     keeping::Durability,
+    service_config,
     settings::{Bounds, Settings},
 };
 use anyhow::{Context, anyhow};
@@ -42,12 +43,14 @@ pub(crate) fn settle(
 pub(crate) fn engine(
     bounds: Bounds,
     config: &ServerConfig,
+    service: &ServiceConfig,
     durable: bool,
 ) -> anyhow::Result<WasmEngine> {
     let rooms = config.max_awake_rooms.saturating_add(SPARE_SLOTS);
     let rooms = u32::try_from(rooms).unwrap_or(u32::MAX);
     // They cost what a guest computes in floating point, and only a replay needs them.
-    start(HostConfig { canonical_nans: durable, ..host_config(rooms, bounds) })
+    let config = service_config::load(service)?;
+    start(HostConfig { canonical_nans: durable, config, ..host_config(rooms, bounds) })
 }
 
 /// The engine of a tool, which has one room at a time, and the one that takes its place.

@@ -12,6 +12,7 @@ use crate::{
     timestamp::Timestamp,
 };
 use stateroom::{Birth, RestoreFailure, StateroomService, StateroomServiceFactory};
+use std::sync::Arc;
 
 /// A room could not be brought back.
 #[derive(Debug, thiserror::Error)]
@@ -66,14 +67,15 @@ impl<S: StateroomService> Room<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
-        Room::begin(birth, |context| factory.build_at(room_id, context, birth))
+        Room::begin(birth, factory.config(), |context| factory.build_at(room_id, context, birth))
     }
 
     fn begin<E>(
         birth: &Birth,
+        config: Option<Arc<str>>,
         start: impl FnOnce(RoomContext) -> Result<S, E>,
     ) -> Result<Self, StartFailure<E>> {
-        let context = RoomContext::default();
+        let context = RoomContext::with_config(config);
         let service = build(|| start(context.clone()))?;
         let now = Timestamp::from_origin(birth.time);
         let mut room = Room::with(service, context, now, birth.limits);
@@ -97,12 +99,13 @@ impl<S: StateroomService> Room<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
-        let Read { stored, sessions, answers, claims } = Stored::read(state)?;
+        let Read { stored, sessions, answers, told } = Stored::read(state)?;
         match stored {
             Stored::Begun { time, seed, limits, digest } => {
                 let birth = Birth { time, seed, limits };
-                let begun =
-                    Room::begin(&birth, |context| factory.build_again(room_id, context, &birth));
+                let begun = Room::begin(&birth, told.config, |context| {
+                    factory.build_again(room_id, context, &birth)
+                });
                 let mut room = begun.map_err(ReturnFailure::Start)?;
                 let again = room.journal.as_ref().and_then(|journal| journal.beginning);
                 if again.is_none_or(|beginning| beginning.digest != digest) {
@@ -118,7 +121,7 @@ impl<S: StateroomService> Room<S> {
             Stored::Lived(lived) => {
                 let Lived { now, deadline, members, limits, was_spoken_in, service } = *lived;
                 let context = RoomContext::default();
-                context.tell_presence(&members, claims);
+                context.tell_presence(&members, told);
                 let service = factory
                     .restore(room_id, context.clone(), &service)
                     .map_err(ReturnFailure::Restore)?;

@@ -89,6 +89,11 @@ pub enum Event<'a> {
         /// A JSON object, or nothing.
         claims: &'a str,
     },
+    /// What the settings of the service say from now on. It does not hear of it.
+    Configure {
+        /// A JSON object, or nothing.
+        config: &'a str,
+    },
     /// A client has left.
     Leave {
         /// Which client.
@@ -122,6 +127,7 @@ pub fn describe(event: Event<'_>) -> impl fmt::Display {
             write!(f, "that a message of client {client} was set aside")
         }
         Event::Incarnate { .. } => f.write_str("that the room was brought back"),
+        Event::Configure { .. } => f.write_str("what the settings of the service say"),
         Event::Claims { .. } => f.write_str("what a client's token says"),
         Event::Request { request, .. } => {
             write!(f, "an HTTP request of {} bytes", request.len())

@@ -105,6 +105,7 @@ impl Glance {
             | Event::Skip { .. }
             | Event::Incarnate { .. }
             | Event::Claims { .. }
+            | Event::Configure { .. }
             | Event::Request { .. } => {}
         }
     }

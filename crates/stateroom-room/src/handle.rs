@@ -6,6 +6,7 @@ use crate::{
     outbox::Mark,
     room::Room,
     timestamp::Timestamp,
+    told::shared,
 };
 use stateroom::{ClientId, LeaveReason, ServiceFailure, StateroomService};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,6 +63,7 @@ impl<S: StateroomService> Room<S> {
             Event::Claims { token, claims } => {
                 self.outbox.is_news(token, self.member_with(token), claims)
             }
+            Event::Configure { config } => self.outbox.config().as_deref().unwrap_or("") != config,
             Event::Limits { .. } | Event::Incarnate { .. } | Event::Request { .. } => true,
         }
     }
@@ -94,6 +96,10 @@ impl<S: StateroomService> Room<S> {
             Event::Claims { token, claims } => {
                 let client = self.member_with(token);
                 self.outbox.with(|outbox| outbox.presence.learns(token, client, claims));
+                Ok(())
+            }
+            Event::Configure { config } => {
+                self.outbox.with(|outbox| outbox.presence.config = shared(config));
                 Ok(())
             }
             // The sessions follow what was heard.

@@ -45,7 +45,6 @@
 mod answers;
 mod ask;
 mod bring_back;
-mod claims;
 mod command;
 mod event;
 mod failure;
@@ -65,6 +64,7 @@ mod sessions;
 mod state;
 mod submit;
 mod timestamp;
+mod told;
 
 pub use answers::{
     ANSWERS_ARE_REMEMBERED_FOR, MAX_REMEMBERED_ANSWER_BYTES, MAX_REMEMBERED_ANSWERS,

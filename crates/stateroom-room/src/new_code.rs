@@ -7,6 +7,7 @@ use crate::{
     timestamp::Timestamp,
 };
 use stateroom::{Birth, RestoreFailure, ServiceFailure, StateroomService, StateroomServiceFactory};
+use std::sync::Arc;
 
 /// A service could not take over the state of the one before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,9 +53,11 @@ impl<S: StateroomService> Room<S> {
             Some(Ok(state)) => state,
         };
         let mark = self.outbox.end();
+        let before = self.configure(factory.config());
         let taken = build(|| factory.take_over(room_id, self.outbox.context(), birth, &state));
         let service = taken.map_err(|failure| {
             self.outbox.take_back(mark);
+            self.configure(before);
             TakeOverFailure::TakeOver(match failure {
                 StartFailure::Factory(failure) => failure,
                 StartFailure::Panicked(panic) => RestoreFailure::Damaged(panic),
@@ -82,13 +85,22 @@ impl<S: StateroomService> Room<S> {
     {
         let now = self.advance(Timestamp::from_origin(birth.time));
         let mark = self.outbox.end();
+        let before = self.configure(factory.config());
         let built = build(|| factory.build_at(room_id, self.outbox.context(), birth));
-        self.service = built.inspect_err(|_| self.outbox.take_back(mark))?;
+        self.service = built.inspect_err(|_| {
+            self.outbox.take_back(mark);
+            self.configure(before);
+        })?;
         self.forget_answers();
         self.start_over(now);
         self.changed_code(birth);
         self.sessions.note_anew(&self.outbox, mark, self.now);
         Ok(())
+    }
+
+    /// Changes what the settings of the service say, and tells what they said.
+    fn configure(&mut self, config: Option<Arc<str>>) -> Option<Arc<str>> {
+        self.outbox.with(|outbox| std::mem::replace(&mut outbox.presence.config, config))
     }
 
     /// A state of before can no longer lead to this one.

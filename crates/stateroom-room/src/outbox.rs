@@ -1,10 +1,10 @@
 //! Where a service's answers wait until the driver takes them.
 
 use crate::{
-    claims::Claims,
     command::{CloseReason, Command, MessageKind, Recipients},
     members::Members,
     presence::Presence,
+    told::Told,
 };
 use stateroom::{
     ClientId, MAX_CLOSE_REASON_BYTES, MessageRecipient, StateroomContext, check_close_code,
@@ -265,9 +265,14 @@ impl RoomOutbox {
         self.context.outbox().presence.is_news(token, client, claims)
     }
 
-    /// What is claimed of those who are there.
-    pub(crate) fn claims(&self) -> Claims {
-        self.context.outbox().presence.claims()
+    /// All that the service may ask for and that is known from nothing else.
+    pub(crate) fn told(&self) -> Told {
+        self.context.outbox().presence.told()
+    }
+
+    /// What the settings of the service say.
+    pub(crate) fn config(&self) -> Option<Arc<str>> {
+        self.context.outbox().presence.config.clone()
     }
 
     /// What there was when the room last looked.
@@ -310,13 +315,20 @@ impl RoomContext {
 }
 
 impl RoomContext {
+    /// One of a service whose settings say this.
+    pub(crate) fn with_config(config: Option<Arc<str>>) -> Self {
+        let context = RoomContext::default();
+        context.outbox().presence.config = config;
+        context
+    }
+
     /// Notes who is there, in a room that is brought back.
-    pub(crate) fn tell_presence(&self, members: &Members, claims: Claims) {
+    pub(crate) fn tell_presence(&self, members: &Members, told: Told) {
         let mut outbox = self.outbox();
         for client in members.iter() {
             outbox.presence.joins(client, members.token(client), None);
         }
-        outbox.presence.restore_claims(claims);
+        outbox.presence.restore(told);
     }
 }
 
@@ -347,6 +359,10 @@ impl StateroomContext for RoomContext {
 
     fn claim(&self, client: ClientId, name: &str) -> Option<String> {
         self.outbox().presence.claim(client, name)
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        self.outbox().presence.config(name)
     }
 }
 

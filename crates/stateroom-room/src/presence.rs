@@ -1,6 +1,6 @@
 //! Who is in a room, as its service sees it, and whom it has closed.
 
-use crate::claims::{Claims, claim_in, shared};
+use crate::told::{Told, shared, value_in};
 use stateroom::ClientId;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub(crate) struct Presence {
     clients: Vec<Present>,
     /// Of whoever connects next: their token, and their claims.
     arriving: Option<(Arc<str>, Arc<str>)>,
+    /// What the settings of the service say.
+    pub(crate) config: Option<Arc<str>>,
     /// Those that the service has closed, and has yet to be told of.
     closing: Vec<ClientId>,
 }
@@ -82,32 +84,38 @@ impl Presence {
     }
 
     pub(crate) fn claim(&self, client: ClientId, name: &str) -> Option<String> {
-        claim_in(&self.claims_of(client)?, name)
+        value_in(&self.claims_of(client)?, name)
     }
 
-    /// All that is known of claims.
-    pub(crate) fn claims(&self) -> Claims {
+    pub(crate) fn config(&self, name: &str) -> Option<String> {
+        value_in(self.config.as_deref()?, name)
+    }
+
+    /// All that the service may ask for and that is known from nothing else.
+    pub(crate) fn told(&self) -> Told {
         let arriving = self.arriving.as_ref();
         let of = self
             .clients
             .iter()
             .filter_map(|present| Some((present.client, present.claims.as_deref()?.to_owned())));
-        Claims {
+        Told {
+            config: self.config.clone(),
             arriving: arriving.map(|(token, claims)| (token.to_string(), claims.to_string())),
             of: of.collect(),
         }
     }
 
     /// Goes on with what was known.
-    pub(crate) fn restore_claims(&mut self, claims: Claims) {
-        for (client, claims) in claims.of {
+    pub(crate) fn restore(&mut self, told: Told) {
+        for (client, claims) in told.of {
             if let Ok(place) = self.place(client)
                 && let Some(present) = self.clients.get_mut(place)
             {
                 present.claims = shared(&claims);
             }
         }
-        self.arriving = claims.arriving.map(|(token, claims)| (token.into(), claims.into()));
+        self.config = told.config;
+        self.arriving = told.arriving.map(|(token, claims)| (token.into(), claims.into()));
     }
 
     pub(crate) fn leaves(&mut self, client: ClientId) {

@@ -47,7 +47,7 @@ impl<S: StateroomService> Room<S> {
     where
         F: StateroomServiceFactory<RoomContext, Service = S>,
     {
-        let context = RoomContext::default();
+        let context = RoomContext::with_config(factory.config());
         let service = build(|| factory.build(room_id, context.clone()))?;
         Ok(Room::with(service, context, now, factory.limits()))
     }

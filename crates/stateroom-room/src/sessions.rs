@@ -174,6 +174,7 @@ fn heard(event: Event<'_>) -> Option<Happened<'_>> {
         | Event::Timer
         | Event::Limits { .. }
         | Event::Claims { .. }
+        | Event::Configure { .. }
         | Event::Request { .. } => return None,
     })
 }

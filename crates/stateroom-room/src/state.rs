@@ -2,11 +2,11 @@
 
 use crate::{
     answers::Answers,
-    claims::Claims,
     journal::{Beginning, Journal},
     members::Members,
     session::{Ledger, NoLedger},
     timestamp::Timestamp,
+    told::Told,
 };
 use serde::{Deserialize, Serialize};
 use stateroom::{Birth, MemoryLimits, SaveFailure, SavedState};
@@ -22,8 +22,8 @@ const VERSION_WITH_SESSIONS: u8 = 3;
 /// any.
 const VERSION_WITH_ANSWERS: u8 = 4;
 
-/// The first byte where what is [claimed](Claims) of clients follows, and then answers and sessions as above.
-const VERSION_WITH_CLAIMS: u8 = 5;
+/// The first byte where what else the service may ask for ([`Told`]) follows, and then answers and sessions as above.
+const VERSION_WITH_TOLD: u8 = 5;
 
 /// The state of a room after so many events, which has yet to be made into bytes.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub struct RoomState {
     pub(crate) sessions: Option<Vec<u8>>,
     /// And of what it has answered.
     pub(crate) answers: Option<Vec<u8>>,
-    /// And of what is claimed of its clients.
-    pub(crate) claims: Option<Vec<u8>>,
+    /// And of what else its service may ask for.
+    pub(crate) told: Option<Vec<u8>>,
 }
 
 /// The bytes after the version, in postcard's format.
@@ -67,7 +67,7 @@ pub enum NoState {
     /// They begin with another version.
     #[error(
         "the room's state is of version {found}, and this program knows versions {VERSION} to \
-         {VERSION_WITH_CLAIMS}; use a newer one"
+         {VERSION_WITH_TOLD}; use a newer one"
     )]
     OtherVersion {
         /// Which.
@@ -92,15 +92,15 @@ impl RoomState {
         if let (Stored::Lived(lived), Some(service)) = (&mut stored, self.service) {
             lived.service = service.encode()?;
         }
-        let version = match (&self.claims, &self.answers, &self.sessions) {
-            (Some(_), ..) => VERSION_WITH_CLAIMS,
+        let version = match (&self.told, &self.answers, &self.sessions) {
+            (Some(_), ..) => VERSION_WITH_TOLD,
             (None, Some(_), _) => VERSION_WITH_ANSWERS,
             (None, None, Some(_)) => VERSION_WITH_SESSIONS,
             (None, None, None) => VERSION,
         };
         let mut bytes = postcard::to_extend(&stored, vec![version])
             .map_err(|error| SaveFailure(error.to_string()))?;
-        bytes.extend(self.claims.unwrap_or_default());
+        bytes.extend(self.told.unwrap_or_default());
         bytes.extend(self.answers.unwrap_or_default());
         bytes.extend(self.sessions.unwrap_or_default());
         Ok(bytes)
@@ -109,33 +109,33 @@ impl RoomState {
     pub(crate) fn of(
         journal: &Journal,
         sessions: Option<&Ledger>,
-        (answers, claims): (&Answers, Claims),
+        (answers, told): (&Answers, Told),
         lived: impl FnOnce() -> Option<(Lived, SavedState)>,
     ) -> Option<Self> {
         let at = journal.events;
+        // A vector takes whatever it is given.
+        let told = match told.is_empty() {
+            true => None,
+            false => postcard::to_stdvec(&told).ok(),
+        };
+        let answers = match answers.is_empty() && told.is_none() {
+            true => None,
+            false => postcard::to_stdvec(answers).ok(),
+        };
         Some(match journal.beginning {
             Some(Beginning { birth: Birth { time, seed, limits }, digest }) => RoomState {
                 at,
                 stored: Stored::Begun { time, seed, limits, digest },
                 service: None,
                 sessions: None,
-                answers: None,
-                claims: None,
+                answers,
+                told,
             },
             None => {
                 let (lived, service) = lived()?;
                 let sessions = sessions.filter(|ledger| !ledger.is_empty()).map(Ledger::encode);
-                // A vector takes whatever it is given.
-                let claims = match claims.is_empty() {
-                    true => None,
-                    false => postcard::to_stdvec(&claims).ok(),
-                };
-                let answers = match answers.is_empty() && claims.is_none() {
-                    true => None,
-                    false => postcard::to_stdvec(answers).ok(),
-                };
                 let stored = Stored::Lived(Box::new(lived));
-                RoomState { at, stored, service: Some(service), sessions, answers, claims }
+                RoomState { at, stored, service: Some(service), sessions, answers, told }
             }
         })
     }
@@ -146,29 +146,29 @@ pub(crate) struct Read {
     pub(crate) stored: Stored,
     pub(crate) sessions: Option<Ledger>,
     pub(crate) answers: Answers,
-    pub(crate) claims: Claims,
+    pub(crate) told: Told,
 }
 
 impl Stored {
     /// Reads a state.
     pub(crate) fn read(bytes: &[u8]) -> Result<Read, NoState> {
         let (&version, bytes) = bytes.split_first().ok_or(NoState::Damaged)?;
-        if !(VERSION..=VERSION_WITH_CLAIMS).contains(&version) {
+        if !(VERSION..=VERSION_WITH_TOLD).contains(&version) {
             return Err(NoState::OtherVersion { found: version });
         }
         let (stored, mut rest) = postcard::take_from_bytes(bytes).map_err(|_| NoState::Damaged)?;
-        let (mut answers, mut claims) = (Answers::default(), Claims::default());
-        if version == VERSION_WITH_CLAIMS {
-            (claims, rest) = postcard::take_from_bytes(rest).map_err(|_| NoState::Damaged)?;
+        let (mut answers, mut told) = (Answers::default(), Told::default());
+        if version == VERSION_WITH_TOLD {
+            (told, rest) = postcard::take_from_bytes(rest).map_err(|_| NoState::Damaged)?;
         }
         if version >= VERSION_WITH_ANSWERS {
             (answers, rest) = postcard::take_from_bytes(rest).map_err(|_| NoState::Damaged)?;
         }
         let sessions = match (version, rest) {
-            (VERSION | VERSION_WITH_ANSWERS | VERSION_WITH_CLAIMS, []) => None,
+            (VERSION | VERSION_WITH_ANSWERS | VERSION_WITH_TOLD, []) => None,
             (VERSION, _) => return Err(NoState::Damaged),
             _ => Some(Ledger::decode(rest)?),
         };
-        Ok(Read { stored, sessions, answers, claims })
+        Ok(Read { stored, sessions, answers, told })
     }
 }

@@ -56,8 +56,8 @@ impl<S: StateroomService> Room<S> {
         if ended.is_some() {
             return None;
         }
-        let claims = self.outbox.claims();
-        RoomState::of(self.journal.as_ref()?, self.sessions.ledger(), (answers, claims), || {
+        let told = self.outbox.told();
+        RoomState::of(self.journal.as_ref()?, self.sessions.ledger(), (answers, told), || {
             let service = service.save()?;
             let lived = Lived {
                 now: *now,

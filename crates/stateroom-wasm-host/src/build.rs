@@ -37,6 +37,11 @@ impl<C: StateroomContext + Send + 'static> StateroomServiceFactory<C> for WasmHo
         self.engine.inner.config.limits.memory()
     }
 
+    /// That of [`HostConfig::config`](crate::HostConfig::config).
+    fn config(&self) -> Option<Arc<str>> {
+        self.engine.inner.config.config.clone()
+    }
+
     /// The SHA-256 of the file that was loaded, byte by byte: a module and what was precompiled of
     /// it have different versions.
     fn version(&self) -> Result<CodeVersion, String> {

@@ -36,6 +36,10 @@ pub struct HostConfig {
     /// at ticks of 2 ms.
     pub busy_after: Duration,
 
+    /// What guests may ask for by [`config`](stateroom::StateroomContext::config), as a JSON object; `None`, the
+    /// default, is nothing. A room has a copy of it on the disk.
+    pub config: Option<Arc<str>>,
+
     /// Whether every NaN that a guest computes has the same bits, so that a room which lives its
     /// life again, perhaps on another kind of processor, ends with the same memory. Rooms that are
     /// brought back from their events need it; others don't. On by default: it
@@ -71,6 +75,7 @@ impl Default for HostConfig {
             prints_replays: false,
             on_busy: None,
             busy_after: Duration::from_millis(2),
+            config: None,
             canonical_nans: true,
             trust_precompiled: false,
             cache_dir: None,

@@ -165,6 +165,7 @@ pub(crate) trait RoomContext: Send {
     fn clients(&self) -> Vec<ClientId>;
     fn user(&self, client: ClientId) -> Option<String>;
     fn claim(&self, client: ClientId, name: &str) -> Option<String>;
+    fn config(&self, name: &str) -> Option<String>;
 }
 
 impl<C: StateroomContext + Send> RoomContext for C {
@@ -194,5 +195,9 @@ impl<C: StateroomContext + Send> RoomContext for C {
 
     fn claim(&self, client: ClientId, name: &str) -> Option<String> {
         StateroomContext::claim(self, client, name)
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        StateroomContext::config(self, name)
     }
 }

@@ -11,7 +11,7 @@ pub(crate) const MODULE: &str = "env";
 /// The import module that holds those that came later, which a module has only if it uses them.
 pub(crate) const MODULE_V1: &str = "stateroom_v1";
 
-/// What `user` gives for a client without a user, and `claim` for one without that claim.
+/// What `user` gives for a client without a user, `claim` for one without that claim, and `config` for what the settings do not say.
 const NOTHING: u32 = u32::MAX;
 
 /// Defines them. Each traps when an address or a text is wrong, or when the event has sent its fill.
@@ -24,6 +24,7 @@ pub(crate) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE_V1, "clients", clients)?;
     linker.func_wrap(MODULE_V1, "user", user)?;
     linker.func_wrap(MODULE_V1, "claim", claim)?;
+    linker.func_wrap(MODULE_V1, "config", config)?;
     Ok(())
 }
 
@@ -78,6 +79,19 @@ fn claim(
     tell(&mut memory, claim, pointer, length)
 }
 
+/// The same for what the settings of the service say by this name.
+fn config(
+    mut caller: Caller<'_, HostState>,
+    name: u32,
+    name_length: u32,
+    pointer: u32,
+    length: u32,
+) -> wasmtime::Result<u32> {
+    let (mut memory, state) = GuestMemory::of(&mut caller)?;
+    let value = state.context.config(memory.text(name, name_length)?);
+    tell(&mut memory, value, pointer, length)
+}
+
 /// Writes a text, if there is one and a place for the whole, and tells how long it is.
 fn tell(
     memory: &mut GuestMemory<'_>,
@@ -86,7 +100,7 @@ fn tell(
     length: u32,
 ) -> wasmtime::Result<u32> {
     let Some(text) = text else { return Ok(NOTHING) };
-    let needed = text.len() as u32; // It is of a token, which has some thousand bytes at most.
+    let needed = text.len() as u32; // It is of a token or of the settings: some thousand bytes.
     if needed <= length {
         memory.write(pointer, length, &[text.as_bytes()])?;
     }

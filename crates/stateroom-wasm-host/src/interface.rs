@@ -57,6 +57,7 @@ const IMPORTS_V1: &[Function] = &[
     Function("clients", 2, 1),
     Function("user", 3, 1),
     Function("claim", 5, 1),
+    Function("config", 4, 1),
 ];
 
 impl Generation {

@@ -132,4 +132,7 @@ impl RoomContext for NoContext {
     fn claim(&self, _: ClientId, _: &str) -> Option<String> {
         None
     }
+    fn config(&self, _: &str) -> Option<String> {
+        None
+    }
 }

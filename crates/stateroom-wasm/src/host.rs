@@ -21,6 +21,12 @@ mod v1 {
         pub(super) fn close(client: u32, code: u32, reason: *const u8, length: usize);
         pub(super) fn clients(ids: *mut u32, places: usize) -> u32;
         pub(super) fn user(client: u32, name: *mut u8, length: usize) -> u32;
+        pub(super) fn config(
+            name: *const u8,
+            name_length: usize,
+            value: *mut u8,
+            length: usize,
+        ) -> u32;
         pub(super) fn claim(
             client: u32,
             name: *const u8,
@@ -85,6 +91,11 @@ pub(crate) fn claim(client: u32, name: &str) -> Option<String> {
     told(|place| unsafe {
         v1::claim(client, name.as_ptr(), name.len(), place.as_mut_ptr(), place.len())
     })
+}
+
+pub(crate) fn config(name: &str) -> Option<String> {
+    // SAFETY: as above.
+    told(|place| unsafe { v1::config(name.as_ptr(), name.len(), place.as_mut_ptr(), place.len()) })
 }
 
 /// A text that the host writes where there is a place for the whole, and tells the length of, or that there is none.

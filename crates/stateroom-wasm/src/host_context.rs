@@ -40,4 +40,8 @@ impl StateroomContext for HostContext {
     fn claim(&self, client: ClientId, name: &str) -> Option<String> {
         host::claim(client.0, name)
     }
+
+    fn config(&self, name: &str) -> Option<String> {
+        host::config(name)
+    }
 }

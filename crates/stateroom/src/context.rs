@@ -58,6 +58,13 @@ pub trait StateroomContext {
         None
     }
 
+    /// What the settings of the service say by this name, in `[service.config]` of `stateroom.toml`: a text as it is,
+    /// anything else as JSON.
+    fn config(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
+
     /// What time it is, since 1970-01-01 00:00 UTC. It stands still during an event, and never goes back.
     fn now(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -111,6 +118,10 @@ impl<C: StateroomContext + ?Sized> StateroomContext for &C {
 
     fn claim(&self, client: ClientId, name: &str) -> Option<String> {
         (**self).claim(client, name)
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        (**self).config(name)
     }
 
     fn now(&self) -> Duration {

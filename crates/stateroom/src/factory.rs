@@ -56,6 +56,12 @@ pub trait StateroomServiceFactory<C: StateroomContext> {
         MemoryLimits::NONE
     }
 
+    /// What services may ask for by [`config`](StateroomContext::config): a JSON object. One that is brought back has
+    /// what it had, until it is told otherwise.
+    fn config(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// Which code the services run.
     ///
     /// # Errors

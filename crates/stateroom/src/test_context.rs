@@ -75,6 +75,7 @@ pub struct TestContext {
     timer: Cell<Option<u32>>,
     clients: RefCell<BTreeMap<ClientId, Option<String>>>,
     claims: RefCell<BTreeMap<(ClientId, String), String>>,
+    config: RefCell<BTreeMap<String, String>>,
     now: Cell<Duration>,
 }
 
@@ -103,6 +104,11 @@ impl TestContext {
     /// Notes what the token of a client says of it by this name.
     pub fn claims(&self, client: ClientId, name: &str, value: &str) {
         self.claims.borrow_mut().insert((client, name.to_owned()), value.to_owned());
+    }
+
+    /// Has the settings of the service say this.
+    pub fn configure(&self, name: &str, value: &str) {
+        self.config.borrow_mut().insert(name.to_owned(), value.to_owned());
     }
 
     /// Notes that a client is not connected any more.
@@ -152,6 +158,10 @@ impl StateroomContext for TestContext {
     fn claim(&self, client: ClientId, name: &str) -> Option<String> {
         self.clients.borrow().get(&client)?;
         self.claims.borrow().get(&(client, name.to_owned())).cloned()
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        self.config.borrow().get(name).cloned()
     }
 
     fn now(&self) -> Duration {

@@ -47,6 +47,10 @@ impl SimpleStateroomService for Doorkeeper {
                 let claim = context.claim(client, name);
                 context.send_message(client, claim.as_deref().unwrap_or("nothing"));
             }
+            Some(("config", name)) => {
+                let value = context.config(name);
+                context.send_message(client, value.as_deref().unwrap_or("nothing"));
+            }
             Some(("close", code)) => context.close(client, code.parse().expect("a code"), ""),
             _ => context.send_message(client, &context.now().as_secs().to_string()),
         }

@@ -195,3 +195,36 @@ impl Member {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_told_its_settings_from_the_start_and_when_they_have_changed() {
+    let module = std::fs::read(guest("doorkeeper")).unwrap();
+    let site = Site::with(&module, &["--survives", "crash"]);
+    let file = site.folder.path().join("stateroom.toml");
+    let start = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let mut server = Running::start(site.command().env("DOOR_KEY", "s3cret"));
+        let address = server.address();
+        (server, address)
+    };
+    let first =
+        "[service.config]\nlimit = 3\ngreeting = \"hello\"\n[service.secrets]\nkey = \"DOOR_KEY\"";
+    let (server, address) = start(first);
+    let mut member = Member::join(&address, "lobby").await;
+    for (name, value) in
+        [("limit", "3"), ("greeting", "hello"), ("key", "s3cret"), ("no", "nothing")]
+    {
+        member.says(&format!("config {name}")).await;
+        member.hears(value).await;
+    }
+    drop(server);
+    // The same room, brought back under others, and then under none.
+    for (text, value) in [(&*first.replace('3', "4"), "4"), ("", "nothing"), ("", "nothing")] {
+        let (server, address) = start(text);
+        let mut member = Member::join(&address, "lobby").await;
+        member.says("config limit").await;
+        member.hears(value).await;
+        drop(member);
+        server.terminate();
+    }
+}

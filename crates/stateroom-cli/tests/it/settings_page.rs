@@ -37,10 +37,20 @@ static_files = "static"    # the folder, beside this file, whose files are serve
 package = "my-service"     # the package to build; without it, the one in the folder of this file
 dev_profile = "release"    # the cargo profile that `dev` builds with; this is the default
 
+[service.config]           # what the service may ask for: `context.config("turn_seconds")` is "30"
+turn_seconds = 30
+
+[service.secrets]          # the same of what stays out of this file: the environment variable that has it
+signing_key = "SIGNING_KEY"
+
 [client]                   # for a project that has a client for browsers in Rust
 package = "my-client"      # the package to build, with wasm-bindgen; it is served at /client
 optimization_level = "s"   # how `build` has wasm-opt optimise it: 0, 1, 2, 3, 4, s (the default) or z
 ```
+
+What is in `[service.config]` and `[service.secrets]` is read at the start, and has at most 64 KiB together, as JSON. A
+text is told as it is, anything else as JSON. Each room is told by an event, so that it does the same again when it is
+brought back: **secrets too are on the disk then**, in the data folder.
 "#;
 
 /// The options of `command` that are settings, in the order of its help.

@@ -83,7 +83,8 @@ impl Failed {
             Event::Limits { .. }
             | Event::Skip { .. }
             | Event::Incarnate { .. }
-            | Event::Claims { .. } => Cause::Ours,
+            | Event::Claims { .. }
+            | Event::Configure { .. } => Cause::Ours,
         };
         let mut bytes = Vec::new();
         Record { after: 0, event, digest: 0 }.write(&mut bytes);

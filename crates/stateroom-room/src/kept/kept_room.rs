@@ -191,6 +191,12 @@ impl<S: StateroomService> KeptRoom<S> {
         }
     }
 
+    /// Has the room hear what the settings of its service say from now on, unless it knows. It must be in memory.
+    pub fn set_config(&mut self, config: Option<&str>, now: Timestamp) {
+        // No service hears of it, so it can't fail.
+        let _ = self.handle(Event::Configure { config: config.unwrap_or_default() }, now);
+    }
+
     /// The room's own time: that of the driver, but never before what the room has heard already. A room
     /// whose clock was ahead goes on from there, and its timers keep their distance.
     pub(super) fn own_time(&self, now: Timestamp) -> Timestamp {

@@ -67,9 +67,10 @@ impl<F: RoomFactory> DrivenRoom<F> {
         }
         if let Some(kept) = room.core.kept() {
             // After new code, whose limits come with it.
-            let limits = kept.code.factory.limits();
+            let (limits, config) = (kept.code.factory.limits(), kept.code.factory.config());
             let now = room.shared.clock.timestamp(now);
             kept.room.set_limits(limits, now);
+            kept.room.set_config(config.as_deref(), now);
             kept.room.set_incarnation(incarnation::fresh(), now);
         }
         Some(room)

@@ -1,4 +1,4 @@
-//! What tokens say of clients, for the service to ask.
+//! What the service may ask for: what tokens say of clients, and what its settings say.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,31 +7,33 @@ use std::sync::Arc;
 
 /// What is kept of that with the state of a room.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Claims {
+pub(crate) struct Told {
+    /// What the settings of the service say: a JSON object.
+    pub(crate) config: Option<Arc<str>>,
     /// Of whoever is about to connect: the token that the room knows them by, and what they claim.
     pub(crate) arriving: Option<(String, String)>,
     /// Of those who are there.
     pub(crate) of: Vec<(ClientId, String)>,
 }
 
-impl Claims {
+impl Told {
     pub(crate) fn is_empty(&self) -> bool {
-        self.arriving.is_none() && self.of.is_empty()
+        self.config.is_none() && self.arriving.is_none() && self.of.is_empty()
     }
 }
 
-/// One of the claims in a JSON object: a text as it is, anything else as JSON.
-pub(crate) fn claim_in(claims: &str, name: &str) -> Option<String> {
-    let mut claims: Map<String, Value> = serde_json::from_str(claims).ok()?;
-    Some(match claims.remove(name)? {
+/// What a JSON object has by this name: a text as it is, anything else as JSON.
+pub(crate) fn value_in(object: &str, name: &str) -> Option<String> {
+    let mut object: Map<String, Value> = serde_json::from_str(object).ok()?;
+    Some(match object.remove(name)? {
         Value::String(text) => text,
         other => other.to_string(),
     })
 }
 
-/// The same text once, for as many as share it.
-pub(crate) fn shared(claims: &str) -> Option<Arc<str>> {
-    (!claims.is_empty()).then(|| claims.into())
+/// A text that there is, for as many as share it.
+pub(crate) fn shared(text: &str) -> Option<Arc<str>> {
+    (!text.is_empty()).then(|| text.into())
 }
 
 #[cfg(test)]
@@ -41,11 +43,11 @@ mod tests {
     #[test]
     fn a_claim_is_a_text_or_json() {
         let claims = r#"{"role":"moderator","teams":["a","b"],"age":7}"#;
-        let claim = |name| claim_in(claims, name);
+        let claim = |name| value_in(claims, name);
         assert_eq!(claim("role").as_deref(), Some("moderator"));
         assert_eq!(claim("teams").as_deref(), Some(r#"["a","b"]"#));
         assert_eq!(claim("age").as_deref(), Some("7"));
         assert_eq!(claim("name"), None);
-        assert_eq!(claim_in("nonsense", "role"), None);
+        assert_eq!(value_in("nonsense", "role"), None);
     }
 }
