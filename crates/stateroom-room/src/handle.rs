@@ -191,7 +191,16 @@ impl<S: StateroomService> Room<S> {
         now: Timestamp,
         event: impl FnOnce(&mut S),
     ) -> Result<(), RoomEnded> {
-        let mut closed = self.call_alone(now, event)?;
+        let closed = self.call_alone(now, event)?;
+        self.let_go(closed, now)
+    }
+
+    /// Lets the service hear that those have gone whom it has closed, and settles what follows from that.
+    pub(crate) fn let_go(
+        &mut self,
+        mut closed: Option<ClientId>,
+        now: Timestamp,
+    ) -> Result<(), RoomEnded> {
         while let Some(client) = closed {
             closed = match self.members.leave(client) {
                 true => {

@@ -1,7 +1,7 @@
 //! How a room goes on with other code: with the state that the old service hands over, or anew.
 
 use crate::{
-    failure::{StartFailure, build},
+    failure::{RoomEnded, StartFailure, build},
     outbox::RoomContext,
     room::Room,
     timestamp::Timestamp,
@@ -29,12 +29,12 @@ pub enum TakeOverFailure {
 }
 
 impl<S: StateroomService> Room<S> {
-    /// Has a service of other code go on with the state of the one that runs. Members and timer stay,
-    /// and nobody hears of it. A room that keeps a journal must be [saved](Room::state) next, for its
-    /// journal doesn't tell of this.
+    /// Has a service of other code go on with the state of the one that runs. Members and timer stay, unless the
+    /// new one asks for something else. A room that keeps a journal must be [saved](Room::state) next, for its
+    /// journal doesn't tell of this; what the new one has sent waits for that.
     ///
     /// # Errors
-    /// When they don't agree on the state; the old one goes on then, unless it failed.
+    /// When they don't agree on the state; the old one goes on then as if nothing had been, unless it failed.
     pub fn take_over<F>(
         &mut self,
         factory: &F,
@@ -53,19 +53,40 @@ impl<S: StateroomService> Room<S> {
             Some(Ok(state)) => state,
         };
         let mark = self.outbox.end();
-        let before = self.configure(factory.config());
+        let told = self.outbox.told();
+        self.configure(factory.config());
         let taken = build(|| factory.take_over(room_id, self.outbox.context(), birth, &state));
-        let service = taken.map_err(|failure| {
-            self.outbox.take_back(mark);
-            self.configure(before);
-            TakeOverFailure::TakeOver(match failure {
+        let taken = taken
+            .map_err(|failure| match failure {
                 StartFailure::Factory(failure) => failure,
                 StartFailure::Panicked(panic) => RestoreFailure::Damaged(panic),
             })
-        })?;
-        self.service = service;
+            .and_then(|service| self.go_on_with(service, Timestamp::from_origin(birth.time)));
+        if let Err(failure) = taken {
+            self.outbox.take_back(mark);
+            self.outbox.context().tell_presence(&self.members, told);
+            return Err(TakeOverFailure::TakeOver(failure));
+        }
         self.changed_code(birth);
+        self.sessions.note_said(&self.outbox, mark, self.now);
         Ok(())
+    }
+
+    /// Goes on with a service that has taken the state over, and carries out what it asks for: its timer, and that
+    /// those have gone whom it closes. When it fails at that, the room is as it was.
+    fn go_on_with(&mut self, service: S, now: Timestamp) -> Result<(), RestoreFailure> {
+        let (deadline, time) = (self.deadline, self.now);
+        let old = std::mem::replace(&mut self.service, service);
+        let now = self.advance(now);
+        let closed = self.take_requests(now);
+        let members = closed.is_some().then(|| self.members.clone());
+        let Err(RoomEnded { failure }) = self.let_go(closed, now) else { return Ok(()) };
+        self.service = old;
+        (self.deadline, self.now, self.ended) = (deadline, time, None);
+        if let Some(members) = members {
+            self.members = members;
+        }
+        Err(RestoreFailure::Failed(failure))
     }
 
     /// Puts a new service in the place of the running one: it starts anew, born as `birth` tells, and

@@ -127,6 +127,15 @@ impl Sessions {
         let Some(epoch) = self.ledger().map(|ledger| ledger.life().epoch + 1) else { return };
         let at = self.host().map_or(0, |host| host.events());
         self.apply(at, Happened::Anew { epoch }, now);
+        self.note_said(outbox, mark, now);
+    }
+
+    /// Notes what new code has said since `mark`, without having heard anything.
+    pub(crate) fn note_said(&mut self, outbox: &RoomOutbox, mark: Mark, now: Timestamp) {
+        if !self.ledger().is_some_and(Ledger::has_any) {
+            return;
+        }
+        let at = self.host().map_or(0, |host| host.events());
         outbox.show_since(mark, |command| {
             if let Some(happened) = said(Event::Timer, command) {
                 self.apply(at, happened, now);

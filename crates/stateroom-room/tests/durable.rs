@@ -26,7 +26,12 @@ struct Tallies {
 
 thread_local! {
     static HANDS_OVER: Cell<bool> = const { Cell::new(false) };
+    /// What new code asks for when it has taken over.
+    static ASKS: Cell<fn(&RoomContext)> = const { Cell::new(|_| {}) };
 }
+
+/// With this sum, a service fails when somebody leaves.
+const UNLUCKY: u64 = 1013;
 
 const TALLIES: Tallies = Tallies { code: 1, extra: 0, carries_over: false };
 
@@ -36,6 +41,10 @@ impl StateroomService for Tally {
     }
 
     fn disconnect(&mut self, _: ClientId) {
+        if self.sum == UNLUCKY {
+            let detail = "as told".to_owned();
+            self.failure = Some(ServiceFailure { summary: "failed", detail });
+        }
         self.context.send_message(MessageRecipient::Broadcast, "bye");
     }
 
@@ -116,6 +125,7 @@ impl StateroomServiceFactory<RoomContext> for Tallies {
         state: &[u8],
     ) -> Result<Tally, RestoreFailure> {
         let sum = std::str::from_utf8(state).ok().and_then(|sum| sum.parse().ok());
+        ASKS.get()(&context);
         Ok(self.tally(sum.unwrap_or_default(), context))
     }
 }
@@ -330,6 +340,66 @@ fn other_code_takes_over_the_state_when_both_are_willing() {
     assert_eq!(room.members().collect::<Vec<_>>(), [ADA], "nobody has left");
     let (at, _) = state(&mut room);
     assert_eq!(at, room.events());
+}
+
+#[test]
+fn what_new_code_asks_for_when_it_takes_over_waits_until_its_state_is_durable() {
+    let mut room = found();
+    joins(&mut room, None);
+    joins(&mut room, None);
+    says(&mut room, "timer", 1);
+    all(&mut room);
+    HANDS_OVER.set(true);
+    ASKS.set(|context| {
+        assert_eq!(context.clients(), [ADA, ClientId(2)]);
+        context.send_message(MessageRecipient::Broadcast, "new code");
+        context.set_timer(500);
+        context.close(ADA, 4301, "too old");
+    });
+    let willing = Tallies { code: 2, extra: 100, carries_over: true };
+    let birth = Birth { time: after(10).since_origin(), ..BIRTH };
+    room.take_over(&willing, "lobby", &birth).unwrap();
+
+    assert_eq!(room.deadline(), Some(after(510)));
+    assert_eq!(room.members().collect::<Vec<_>>(), [ClientId(2)]);
+    assert_eq!(released(&mut room), [""; 0], "nothing is durable");
+    let saved = state(&mut room);
+    room.submit().unwrap();
+    room.commit();
+    assert_eq!(released(&mut room), ["new code", "close 1", "bye"]);
+
+    // It is part of the state, and not done again.
+    let mut back: TallyRoom = Room::restore(&willing, "lobby", saved.0, &saved.1).unwrap();
+    assert_eq!(back.deadline(), Some(after(510)));
+    assert_eq!(back.members().collect::<Vec<_>>(), [ClientId(2)]);
+    assert_eq!(released(&mut back), [""; 0]);
+}
+
+#[test]
+fn new_code_that_fails_at_what_follows_from_what_it_asks_for_leaves_the_room_as_it_was() {
+    let mut room = found();
+    joins(&mut room, None);
+    says(&mut room, "13", 1);
+    says(&mut room, "timer", 1);
+    all(&mut room);
+    HANDS_OVER.set(true);
+    ASKS.set(|context| {
+        context.send_message(MessageRecipient::Broadcast, "new code");
+        context.set_timer(500);
+        context.close(ADA, 4301, "too old");
+    });
+    let unlucky = Tallies { code: 2, extra: UNLUCKY - 13, carries_over: true };
+    let later = Birth { time: after(10).since_origin(), ..BIRTH };
+    let refused = room.take_over(&unlucky, "lobby", &later).unwrap_err();
+    assert!(refused.to_string().contains("as told"), "{refused}");
+
+    assert_eq!(room.deadline(), Some(after(51)));
+    assert_eq!(room.heard_at(), after(1));
+    let there = room.service_mut().context.clients();
+    assert_eq!((room.members().collect::<Vec<_>>(), there), (vec![ADA], vec![ADA]));
+    says(&mut room, "2", 20);
+    all(&mut room);
+    assert_eq!(room.service_mut().sum, 15);
 }
 
 #[test]

@@ -22,6 +22,9 @@ struct Counts {
     limits: MemoryLimits,
 }
 
+/// Newer code, which says so to everybody when it takes over.
+struct Newer;
+
 impl Count {
     fn fail(&mut self) {
         self.failure = Some(ServiceFailure { summary: "no", detail: "as told".to_owned() });
@@ -62,6 +65,10 @@ impl StateroomService for Count {
         let heard = self.heard;
         Some(SavedState::new(move || Ok(heard.to_le_bytes().to_vec())))
     }
+
+    fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
+        Some(Ok(self.heard.to_le_bytes().to_vec()))
+    }
 }
 
 impl StateroomServiceFactory<RoomContext> for Counts {
@@ -84,6 +91,30 @@ impl StateroomServiceFactory<RoomContext> for Counts {
 
     fn limits(&self) -> MemoryLimits {
         self.limits
+    }
+}
+
+impl StateroomServiceFactory<RoomContext> for Newer {
+    type Service = Count;
+    type Error = Infallible;
+
+    fn build(&self, id: &str, context: RoomContext) -> Result<Count, Infallible> {
+        COUNTS.build(id, context)
+    }
+
+    fn takes_over(&self) -> bool {
+        true
+    }
+
+    fn take_over(
+        &self,
+        id: &str,
+        context: RoomContext,
+        _: &Birth,
+        state: &[u8],
+    ) -> Result<Count, RestoreFailure> {
+        context.send_message(MessageRecipient::Broadcast, "new code");
+        COUNTS.restore(id, context, state)
     }
 }
 
@@ -468,6 +499,28 @@ fn what_is_said_in_a_session_waits_until_it_is_kept_and_is_there_after_a_restart
     // Somebody else who has the key.
     site.asks(4, &asks(4, FIRST, [1, 1, 1]), Some("somebody else"));
     assert_eq!(site.hears_in_sessions(0), ["4: close 4200 ended"]);
+}
+
+#[test]
+fn what_new_code_says_in_a_session_waits_for_its_state_and_is_there_after_a_restart() {
+    let mut site = Site::found();
+    site.joins(None);
+    site.asks(1, &asks(1, Life::default(), [0, 0, 0]), None);
+    site.keep();
+    site.hears_in_sessions(0);
+    let birth = Birth { time: START, seed: [0; 32], limits: LIMITS };
+    site.room.take_over(&Newer, "lobby", &birth).unwrap();
+    site.see();
+    assert_eq!((site.hears_in_sessions(0), site.seen.len()), (vec![], 0), "nothing is durable");
+    site.keep();
+    assert_eq!(site.hears_in_sessions(0), ["new code"]);
+    assert_eq!(site.seen, ["new code"], "who has no session hears it too");
+
+    site.journal.clear();
+    site.restart(LIMITS, 0);
+    site.asks(2, &asks(2, FIRST, [0, 0, 0]), None);
+    let heard = ["2: welcome 2, 0 heard, from 0", "2: new code"];
+    assert_eq!(site.hears_in_sessions(0), heard);
 }
 
 #[test]

@@ -65,7 +65,8 @@ where
     C: StateroomContext + 'static,
 {
     let service: S = made_of(state)?;
-    Ok(Box::new(WrappedStateroomService::new(service, context).handing_over(hand_over)))
+    let service = WrappedStateroomService::new(service, context).handing_over(hand_over);
+    Ok(Box::new(service.taken_over()))
 }
 
 fn hand_over<S: CarryOver>(service: &S) -> Result<Vec<u8>, ServiceFailure> {

@@ -48,6 +48,11 @@ pub trait SimpleStateroomService {
     fn request(&mut self, request: &Request, context: &impl StateroomContext) -> Response {
         Response::new(404)
     }
+
+    /// Called once in new code, right after it took the room over from the code that ran before, where the service
+    /// opted in to that: its fields are those that the old code told, and everybody is still connected. Here it can set
+    /// timers that the old code did not know, and tell everybody. If this panics, the room is not taken over.
+    fn taken_over(&mut self, context: &impl StateroomContext) {}
 }
 
 /// A running service with its context inside: what a host calls.
@@ -163,6 +168,13 @@ impl<S: SimpleStateroomService, C: StateroomContext> WrappedStateroomService<S, 
     /// Joins the two.
     pub fn new(service: S, context: C) -> Self {
         WrappedStateroomService { service, context, tell: None }
+    }
+
+    /// Tells the service that it has [taken over](SimpleStateroomService::taken_over) the state of other code.
+    #[must_use]
+    pub fn taken_over(mut self) -> Self {
+        self.service.taken_over(&self.context);
+        self
     }
 
     /// Lets it [hand over](StateroomService::hand_over) what `tell` tells of the service.

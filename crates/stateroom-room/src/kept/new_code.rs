@@ -62,6 +62,10 @@ impl<S: StateroomService> KeptRoom<S> {
         (self.saved, self.retry) = (None, None);
         if self.records_events {
             self.first = self.room.as_mut().and_then(|room| room.state());
+            if self.first.is_some() {
+                // What the new code has said in sessions waits for that state, as after an event.
+                self.durable = self.events().saturating_sub(1);
+            }
         }
     }
 }
