@@ -8,13 +8,14 @@ use crate::{
     short,
 };
 use anyhow::{Context, anyhow};
+use serde::Deserialize;
 use serde_json::Value;
 use stateroom::{Birth, StateroomService, StateroomServiceFactory};
 use stateroom_room::{ReturnFailure, Room, RoomContext, Timestamp};
 use stateroom_server::ServerConfig;
 use stateroom_store::{ExportedRoom, Vitals};
 use stateroom_wasm_host::{StartError, WasmHost, WasmHostFactory};
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 /// Loads the module of a room, with the limits of the file, and those of the command line over them.
 pub(crate) fn load(
@@ -66,13 +67,26 @@ pub(crate) fn explain(
     }
 }
 
+/// What a service tells of itself.
+pub(crate) struct ServiceState {
+    pub(crate) state: Value,
+    /// When its timers are due, in milliseconds since 1970, by name; the one of `set_timer` has the name "".
+    pub(crate) timers: BTreeMap<String, u64>,
+}
+
 /// The state of the service, where it tells it; `None` where it has not opted in to that.
-pub(crate) fn service_state(room: &mut Room<WasmHost>) -> anyhow::Result<Option<Value>> {
+pub(crate) fn service_state(room: &mut Room<WasmHost>) -> anyhow::Result<Option<ServiceState>> {
     let Some(told) = room.service_mut().hand_over() else { return Ok(None) };
     let told =
         told.map_err(|failure| anyhow!("the service could not tell its state: {failure}"))?;
-    let state = serde_json::from_slice(&told).context("what the service tells is no JSON")?;
-    Ok(Some(state))
+    let mut json = serde_json::Deserializer::from_slice(&told);
+    let state = Value::deserialize(&mut json).context("what the service tells is no JSON")?;
+    let timers = match json.end() {
+        Ok(()) => BTreeMap::new(),
+        Err(_) => Deserialize::deserialize(&mut json)
+            .context("what the service tells after its state are no timers")?,
+    };
+    Ok(Some(ServiceState { state, timers }))
 }
 
 /// What the store is told of a room beside its state.

@@ -1,14 +1,14 @@
 //! `stateroom replay`: lets a room hear again what it has heard, and tells what it does.
 
 use crate::{
-    bring_back,
+    bring_back::{self, ServiceState},
     failure::Failure,
     room_options::ReplayOptions,
     rooms::{Place, read_file},
     short, terminal,
 };
 use anyhow::anyhow;
-use serde_json::{Value, json};
+use serde_json::json;
 use stateroom_room::{Event, Record, Room, describe};
 use stateroom_wasm_host::WasmHost;
 use std::path::Path;
@@ -128,7 +128,8 @@ impl Teller {
         Ok(terminal::print(&text)?)
     }
 
-    fn tell_state(&mut self, state: Option<Value>) -> anyhow::Result<()> {
+    fn tell_state(&mut self, told: Option<ServiceState>) -> anyhow::Result<()> {
+        let state = told.map(|told| told.state);
         let text = match (self.as_json, state) {
             (true, state) => format!("{}\n", json!({ "service_state": state })),
             (false, Some(state)) => format!("{state:#}\n"),

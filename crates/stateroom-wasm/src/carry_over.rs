@@ -1,15 +1,18 @@
 //! Carrying a room over to new code: its state is told as JSON, and made of it again.
+//!
+//! Where the room has timers, a line with those follows: an object of the name of each (the one of `set_timer` has the
+//! name "") and when it is due, in milliseconds since 1970.
 
 use crate::context::Context;
 use serde::{
-    Serialize,
+    Deserialize, Serialize,
     de::{DeserializeOwned, IgnoredAny},
 };
 use stateroom::{
-    ServiceFailure, SimpleStateroomService, StateroomContext, StateroomService,
+    ServiceFailure, SimpleStateroomService, StateroomContext, StateroomService, Timers,
     WrappedStateroomService,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How many fields of a state are named at most.
 const MOST_FIELDS: usize = 12;
@@ -51,8 +54,7 @@ where
     S: SimpleStateroomService + CarryOver + 'static,
     C: StateroomContext + 'static,
 {
-    let service = S::new(room_id, &context);
-    Box::new(WrappedStateroomService::new(service, context).handing_over(hand_over))
+    Box::new(WrappedStateroomService::<S, C>::start(room_id, context).handing_over(hand_over))
 }
 
 fn take_over<S, C>(
@@ -64,13 +66,46 @@ where
     S: SimpleStateroomService + CarryOver + 'static,
     C: StateroomContext + 'static,
 {
-    let service: S = made_of(state)?;
-    let service = WrappedStateroomService::new(service, context).handing_over(hand_over);
-    Ok(Box::new(service.taken_over()))
+    let (service, dues) = read::<S>(state)?;
+    let service = WrappedStateroomService::taken_over(service, timers_of(&dues), context);
+    Ok(Box::new(service.handing_over(hand_over)))
 }
 
-fn hand_over<S: CarryOver>(service: &S) -> Result<Vec<u8>, ServiceFailure> {
-    told(service).map_err(|detail| ServiceFailure { summary: "the state is not JSON", detail })
+fn hand_over<S: CarryOver>(service: &S, timers: &Timers) -> Result<Vec<u8>, ServiceFailure> {
+    let mut state = told(service)
+        .map_err(|detail| ServiceFailure { summary: "the state is not JSON", detail })?;
+    let dues = dues_of(timers);
+    if !dues.is_empty() {
+        state.push(b'\n');
+        // Names and numbers can always be told.
+        state.extend(serde_json::to_vec(&dues).unwrap_or_default());
+    }
+    Ok(state)
+}
+
+/// When timers are due, by name.
+type Dues = BTreeMap<String, u64>;
+
+fn dues_of(timers: &Timers) -> Dues {
+    let unnamed = timers.unnamed().map(|due| ("", due));
+    let due = |(name, due): (&str, Duration)| {
+        // So that none is due too early.
+        let milliseconds = due.as_nanos().div_ceil(1_000_000);
+        (name.to_owned(), u64::try_from(milliseconds).unwrap_or(u64::MAX))
+    };
+    unnamed.into_iter().chain(timers.named()).map(due).collect()
+}
+
+fn timers_of(dues: &Dues) -> Timers {
+    let mut timers = Timers::default();
+    for (name, due) in dues {
+        let due = Duration::from_millis(*due);
+        match name.as_str() {
+            "" => timers.schedule_unnamed(due),
+            name => timers.schedule(name, due),
+        }
+    }
+    timers
 }
 
 /// The state of a service, as JSON.
@@ -99,6 +134,11 @@ pub(crate) fn told(service: &impl Serialize) -> Result<Vec<u8>, String> {
 /// # Errors
 /// Which field doesn't fit, and the line that mends it.
 pub(crate) fn made_of<S: DeserializeOwned>(state: &[u8]) -> Result<S, String> {
+    read(state).map(|(service, _)| service)
+}
+
+/// The same, and when its timers are due.
+fn read<S: DeserializeOwned>(state: &[u8]) -> Result<(S, Dues), String> {
     let mut json = serde_json::Deserializer::from_slice(state);
     let service = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let what = error.inner().to_string();
@@ -112,8 +152,12 @@ pub(crate) fn made_of<S: DeserializeOwned>(state: &[u8]) -> Result<S, String> {
         };
         format!("{}; {advice}", at(error.path(), error.inner()))
     })?;
+    let timers = match json.end() {
+        Ok(()) => Dues::new(),
+        Err(_) => Dues::deserialize(&mut json).map_err(|error| format!("the timers: {error}"))?,
+    };
     json.end().map_err(|error| error.to_string())?;
-    Ok(service)
+    Ok((service, timers))
 }
 
 /// What to do about a field that is not in the state.
@@ -132,7 +176,9 @@ fn missing(path: &serde_path_to_error::Path, what: &str, state: &[u8]) -> String
 
 /// The fields that a state has, for whoever looks for the old name of one.
 fn fields(state: &[u8]) -> String {
-    let Ok(fields) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(state) else {
+    // After it come the timers.
+    let mut json = serde_json::Deserializer::from_slice(state);
+    let Ok(fields) = BTreeMap::<String, IgnoredAny>::deserialize(&mut json) else {
         return String::new();
     };
     let names: Vec<&str> = fields.keys().take(MOST_FIELDS).map(String::as_str).collect();

@@ -2,7 +2,10 @@
 
 #![allow(unsafe_code)]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 /// The host's functions. Each only reads the bytes, before it returns.
 mod env {
@@ -34,6 +37,14 @@ mod v1 {
             value: *mut u8,
             length: usize,
         ) -> u32;
+    }
+}
+
+/// The clock, which is the room's. The one of the standard library is not there on `wasm32-unknown-unknown`.
+mod wasi {
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        pub(super) fn clock_time_get(clock: u32, precision: u64, nanoseconds: *mut u64) -> u16;
     }
 }
 
@@ -107,4 +118,12 @@ fn told(ask: impl Fn(&mut [u8]) -> u32) -> Option<String> {
     let mut text = vec![0; length as usize];
     ask(&mut text);
     String::from_utf8(text).ok()
+}
+
+/// The time since 1970-01-01 00:00 UTC.
+pub(crate) fn now() -> Duration {
+    let mut nanoseconds = 0;
+    // SAFETY: the pointer is that of a live `u64`, which is aligned. Clock 0 is that of the time of day.
+    unsafe { wasi::clock_time_get(0, 1, &raw mut nanoseconds) };
+    Duration::from_nanos(nanoseconds)
 }

@@ -2,6 +2,7 @@
 
 use crate::host;
 use stateroom::{ClientId, MessageRecipient, StateroomContext, check_close_code};
+use std::time::Duration;
 
 /// Sends through the host.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,5 +44,9 @@ impl StateroomContext for HostContext {
 
     fn config(&self, name: &str) -> Option<String> {
         host::config(name)
+    }
+
+    fn now(&self) -> Duration {
+        host::now()
     }
 }

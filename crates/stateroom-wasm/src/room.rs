@@ -10,8 +10,7 @@ where
     S: SimpleStateroomService + 'static,
     C: StateroomContext + 'static,
 {
-    let service = S::new(room_id, &context);
-    Box::new(WrappedStateroomService::new(service, context))
+    Box::new(WrappedStateroomService::<S, C>::start(room_id, context))
 }
 
 /// The place of a module's service: empty until the room starts.

@@ -3,7 +3,7 @@
 use crate::{ClientId, MessageRecipient};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How a service sends messages and sets its timer.
+/// How a service sends messages and sets its timers.
 ///
 /// A service is handed a context with every event. What it sends is delivered in the order sent,
 /// after the event has been handled.
@@ -20,10 +20,29 @@ pub trait StateroomContext {
     /// Asks for [`timer`](crate::SimpleStateroomService::timer) to be called once, `ms_delay`
     /// milliseconds from now; 0 cancels.
     ///
-    /// A room has one timer: setting it again replaces what was set before. Several timers are
-    /// built on it by keeping a queue of deadlines in the service and setting the timer to its
-    /// head.
+    /// A room has one such timer: setting it again replaces what was set before. For several, give them names: see
+    /// [`schedule`](StateroomContext::schedule).
     fn set_timer(&self, ms_delay: u32);
+
+    /// Asks for [`scheduled`](crate::SimpleStateroomService::scheduled) to be called once with this name, when `delay`
+    /// has passed. To schedule a name again replaces what was scheduled by it before; other names, and
+    /// [`set_timer`](StateroomContext::set_timer), go on by themselves.
+    ///
+    /// Each is heard as an event of its own, by time and then by name. They survive what the room's fields survive, new
+    /// code too where the service is carried over. One that fails is tried again, and lets the others go first.
+    ///
+    /// # Panics
+    /// When the name is empty or has more than [`MAX_TIMER_NAME_BYTES`](crate::MAX_TIMER_NAME_BYTES), and when the room
+    /// would have more than [`MAX_NAMED_TIMERS`](crate::MAX_NAMED_TIMERS).
+    fn schedule(&self, name: &str, delay: Duration) {
+        let _ = (name, delay);
+        unimplemented!("this context has no named timers; `TestContext` and those of rooms do");
+    }
+
+    /// Cancels what was scheduled by this name, if anything was.
+    fn cancel(&self, name: &str) {
+        let _ = name;
+    }
 
     /// Closes a client: it is in the room no more, and gets what was sent to it before, then `code` and `reason`.
     /// The service hears [`disconnect`](crate::SimpleStateroomService::disconnect) as soon as the event is handled.
@@ -102,6 +121,14 @@ impl<C: StateroomContext + ?Sized> StateroomContext for &C {
 
     fn set_timer(&self, ms_delay: u32) {
         (**self).set_timer(ms_delay);
+    }
+
+    fn schedule(&self, name: &str, delay: Duration) {
+        (**self).schedule(name, delay);
+    }
+
+    fn cancel(&self, name: &str) {
+        (**self).cancel(name);
     }
 
     fn close(&self, client: ClientId, code: u16, reason: &str) {

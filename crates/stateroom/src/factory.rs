@@ -176,7 +176,6 @@ impl<S: SimpleStateroomService, C: StateroomContext> StateroomServiceFactory<C>
     type Error = Infallible;
 
     fn build(&self, room_id: &str, context: C) -> Result<Self::Service, Self::Error> {
-        let service = S::new(room_id, &context);
-        Ok(WrappedStateroomService::new(service, context))
+        Ok(WrappedStateroomService::start(room_id, context))
     }
 }

@@ -42,6 +42,8 @@ mod saved;
 mod service;
 mod sleep;
 mod test_context;
+mod timed;
+mod timers;
 
 pub use client_id::ClientId;
 pub use context::{MAX_CLOSE_REASON_BYTES, StateroomContext, check_close_code, is_close_code};
@@ -56,6 +58,7 @@ pub use saved::{Birth, CodeVersion, MemoryLimits, RestoreFailure, SaveFailure, S
 pub use service::{SimpleStateroomService, StateroomService, WrappedStateroomService};
 pub use sleep::{Compression, Sleep};
 pub use test_context::{Closed, Sent, TestContext};
+pub use timers::{MAX_NAMED_TIMERS, MAX_TIMER_NAME_BYTES, Timers};
 
 // The examples of the README are tested as those of the documentation are.
 #[cfg(doctest)]

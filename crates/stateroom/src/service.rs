@@ -2,7 +2,7 @@
 
 use crate::{
     ClientId, LeaveReason, MemoryLimits, Request, Response, SavedState, ServiceFailure, Sleep,
-    StateroomContext,
+    StateroomContext, Timers, timed::Timed, timers::Due,
 };
 use std::time::Duration;
 
@@ -48,6 +48,9 @@ pub trait SimpleStateroomService {
     fn request(&mut self, request: &Request, context: &impl StateroomContext) -> Response {
         Response::new(404)
     }
+
+    /// Called once when the time given to [`StateroomContext::schedule`] with this name has passed.
+    fn scheduled(&mut self, name: &str, context: &impl StateroomContext) {}
 
     /// Called once in new code, right after it took the room over from the code that ran before, where the service
     /// opted in to that: its fields are those that the old code told, and everybody is still connected. Here it can set
@@ -153,28 +156,36 @@ pub trait StateroomService {
     }
 }
 
-/// Tells the state of a service, for other code to take over.
-type Tell<S> = fn(&S) -> Result<Vec<u8>, ServiceFailure>;
+/// Tells the state of a service and its timers, for other code to take over.
+type Tell<S> = fn(&S, &Timers) -> Result<Vec<u8>, ServiceFailure>;
 
 /// Joins a [`SimpleStateroomService`] with a context of its own, which makes it a
 /// [`StateroomService`].
 pub struct WrappedStateroomService<S: SimpleStateroomService, C: StateroomContext> {
     service: S,
-    context: C,
+    context: Timed<C>,
     tell: Option<Tell<S>>,
 }
 
 impl<S: SimpleStateroomService, C: StateroomContext> WrappedStateroomService<S, C> {
     /// Joins the two.
     pub fn new(service: S, context: C) -> Self {
-        WrappedStateroomService { service, context, tell: None }
+        WrappedStateroomService { service, context: Timed::new(context), tell: None }
     }
 
-    /// Tells the service that it has [taken over](SimpleStateroomService::taken_over) the state of other code.
-    #[must_use]
-    pub fn taken_over(mut self) -> Self {
-        self.service.taken_over(&self.context);
-        self
+    /// Starts the service of the room `room_id`, with a context.
+    pub fn start(room_id: &str, context: C) -> Self {
+        let context = Timed::new(context);
+        WrappedStateroomService { service: S::new(room_id, &context), context, tell: None }
+    }
+
+    /// Joins a service that has the state of other code with the timers of that, and tells it that it has [taken
+    /// over](SimpleStateroomService::taken_over).
+    pub fn taken_over(service: S, timers: Timers, context: C) -> Self {
+        let mut wrapped = WrappedStateroomService::new(service, context);
+        wrapped.context.go_on_with(timers);
+        wrapped.service.taken_over(&wrapped.context);
+        wrapped
     }
 
     /// Lets it [hand over](StateroomService::hand_over) what `tell` tells of the service.
@@ -208,7 +219,12 @@ impl<S: SimpleStateroomService, C: StateroomContext> StateroomService
     }
 
     fn timer(&mut self) {
-        self.service.timer(&self.context);
+        match self.context.fire() {
+            Due::Nothing => {}
+            Due::Unnamed => self.service.timer(&self.context),
+            Due::Named(name) => self.service.scheduled(&name, &self.context),
+        }
+        self.context.arm();
     }
 
     fn request(&mut self, request: &Request) -> Response {
@@ -216,6 +232,7 @@ impl<S: SimpleStateroomService, C: StateroomContext> StateroomService
     }
 
     fn hand_over(&mut self) -> Option<Result<Vec<u8>, ServiceFailure>> {
-        self.tell.map(|tell| tell(&self.service))
+        let tell = self.tell?;
+        Some(self.context.with(|timers| tell(&self.service, timers)))
     }
 }

@@ -1,6 +1,9 @@
 //! A context that records, so that a service can be unit-tested without any server.
 
-use crate::{ClientId, MessagePayload, MessageRecipient, StateroomContext, check_close_code};
+use crate::{
+    ClientId, MessagePayload, MessageRecipient, SimpleStateroomService, StateroomContext, Timers,
+    check_close_code, timers::Due,
+};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -39,13 +42,18 @@ pub struct Closed {
     pub reason: String,
 }
 
-/// Records what a service sends, whom it closes, and the timer it sets.
+/// How many timers are heard in one [`tick`](TestContext::tick) at most.
+const MOST_IN_A_TICK: usize = 100_000;
+
+/// Records what a service sends, whom it closes, and the timers it sets.
 ///
-/// It calls nothing by itself. It records every message, whoever it is for, and a test itself says who connects and
-/// when time has passed, by calling the service, and by telling the context if the service asks that.
+/// It calls nothing by itself. It records every message, whoever it is for, and a test itself says who connects, by
+/// calling the service, and by telling the context if the service asks that. Its clock goes when it is told to:
+/// [`tick`](TestContext::tick) has the service hear what becomes due meanwhile.
 ///
 /// ```
 /// use stateroom::*;
+/// use std::time::Duration;
 ///
 /// struct Clock(u32);
 ///
@@ -65,7 +73,7 @@ pub struct Closed {
 /// let mut clock = Clock::new("my-room", &context);
 /// assert_eq!(context.timer_ms(), Some(1000));
 ///
-/// clock.timer(&context);
+/// context.tick(Duration::from_secs(1), &mut clock);
 /// assert_eq!(context.take(), [Sent::text(MessageRecipient::Broadcast, "1 s")]);
 /// ```
 #[derive(Debug, Default)]
@@ -73,6 +81,7 @@ pub struct TestContext {
     sent: RefCell<Vec<Sent>>,
     closed: RefCell<Vec<Closed>>,
     timer: Cell<Option<u32>>,
+    timers: RefCell<Timers>,
     clients: RefCell<BTreeMap<ClientId, Option<String>>>,
     claims: RefCell<BTreeMap<(ClientId, String), String>>,
     config: RefCell<BTreeMap<String, String>>,
@@ -116,9 +125,45 @@ impl TestContext {
         self.clients.borrow_mut().remove(&client);
     }
 
-    /// Has so much time pass. It begins at 1970-01-01 00:00 UTC.
+    /// Has so much time pass, without the service hearing of it. It begins at 1970-01-01 00:00 UTC.
     pub fn advance(&self, time: Duration) {
-        self.now.set(self.now.get().saturating_add(time));
+        self.now.set(self.after(time));
+    }
+
+    fn after(&self, time: Duration) -> Duration {
+        self.now.get().saturating_add(time)
+    }
+
+    /// Has so much time pass, and `service` hear each of its timers when it is due, in order: those it has set already
+    /// and those it sets meanwhile.
+    ///
+    /// # Panics
+    /// When they don't end, as where one with a delay of zero sets itself again.
+    #[track_caller]
+    pub fn tick(&self, time: Duration, service: &mut impl SimpleStateroomService) {
+        let end = self.now.get().saturating_add(time);
+        for _ in 0..MOST_IN_A_TICK {
+            let next = self.timers.borrow().next().filter(|next| *next <= end);
+            let Some(next) = next else { return self.now.set(end) };
+            self.now.set(self.now.get().max(next));
+            let due = self.timers.borrow_mut().take_first(self.now.get());
+            match due {
+                Due::Nothing => {}
+                Due::Unnamed => {
+                    self.timer.set(None);
+                    service.timer(self);
+                }
+                Due::Named(name) => service.scheduled(&name, self),
+            }
+        }
+        panic!("the timers of the service don't end: {MOST_IN_A_TICK} were due within {time:?}");
+    }
+
+    /// How long it is until the timer of this name is due; `None` if there is none.
+    pub fn scheduled(&self, name: &str) -> Option<Duration> {
+        let timers = self.timers.borrow();
+        let timer = timers.named().find(|(scheduled, _)| *scheduled == name);
+        timer.map(|(_, due)| due.saturating_sub(self.now.get()))
     }
 
     /// The delay in milliseconds that the timer was last set to, or `None` when it was never set or
@@ -138,7 +183,22 @@ impl StateroomContext for TestContext {
     }
 
     fn set_timer(&self, ms_delay: u32) {
+        let mut timers = self.timers.borrow_mut();
         self.timer.set((ms_delay > 0).then_some(ms_delay));
+        match self.timer.get() {
+            None => timers.cancel_unnamed(),
+            Some(delay) => {
+                timers.schedule_unnamed(self.after(Duration::from_millis(delay.into())));
+            }
+        }
+    }
+
+    fn schedule(&self, name: &str, delay: Duration) {
+        self.timers.borrow_mut().schedule(name, self.after(delay));
+    }
+
+    fn cancel(&self, name: &str) {
+        self.timers.borrow_mut().cancel(name);
     }
 
     fn close(&self, client: ClientId, code: u16, reason: &str) {

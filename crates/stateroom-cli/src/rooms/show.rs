@@ -1,7 +1,12 @@
 //! `stateroom rooms show`: all that is known of one room.
 
 use super::Place;
-use crate::{bring_back, failure::Failure, room_options::ShowOptions, short, terminal};
+use crate::{
+    bring_back::{self, ServiceState},
+    failure::Failure,
+    room_options::ShowOptions,
+    short, terminal,
+};
 use anyhow::Context;
 use bytesize::ByteSize;
 use serde_json::{Value, json};
@@ -62,7 +67,7 @@ impl Seen {
 fn for_people(
     room: &ExportedRoom,
     seen: &Seen,
-    state: Option<Option<Value>>,
+    state: Option<Option<ServiceState>>,
 ) -> anyhow::Result<String> {
     let snapshot = &room.stored.snapshot;
     let clients = |with_token| {
@@ -99,7 +104,14 @@ fn for_people(
     match state {
         None => {}
         Some(None) => writeln!(text, "\nits service has not opted in to telling its state")?,
-        Some(Some(state)) => writeln!(text, "\nstate\n{state:#}")?,
+        Some(Some(ServiceState { state, timers })) => {
+            for (name, due) in timers {
+                let name = if name.is_empty() { "set_timer" } else { &name };
+                let due = short::time(Duration::from_millis(due));
+                writeln!(text, "\ntimer        {due}  {name}")?;
+            }
+            writeln!(text, "\nstate\n{state:#}")?;
+        }
     }
     Ok(text)
 }
@@ -107,7 +119,7 @@ fn for_people(
 fn for_programs(
     room: &ExportedRoom,
     seen: &Seen,
-    state: Option<Option<Value>>,
+    state: Option<Option<ServiceState>>,
 ) -> anyhow::Result<String> {
     let snapshot = &room.stored.snapshot;
     let member = |(client, token): &(ClientId, bool)| json!({ "client": client.0, "token": token });
@@ -135,7 +147,10 @@ fn for_programs(
         "quarantined": room.quarantined.iter().map(set_aside).collect::<Vec<_>>(),
     });
     if let (Some(state), Some(object)) = (state, object.as_object_mut()) {
-        object.insert("state".to_owned(), state.unwrap_or(Value::Null));
+        let told = state.map(|ServiceState { state, timers }| (state, json!(timers)));
+        let (state, timers) = told.unwrap_or_default();
+        object.insert("state".to_owned(), state);
+        object.insert("timers".to_owned(), timers);
     }
     Ok(object.to_string() + "\n")
 }

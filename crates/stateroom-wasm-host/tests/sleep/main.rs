@@ -13,3 +13,4 @@ mod refusals;
 mod replay;
 mod saved;
 mod support;
+mod timers;
