@@ -61,6 +61,12 @@ test("chat: what one says the other reads, also when coming later", async (t) =>
   await photograph({ chat: ada, "chat-dark": bob, "chat-phone": cy });
   await cy.goto("about:blank");
   await shows(ada, "#lines", /Cy left/);
+
+  assert.equal(await bob.getByRole("button", { name: "Remove" }).count(), 0, "only the first is the moderator");
+  await ada.getByRole("button", { name: "Remove Bob" }).click();
+  await shows(bob, "#refusal", "Ada has sent you away.");
+  await shows(bob, "#state", "Closed");
+  await shows(ada, "#people", /^Ada \(you\)$/);
 });
 
 test("whiteboard: a stroke and a cursor in one window are in the other", async (t) => {

@@ -47,6 +47,9 @@ pub struct ServiceConfig {
     /// The cargo profile that `stateroom dev` builds with. Default: `release`, because the module
     /// then runs as it will for everybody. `stateroom build` always takes `release`.
     pub dev_profile: String,
+    /// The file, relative to this one, to which `stateroom types` writes the TypeScript types of the service's
+    /// messages, and which `stateroom dev` keeps fresh.
+    pub types: Option<PathBuf>,
     /// What the service may ask for by name.
     pub config: BTreeMap<String, toml::Value>,
     /// The same of what is better kept out of this file: the environment variable that has it.
@@ -58,6 +61,7 @@ impl Default for ServiceConfig {
         ServiceConfig {
             package: None,
             dev_profile: "release".to_owned(),
+            types: None,
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
         }

@@ -12,6 +12,7 @@ use crate::{
     serving,
     terminal::{complain, say},
     toolchain::Target,
+    types,
     watch::{PageWatcher, SourceWatcher},
 };
 use anyhow::Context;
@@ -130,6 +131,9 @@ struct Rebuilder {
 
 impl Rebuilder {
     fn run(mut self) {
+        if self.project.types_file().is_some_and(|file| !file.exists()) {
+            self.write_types();
+        }
         while let Ok(mut changed) = self.watcher.wait() {
             if changed.remove(&self.project.config_file) {
                 match Config::read(&self.project.config_file) {
@@ -144,12 +148,25 @@ impl Rebuilder {
             let started = Instant::now();
             match self.rebuild() {
                 Ok(Change::Nothing) => say("Unchanged", "the module is the same"),
-                Ok(Change::Swapped) => say("Swapped", took(started.elapsed())),
+                Ok(Change::Swapped) => {
+                    say("Swapped", took(started.elapsed()));
+                    self.write_types();
+                }
                 Err(error) => {
                     complain("Failed", format!("{error:#}"));
                     complain("Kept", "the last good build; it goes on serving");
                 }
             }
+        }
+    }
+
+    /// Keeps the TypeScript types fresh, where the project has some.
+    fn write_types(&self) {
+        let Some(file) = self.project.types_file() else { return };
+        match types::write(&self.project, &file) {
+            Ok(true) => say("Types", file.display()),
+            Ok(false) => {}
+            Err(error) => complain("No types", format!("{error:#}")),
         }
     }
 

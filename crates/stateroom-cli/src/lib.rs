@@ -38,6 +38,7 @@ mod stderr;
 pub mod survives;
 mod terminal;
 mod toolchain;
+mod types;
 mod usage;
 mod watch;
 
@@ -80,6 +81,7 @@ fn execute(options: Options) -> anyhow::Result<()> {
         Subcommand::New(options) => new::new(&options),
         Subcommand::Dev(options) => dev::dev(&options),
         Subcommand::Build(options) => build_command::build(&options),
+        Subcommand::Types(options) => types::types(&options),
         Subcommand::Serve(options) => serve::serve(&options),
         Subcommand::Load(options) => load::load(&options),
         Subcommand::Rooms(options) => rooms::rooms(&options),

@@ -57,6 +57,8 @@ pub enum Subcommand {
     Dev(Box<DevOptions>),
     /// Build the service here for production, into dist/
     Build(BuildOptions),
+    /// Write the TypeScript types of a typed service's messages
+    Types(TypesOptions),
     /// Serve a module, or a folder that `stateroom build` made
     Serve(Box<ServeOptions>),
     /// Try a running service with many clients: how much it delivers, how late, and what it loses
@@ -103,6 +105,17 @@ pub struct BuildOptions {
     /// Which project.
     #[command(flatten)]
     pub project: ProjectOptions,
+}
+
+/// The options of `stateroom types`.
+#[derive(Debug, Args)]
+pub struct TypesOptions {
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectOptions,
+    /// The file to write [default: `types` in [service] of stateroom.toml, else they are printed]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// The options of `stateroom serve`.

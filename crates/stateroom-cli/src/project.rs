@@ -58,6 +58,11 @@ impl Project {
         Ok(Some(folder))
     }
 
+    /// Where the TypeScript types of its messages go, if the configuration says that.
+    pub(crate) fn types_file(&self) -> Option<PathBuf> {
+        self.config.service.types.as_ref().map(|file| self.config_folder.join(file))
+    }
+
     /// What cargo says about the packages of the workspace, without their dependencies.
     pub(crate) fn metadata(&self) -> anyhow::Result<Metadata> {
         Ok(self.metadata_command().no_deps().exec()?)

@@ -49,6 +49,8 @@
 //! `#[stateroom_wasm(carry_over)]` lets new code take over the state of running rooms, see
 //! [`stateroom_wasm`](macro@stateroom_wasm), and [`assert_carries_over`] tests that.
 //!
+//! Services whose messages are types are written with [`typed`], and sent and heard as JSON.
+//!
 //! What a service prints is in the log of the server, with the room's id. With `log::warn!` and the other
 //! macros of the [`log`] facade, which is in the prelude, each line has a level; those of dependencies go the
 //! same way.
@@ -70,13 +72,18 @@ pub mod prelude;
 mod printer;
 mod room;
 mod testing;
+pub mod typed;
+#[cfg(feature = "typescript")]
+mod types;
 
 pub use log;
 
 pub use stateroom::{
-    ClientId, LeaveReason, MessagePayload, MessageRecipient, Request, Response, Sent,
+    ClientId, Closed, LeaveReason, MessagePayload, MessageRecipient, Request, Response, Room, Sent,
     SimpleStateroomService, StateroomContext, StateroomService, StateroomServiceFactory,
-    TestContext, WrappedStateroomService,
+    TestContext, TestRoom, TypedService, WrappedStateroomService,
 };
 pub use stateroom_wasm_macro::stateroom_wasm;
 pub use testing::assert_carries_over;
+#[cfg(feature = "typescript")]
+pub use {stateroom::ts_rs, types::write_types};

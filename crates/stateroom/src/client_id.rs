@@ -6,6 +6,7 @@
 /// that a service has kept always means the person it meant before.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Eq, Hash, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ClientId(pub u32);
 
 impl From<ClientId> for u32 {

@@ -36,7 +36,7 @@ pub trait StateroomContext {
     /// would have more than [`MAX_NAMED_TIMERS`](crate::MAX_NAMED_TIMERS).
     fn schedule(&self, name: &str, delay: Duration) {
         let _ = (name, delay);
-        unimplemented!("this context has no named timers; `TestContext` and those of rooms do");
+        panic!("this context has no named timers; `TestContext` and those of rooms do");
     }
 
     /// Cancels what was scheduled by this name, if anything was.

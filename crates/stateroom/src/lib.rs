@@ -38,12 +38,20 @@ mod message_recipient;
 mod messages;
 mod request;
 mod request_bytes;
+#[cfg(feature = "serde")]
+mod room;
 mod saved;
 mod service;
 mod sleep;
 mod test_context;
+#[cfg(feature = "serde")]
+mod test_room;
 mod timed;
 mod timers;
+#[cfg(feature = "serde")]
+mod typed_service;
+#[cfg(feature = "typescript")]
+mod typescript;
 
 pub use client_id::ClientId;
 pub use context::{MAX_CLOSE_REASON_BYTES, StateroomContext, check_close_code, is_close_code};
@@ -54,11 +62,21 @@ pub use message_recipient::MessageRecipient;
 pub use messages::{MessageFromProcess, MessagePayload, MessageToProcess};
 pub use request::{REQUEST_HEADERS, RESPONSE_HEADERS, Request, Response};
 pub use request_bytes::NotEncoded;
+#[cfg(feature = "serde")]
+pub use room::Room;
 pub use saved::{Birth, CodeVersion, MemoryLimits, RestoreFailure, SaveFailure, SavedState};
 pub use service::{SimpleStateroomService, StateroomService, WrappedStateroomService};
 pub use sleep::{Compression, Sleep};
 pub use test_context::{Closed, Sent, TestContext};
+#[cfg(feature = "serde")]
+pub use test_room::TestRoom;
 pub use timers::{MAX_NAMED_TIMERS, MAX_TIMER_NAME_BYTES, Timers};
+#[cfg(feature = "typescript")]
+pub use ts_rs;
+#[cfg(feature = "serde")]
+pub use typed_service::TypedService;
+#[cfg(feature = "typescript")]
+pub use typescript::typescript;
 
 // The examples of the README are tested as those of the documentation are.
 #[cfg(doctest)]

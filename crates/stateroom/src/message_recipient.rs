@@ -12,6 +12,7 @@ use crate::ClientId;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub enum MessageRecipient {
     /// Every client that is connected when the message is sent.
     Broadcast,

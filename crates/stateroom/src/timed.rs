@@ -93,6 +93,14 @@ impl<C: StateroomContext> StateroomContext for Timed<C> {
         self.context.user(client)
     }
 
+    fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        self.context.claim(client, name)
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        self.context.config(name)
+    }
+
     fn now(&self) -> Duration {
         self.context.now()
     }

@@ -54,11 +54,11 @@ pub(crate) fn new(options: &NewOptions) -> anyhow::Result<()> {
 fn files(name: &str, template: Template) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let mut files: Vec<(PathBuf, String)> = vec![
         ("Cargo.toml".into(), manifest(name, template)),
-        (FILE_NAME.into(), CONFIG.to_owned()),
+        (FILE_NAME.into(), config(template)),
         (".gitignore".into(), "/target\n/dist\n/.stateroom\n/backup\n*.room\n".to_owned()),
         ("README.md".into(), readme(name, template)),
     ];
-    files.extend(template.files().map(|(file, text)| (file.into(), text.to_owned())));
+    files.extend(template.files().into_iter().map(|(file, text)| (file.into(), text.to_owned())));
     let vendored = vendor::files().context("the crates for vendor/")?;
     files.extend(
         vendored.into_iter().map(|(file, text)| (Path::new(vendor::FOLDER).join(file), text)),
@@ -104,8 +104,9 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
 /// below another one.
 fn manifest(name: &str, template: Template) -> String {
     let (version, folder) = (env!("CARGO_PKG_VERSION"), vendor::FOLDER);
-    let (stateroom_wasm, workspace) = match vendor::is_needed() {
+    let (place, stateroom_wasm, workspace) = match vendor::is_needed() {
         true => (
+            format!("path = \"{folder}/stateroom-wasm\""),
             format!(
                 "\
 # In {folder}/, so that this builds anywhere. Once it is published, remove {folder}/ and write
@@ -114,7 +115,22 @@ stateroom-wasm = {{ path = \"{folder}/stateroom-wasm\" }}"
             ),
             format!("[workspace]\nexclude = [\"{folder}\"]"),
         ),
-        false => (format!("stateroom-wasm = \"{version}\""), "[workspace]".to_owned()),
+        false => (
+            format!("version = \"{version}\""),
+            format!("stateroom-wasm = \"{version}\""),
+            "[workspace]".to_owned(),
+        ),
+    };
+    let tests = match template.is_typed() {
+        true => format!(
+            "
+# For `stateroom types`: the module has nothing of it.
+[dev-dependencies]
+stateroom-wasm = {{ {place}, features = [\"typescript\"] }}
+ts-rs = \"12\"
+"
+        ),
+        false => String::new(),
     };
     format!(
         r#"[package]
@@ -126,12 +142,18 @@ edition = "2024"
 crate-type = ["cdylib", "rlib"]
 
 [dependencies]
-{}{stateroom_wasm}
-
+serde = {{ version = "1", features = ["derive"] }}
+{stateroom_wasm}
+{tests}
 {workspace}
-"#,
-        template.dependencies()
+"#
     )
+}
+
+/// The `stateroom.toml` of a project.
+fn config(template: Template) -> String {
+    let types = if template.is_typed() { TYPES } else { "" };
+    CONFIG.replace("{types}", types)
 }
 
 fn readme(name: &str, template: Template) -> String {
@@ -151,7 +173,7 @@ fn readme(name: &str, template: Template) -> String {
 
 const CONFIG: &str = r#"# The files of this folder are served at http://localhost:8080/.
 static_files = "static"
-
+{types}
 # Every setting of the server can stand here; `stateroom dev --help` lists them.
 # [server]
 # port = 8080
@@ -159,6 +181,12 @@ static_files = "static"
 # [limits]
 # memory_bytes = "64MiB"
 # cpu_time_per_event = "1s"
+"#;
+
+const TYPES: &str = r#"
+[service]
+# The TypeScript types of the room's messages, which `stateroom dev` keeps fresh.
+types = "static/types.d.ts"
 "#;
 
 const README: &str = "\

@@ -30,24 +30,20 @@ macro_rules! files {
 
 impl Template {
     /// Its code, its page and its script for `stateroom load`, and where they go in a project.
-    pub(super) fn files(self) -> [(&'static str, &'static str); 6] {
+    pub(super) fn files(self) -> Vec<(&'static str, &'static str)> {
         match self {
-            Template::Counter => files!("counter"),
-            Template::Chat => files!("chat"),
-            Template::Whiteboard => files!("whiteboard"),
+            Template::Counter => files!("counter").into(),
+            Template::Chat => {
+                let types = include_str!("../../templates/chat/types.d.ts");
+                [&files!("chat")[..], &[("static/types.d.ts", types)]].concat()
+            }
+            Template::Whiteboard => files!("whiteboard").into(),
         }
     }
 
-    /// Lines for `[dependencies]`, besides stateroom-wasm.
-    pub(super) fn dependencies(self) -> &'static str {
-        match self {
-            Template::Counter | Template::Whiteboard => {
-                "serde = { version = \"1\", features = [\"derive\"] }\n"
-            }
-            Template::Chat => {
-                "serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n"
-            }
-        }
+    /// Whether its messages are types, which are told as TypeScript.
+    pub(super) fn is_typed(self) -> bool {
+        self == Template::Chat
     }
 
     /// Whether each of the room's answers to that script tells which message it is for.

@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::Context;
 use bytesize::ByteSize;
-use serde_json::{Value, json};
+use serde_json::json;
 use stateroom::ClientId;
 use stateroom_room::{Glance, Record};
 use stateroom_store::{ExportedRoom, Quarantined, StoredRecords};

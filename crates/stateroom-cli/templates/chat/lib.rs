@@ -1,147 +1,182 @@
-//! A chat: names, who is here, and what was said before one came.
+//! A chat: names, who is here, what was said before one came, and a moderator, who can send others away.
 //!
-//! The room and its clients speak JSON: a client sends `FromClient` and hears `ToClient`.
+//! A client sends `FromClient` and gets `ToClient`, as JSON. What it sends else never comes here: see `TypedService`.
 
 use serde::{Deserialize, Serialize};
-use stateroom_wasm::prelude::*;
+use stateroom_wasm::typed::*;
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::SystemTime,
+    time::Duration,
 };
 
 /// How many messages are kept for those who come later.
 const MAX_HISTORY: usize = 100;
-/// Who is away for one to two times this, in milliseconds, has left: whoever loads the page again, or comes
-/// back after a restart of the server, has not.
-const AWAY: u32 = 3000;
+/// Who is away for so long has left: whoever loads the page again, or comes back after a restart of the server, has
+/// not.
+const AWAY: Duration = Duration::from_secs(5);
 /// The longest name, in characters.
 const MAX_NAME: usize = 24;
 /// The longest message, in characters.
 const MAX_TEXT: usize = 1000;
+/// The close code of those who are sent away. Codes from 4301 are a service's own.
+const SENT_AWAY: u16 = 4301;
 
 /// The room. New code takes it over: give a field that you add a `#[serde(default)]`.
 #[stateroom_wasm(carry_over)]
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Chat {
-    people: BTreeMap<u32, String>,
-    history: VecDeque<Message>,
-    /// Those of the people who are away, and whether they already were at the last timer.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    away: BTreeMap<u32, bool>,
+struct Chat {
+    /// Who is here. The first of them, who came before the others, is the moderator.
+    people: BTreeMap<ClientId, String>,
+    history: VecDeque<Said>,
+    /// Those of the people who are away, and since when.
+    away: VecDeque<(ClientId, Duration)>,
+}
+
+/// What a client may send.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+enum FromClient {
+    /// `{"type": "join", "name": "Ada"}`; joining again changes the name. It stands for a login: whoever has logged in
+    /// at the server (`[auth]` in stateroom.toml) has the name of that, and need not join.
+    Join { name: String },
+    /// `{"type": "say", "text": "Hello"}`
+    Say { text: String },
+    /// Sends somebody away, which only the moderator can.
+    Kick { client: ClientId },
+}
+
+/// What a client gets.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+enum ToClient {
+    /// The whole state, the first that each client hears.
+    Welcome { you: ClientId, people: Vec<Person>, history: Vec<Said> },
+    /// Somebody has come, or has another name now.
+    Joined(Person),
+    /// Somebody has gone.
+    Left { client: ClientId },
+    /// Somebody has said something.
+    Said(Said),
+    /// What the client asked for is not done, or no more.
+    Refused { reason: String },
+}
+
+/// Somebody who is here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+struct Person {
+    client: ClientId,
+    name: String,
 }
 
 /// What somebody said. The name is kept with it, for its bearer may have left since.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Message {
-    client: u32,
+#[cfg_attr(test, derive(ts_rs::TS))]
+struct Said {
+    client: ClientId,
     name: String,
     text: String,
     /// When, in milliseconds since 1970.
-    #[serde(default)]
     at: u64,
 }
 
-/// What a client may send.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum FromClient {
-    /// `{"type": "join", "name": "Ada"}`; joining again changes the name.
-    Join { name: String },
-    /// `{"type": "say", "text": "Hello"}`
-    Say { text: String },
-}
+impl TypedService for Chat {
+    type In = FromClient;
+    type Out = ToClient;
 
-/// What a client hears.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ToClient<'a> {
-    /// The whole state, the first that each client hears.
-    Welcome {
-        you: u32,
-        room: &'a Chat,
-    },
-    Joined {
-        client: u32,
-        name: String,
-    },
-    Left {
-        client: u32,
-    },
-    Said(Message),
-    /// Why what the client sent was not accepted.
-    Refused {
-        reason: String,
-    },
-}
-
-impl SimpleStateroomService for Chat {
-    fn new(_room_id: &str, _context: &impl StateroomContext) -> Self {
+    fn new(_room_id: &str, _room: &Room<Self>) -> Self {
         Chat::default()
     }
 
-    fn connect(&mut self, client: ClientId, context: &impl StateroomContext) {
-        self.away.remove(&client.0);
-        send(context, client, &ToClient::Welcome { you: client.0, room: self });
-    }
-
-    fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {
-        if self.people.contains_key(&client.0) {
-            if self.away.is_empty() {
-                context.set_timer(AWAY);
-            }
-            self.away.insert(client.0, false);
+    fn connect(&mut self, client: ClientId, room: &Room<Self>) {
+        self.away.retain(|(away, _)| *away != client);
+        let person =
+            |(client, name): (&ClientId, &String)| Person { client: *client, name: name.clone() };
+        let people = self.people.iter().map(person).collect();
+        let history = self.history.iter().cloned().collect();
+        room.send(client, &ToClient::Welcome { you: client, people, history });
+        if let Some(name) = room.user(client) {
+            self.join(client, name, room);
         }
     }
 
-    fn timer(&mut self, context: &impl StateroomContext) {
-        for (client, was_away) in std::mem::take(&mut self.away) {
-            if was_away {
-                self.people.remove(&client);
-                send(context, MessageRecipient::Broadcast, &ToClient::Left { client });
-            } else {
-                self.away.insert(client, true);
-            }
-        }
-        if !self.away.is_empty() {
-            context.set_timer(AWAY);
+    fn disconnect(&mut self, client: ClientId, room: &Room<Self>) {
+        if self.people.contains_key(&client) {
+            self.away.push_back((client, room.now()));
+            self.wait_for_those_away(room);
         }
     }
 
-    fn message(&mut self, client: ClientId, message: &str, context: &impl StateroomContext) {
-        match self.hear(client.0, message) {
-            Ok(news) => send(context, MessageRecipient::Broadcast, &news),
-            Err(reason) => send(context, client, &ToClient::Refused { reason }),
+    fn scheduled(&mut self, _name: &str, room: &Room<Self>) {
+        while let Some(&(client, since)) = self.away.front()
+            && since + AWAY <= room.now()
+        {
+            self.away.pop_front();
+            self.leave(client, room);
+        }
+        self.wait_for_those_away(room);
+    }
+
+    fn message(&mut self, from: ClientId, said: FromClient, room: &Room<Self>) {
+        if let Err(reason) = self.hear(from, said, room) {
+            room.send(from, &ToClient::Refused { reason });
         }
     }
 }
 
 impl Chat {
-    /// Takes in what `client` sent and says what everyone should hear of it, or why it is refused.
-    fn hear(&mut self, client: u32, message: &str) -> Result<ToClient<'static>, String> {
-        match serde_json::from_str(message).map_err(|error| error.to_string())? {
+    /// Does what `from` asks for, or says why not.
+    fn hear(&mut self, from: ClientId, said: FromClient, room: &Room<Self>) -> Result<(), String> {
+        match said {
             FromClient::Join { name } => {
-                let name = checked("A name", &name, MAX_NAME)?;
-                self.people.insert(client, name.clone());
-                Ok(ToClient::Joined { client, name })
+                if room.user(from).is_some() {
+                    return Err("Your name is that of your login.".to_owned());
+                }
+                self.join(from, checked("A name", &name, MAX_NAME)?, room);
             }
             FromClient::Say { text } => {
                 let text = checked("A message", &text, MAX_TEXT)?;
-                let name = self.people.get(&client).ok_or("Join before you speak.")?.clone();
-                let message = Message { client, name, text, at: now() };
-                self.history.push_back(message.clone());
+                let name = self.people.get(&from).ok_or("Join before you speak.")?.clone();
+                let at = room.now().as_millis() as u64;
+                let said = Said { client: from, name, text, at };
+                self.history.push_back(said.clone());
                 if self.history.len() > MAX_HISTORY {
                     self.history.pop_front();
                 }
-                Ok(ToClient::Said(message))
+                room.broadcast(&ToClient::Said(said));
+            }
+            FromClient::Kick { client } => {
+                let moderator = self.people.first_key_value().filter(|(first, _)| **first == from);
+                let (_, name) =
+                    moderator.ok_or("Only who has been here the longest can do that.")?;
+                let reason = format!("{name} has sent you away.");
+                room.send(client, &ToClient::Refused { reason });
+                room.close(client, SENT_AWAY, "sent away by the moderator");
+                self.leave(client, room);
             }
         }
+        Ok(())
     }
-}
 
-/// The time, in milliseconds since 1970. A room's clock tells when it heard what it hears.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    since.as_millis() as u64
+    fn join(&mut self, client: ClientId, name: String, room: &Room<Self>) {
+        self.people.insert(client, name.clone());
+        room.broadcast(&ToClient::Joined(Person { client, name }));
+    }
+
+    fn leave(&mut self, client: ClientId, room: &Room<Self>) {
+        if self.people.remove(&client).is_some() {
+            room.broadcast(&ToClient::Left { client });
+        }
+    }
+
+    /// Has `scheduled` be called when the next of those who are away has left.
+    fn wait_for_those_away(&self, room: &Room<Self>) {
+        if let Some((_, since)) = self.away.front() {
+            room.schedule("away", (*since + AWAY).saturating_sub(room.now()));
+        }
+    }
 }
 
 /// `text` without the space around it, unless nothing remains or it is too long.
@@ -153,141 +188,133 @@ fn checked(what: &str, text: &str, max: usize) -> Result<String, String> {
     }
 }
 
-fn send(
-    context: &impl StateroomContext,
-    recipient: impl Into<MessageRecipient>,
-    message: &ToClient,
-) {
-    let json = serde_json::to_string(message).expect("numbers and text are always valid JSON");
-    context.send_message(recipient, &json);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
-    use stateroom_wasm::{MessageRecipient::Broadcast, TestContext, assert_carries_over};
+    use stateroom_wasm::{MessageRecipient::Broadcast, Sent, TestRoom, assert_carries_over};
+
+    // `stateroom types` makes static/types.d.ts of it.
+    stateroom_wasm::typescript!(Chat);
 
     const ADA: ClientId = ClientId(1);
     const BOB: ClientId = ClientId(2);
 
-    /// A room and what it has sent, as JSON, without the times.
-    struct Room(Chat, TestContext);
-
-    impl Room {
-        fn new() -> Self {
-            let context = TestContext::new();
-            Room(Chat::new("lobby", &context), context)
+    /// A room in which Ada and Bob are.
+    fn room() -> TestRoom<Chat> {
+        let mut room = TestRoom::new("lobby");
+        for (client, name) in [(ADA, "Ada"), (BOB, "Bob")] {
+            room.connect(client);
+            room.message(client, &FromClient::Join { name: name.to_owned() });
         }
-
-        fn say(&mut self, client: ClientId, message: &Value) -> (MessageRecipient, Value) {
-            self.0.message(client, &message.to_string(), &self.1);
-            self.sent()
-        }
-
-        fn sent(&self) -> (MessageRecipient, Value) {
-            let sent = self.1.take();
-            let [sent] = sent.as_slice() else { panic!("one message, not {sent:?}") };
-            let mut message = serde_json::from_str(sent.message.text().unwrap()).unwrap();
-            take_times(&mut message);
-            (sent.recipient, message)
-        }
+        room.take();
+        room
     }
 
-    fn take_times(value: &mut Value) {
-        match value {
-            Value::Array(values) => values.iter_mut().for_each(take_times),
-            Value::Object(fields) => {
-                assert_ne!(fields.remove("at"), Some(json!(0)), "each time is one");
-                fields.values_mut().for_each(take_times);
-            }
-            _ => {}
-        }
+    fn say(text: &str) -> FromClient {
+        FromClient::Say { text: text.to_owned() }
+    }
+
+    fn person(client: ClientId, name: &str) -> Person {
+        Person { client, name: name.to_owned() }
     }
 
     #[test]
     fn what_is_said_is_heard_by_everyone_and_by_those_who_come_later() {
-        let mut room = Room::new();
-        let joined = room.say(ADA, &json!({"type": "join", "name": " Ada "}));
-        assert_eq!(joined, (Broadcast, json!({"type": "joined", "client": 1, "name": "Ada"})));
+        let mut room = room();
+        room.tick(Duration::from_secs(7));
+        room.message(ADA, &say(" Hello "));
+        let said = Said { client: ADA, name: "Ada".into(), text: "Hello".into(), at: 7000 };
+        assert_eq!(room.take(), [(Broadcast, ToClient::Said(said.clone()))]);
 
-        let said = room.say(ADA, &json!({"type": "say", "text": "Hello"}));
-        let message = json!({"type": "said", "client": 1, "name": "Ada", "text": "Hello"});
-        assert_eq!(said, (Broadcast, message));
-
-        room.0.connect(BOB, &room.1);
-        let history = json!([{"client": 1, "name": "Ada", "text": "Hello"}]);
-        let state = json!({"people": {"1": "Ada"}, "history": history});
-        assert_eq!(room.sent(), (BOB.into(), json!({"type": "welcome", "you": 2, "room": state})));
+        let you = ClientId(3);
+        room.connect(you);
+        let people = vec![person(ADA, "Ada"), person(BOB, "Bob")];
+        let welcome = ToClient::Welcome { you, people, history: vec![said] };
+        assert_eq!(room.take(), [(you.into(), welcome)]);
     }
 
     #[test]
-    fn those_who_stay_away_are_missed_if_they_had_joined() {
-        let mut room = Room::new();
-        room.say(ADA, &json!({"type": "join", "name": "Ada"}));
+    fn whoever_has_logged_in_has_the_name_of_the_login() {
+        let mut room = TestRoom::<Chat>::new("lobby");
+        room.connect_as(ADA, Some("ada@example.com"));
+        let joined = ToClient::Joined(person(ADA, "ada@example.com"));
+        assert_eq!(room.take().last(), Some(&(Broadcast, joined)));
 
-        room.0.disconnect(BOB, &room.1);
-        room.0.disconnect(ADA, &room.1);
-        room.0.timer(&room.1);
-        assert!(room.1.take().is_empty() && room.1.timer_ms() == Some(AWAY));
-        room.0.timer(&room.1);
-
-        assert_eq!(room.sent(), (Broadcast, json!({"type": "left", "client": 1})));
-        assert!(room.0.people.is_empty() && room.0.away.is_empty());
+        room.message(ADA, &FromClient::Join { name: "Bob".to_owned() });
+        assert!(matches!(&room.take()[..], [(_, ToClient::Refused { .. })]));
     }
 
     #[test]
-    fn whoever_comes_back_at_once_has_not_left() {
-        let mut room = Room::new();
-        room.say(ADA, &json!({"type": "join", "name": "Ada"}));
-        room.say(BOB, &json!({"type": "join", "name": "Bob"}));
+    fn those_who_stay_away_have_left_and_those_who_come_back_have_not() {
+        let mut room = room();
+        room.disconnect(ADA);
+        room.tick(Duration::from_secs(3));
+        room.disconnect(BOB);
+        room.tick(AWAY / 2);
+        assert_eq!(room.take(), [(Broadcast, ToClient::Left { client: ADA })]);
 
-        room.0.disconnect(ADA, &room.1);
-        room.0.timer(&room.1);
-        room.0.connect(ADA, &room.1);
-        let (_, welcome) = room.sent();
-        assert_eq!(welcome["room"]["people"], json!({"1": "Ada", "2": "Bob"}));
-        room.0.timer(&room.1);
+        room.connect(BOB);
+        room.take();
+        room.tick(2 * AWAY);
+        assert_eq!(room.take(), []);
+        assert_eq!(room.service.people, BTreeMap::from([(BOB, "Bob".to_owned())]));
+    }
 
-        assert!(room.1.take().is_empty(), "nobody hears of it");
+    #[test]
+    fn the_moderator_can_send_somebody_away_and_nobody_else_can() {
+        let mut room = room();
+        room.message(BOB, &FromClient::Kick { client: ADA });
+        assert!(matches!(&room.take()[..], [(_, ToClient::Refused { .. })]));
+        assert!(room.take_closed().is_empty());
+
+        room.message(ADA, &FromClient::Kick { client: BOB });
+        let reason = "Ada has sent you away.".to_owned();
+        let told = [
+            (BOB.into(), ToClient::Refused { reason }),
+            (Broadcast, ToClient::Left { client: BOB }),
+        ];
+        assert_eq!(room.take(), told);
+        assert_eq!(room.take_closed()[0].client, BOB);
+        room.tick(2 * AWAY);
+        assert_eq!(room.take(), [], "Bob has left already");
     }
 
     #[test]
     fn new_code_takes_over_who_is_here_and_what_was_said() {
-        let mut room = Room::new();
-        room.say(ADA, &json!({"type": "join", "name": "Ada"}));
-        room.say(ADA, &json!({"type": "say", "text": "Hello"}));
+        let mut room = room();
+        room.message(ADA, &say("Hello"));
+        room.disconnect(BOB);
 
-        assert_carries_over(&room.0);
+        assert_carries_over(&room.service);
     }
 
     #[test]
     fn only_the_last_messages_are_kept() {
-        let mut room = Room::new();
-        room.say(ADA, &json!({"type": "join", "name": "Ada"}));
+        let mut room = room();
         for n in 0..MAX_HISTORY + 5 {
-            room.say(ADA, &json!({"type": "say", "text": n.to_string()}));
+            room.message(ADA, &say(&n.to_string()));
         }
 
-        assert_eq!(room.0.history.len(), MAX_HISTORY);
-        assert_eq!(room.0.history[0].text, "5");
+        assert_eq!(room.service.history.len(), MAX_HISTORY);
+        assert_eq!(room.service.history[0].text, "5");
     }
 
     #[test]
-    fn whoever_sends_nonsense_is_told_why_it_is_refused() {
-        let mut room = Room::new();
-        for (nonsense, reason) in [
-            (json!({"type": "say", "text": "Hello"}), "Join before you speak."),
-            (json!({"type": "join", "name": "  "}), "A name can't be empty."),
-            (json!({"type": "join", "name": "x".repeat(25)}), "A name has at most 24 characters."),
-            (json!({"type": "say", "text": "x".repeat(1001)}), "A message has at most 1000"),
-            (json!({"type": "shout"}), "unknown variant `shout`"),
-            (json!("hello"), "invalid type"),
+    fn whoever_asks_for_what_cannot_be_is_told_why() {
+        let mut room = room();
+        let stranger = ClientId(3);
+        for (from, message, why) in [
+            (stranger, say("Hello"), "Join before you speak."),
+            (ADA, FromClient::Join { name: "  ".to_owned() }, "A name can't be empty."),
+            (ADA, FromClient::Join { name: "x".repeat(25) }, "A name has at most 24 characters."),
+            (ADA, say(&"x".repeat(1001)), "A message has at most 1000 characters."),
         ] {
-            let (recipient, refused) = room.say(ADA, &nonsense);
-            assert_eq!(recipient, ADA.into());
-            assert_eq!(refused["type"], "refused");
-            assert!(refused["reason"].as_str().unwrap().starts_with(reason), "{refused}");
+            room.message(from, &message);
+            let reason = why.to_owned();
+            assert_eq!(room.take(), [(from.into(), ToClient::Refused { reason })]);
         }
+        room.text(ADA, r#"{"type":"shout"}"#);
+        let error = r#"{"error":"unknown variant `shout`, expected one of `join`, `say`, `kick` at line 1 column 15"}"#;
+        assert_eq!(room.context.take(), [Sent::text(ADA, error)]);
     }
 }

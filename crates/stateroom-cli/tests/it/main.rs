@@ -53,5 +53,6 @@ mod sleeping;
 mod soak;
 #[cfg(unix)]
 mod stderr;
+mod types;
 #[cfg(unix)]
 mod upgrade;

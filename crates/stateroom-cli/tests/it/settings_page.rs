@@ -36,6 +36,7 @@ static_files = "static"    # the folder, beside this file, whose files are serve
 [service]
 package = "my-service"     # the package to build; without it, the one in the folder of this file
 dev_profile = "release"    # the cargo profile that `dev` builds with; this is the default
+types = "static/types.d.ts"    # where `types` writes the TypeScript types of the messages; `dev` keeps them fresh
 
 [service.config]           # what the service may ask for: `context.config("turn_seconds")` is "30"
 turn_seconds = 30

@@ -28,14 +28,17 @@ fn the_examples_of_the_readmes_compile_without_a_warning() {
     for readme in ["README.md", "../../README.md"] {
         let text = Path::new(env!("CARGO_MANIFEST_DIR")).join(readme);
         let text = std::fs::read_to_string(text).unwrap();
-        let example = text.split("```rust\n").nth(1).unwrap().split("```").next().unwrap();
-        assert!(example.contains("#[stateroom_wasm]\nstruct"), "{readme}: {example}");
-        let file = scratch().join("readme.rs");
-        std::fs::create_dir_all(scratch()).unwrap();
-        std::fs::write(&file, example).unwrap();
-        for target in TARGETS {
-            let fixture = Fixture { file: &file, target, edition: "2024", compiler: "rustc" };
-            fixture.passes(["--crate-type=lib", "-Dwarnings"]);
+        assert!(text.contains("```rust\n"), "{readme} has an example");
+        for example in text.split("```rust\n").skip(1) {
+            let example = example.split("```").next().unwrap();
+            assert!(example.contains("#[stateroom_wasm]\nstruct"), "{readme}: {example}");
+            let file = scratch().join("readme.rs");
+            std::fs::create_dir_all(scratch()).unwrap();
+            std::fs::write(&file, example).unwrap();
+            for target in TARGETS {
+                let fixture = Fixture { file: &file, target, edition: "2024", compiler: "rustc" };
+                fixture.passes(["--crate-type=lib", "-Dwarnings"]);
+            }
         }
     }
 }

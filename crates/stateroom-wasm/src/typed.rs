@@ -1,0 +1,4 @@
+//! Everything the file of a typed service needs: `use stateroom_wasm::typed::*;`.
+
+pub use crate::{log, stateroom_wasm};
+pub use stateroom::{ClientId, MessageRecipient, Room, TypedService};
