@@ -12,7 +12,7 @@ use proc_macro::TokenStream;
 /// Makes a type the service of the WebAssembly module that this crate is compiled to.
 ///
 /// It goes on a `struct`, an `enum` or a `type` alias, also an alias of a type of another crate.
-/// The type must implement `SimpleStateroomService` and have no generic
+/// The type must implement `SimpleStateroomService`, or `TypedService`, and have no generic
 /// parameters, or only such as have a default. The item itself is left as it is.
 ///
 /// ```
@@ -58,6 +58,8 @@ use proc_macro::TokenStream;
 ///     }
 /// }
 /// ```
+///
+/// Right after that, the new code is called with `taken_over`, where it can set timers and tell everybody.
 ///
 /// The old code tells its state with `Serialize`, which must not change it and has no context to send
 /// with; the new code begins with what `Deserialize` makes of it, instead of with `new`. Where the
