@@ -47,6 +47,18 @@ impl<'a, S> Room<'a, S> {
         self.context.user(client)
     }
 
+    /// What the token of a connected client says of it by this name. As [`StateroomContext::claim`].
+    #[must_use]
+    pub fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        self.context.claim(client, name)
+    }
+
+    /// What the settings of the service say by this name. As [`StateroomContext::config`].
+    #[must_use]
+    pub fn config(&self, name: &str) -> Option<String> {
+        self.context.config(name)
+    }
+
     /// What time it is, since 1970-01-01 00:00 UTC. It stands still during an event, and never goes back.
     #[must_use]
     pub fn now(&self) -> Duration {
@@ -74,6 +86,8 @@ trait Context {
     fn close(&self, client: ClientId, code: u16, reason: &str);
     fn clients(&self) -> Vec<ClientId>;
     fn user(&self, client: ClientId) -> Option<String>;
+    fn claim(&self, client: ClientId, name: &str) -> Option<String>;
+    fn config(&self, name: &str) -> Option<String>;
     fn now(&self) -> Duration;
     fn schedule(&self, name: &str, delay: Duration);
     fn cancel(&self, name: &str);
@@ -94,6 +108,14 @@ impl<C: StateroomContext> Context for C {
 
     fn user(&self, client: ClientId) -> Option<String> {
         StateroomContext::user(self, client)
+    }
+
+    fn claim(&self, client: ClientId, name: &str) -> Option<String> {
+        StateroomContext::claim(self, client, name)
+    }
+
+    fn config(&self, name: &str) -> Option<String> {
+        StateroomContext::config(self, name)
     }
 
     fn now(&self) -> Duration {

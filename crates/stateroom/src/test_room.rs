@@ -1,7 +1,8 @@
 //! A typed service with a context that records, so that it can be unit-tested without any server.
 
 use crate::{
-    ClientId, Closed, MessageRecipient, SimpleStateroomService, TestContext, TypedService,
+    ClientId, Closed, LeaveReason, MessageRecipient, Request, Response, SimpleStateroomService,
+    TestContext, TypedService,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
@@ -41,11 +42,23 @@ impl<S: TypedService> TestRoom<S> {
         self.let_go();
     }
 
-    /// A client disconnects.
+    /// A client disconnects: it has closed by itself.
     pub fn disconnect(&mut self, client: ClientId) {
+        self.leave(client, LeaveReason::Closed);
+    }
+
+    /// A client is there no more, for this reason.
+    pub fn leave(&mut self, client: ClientId, reason: LeaveReason) {
         self.context.disconnects(client);
-        SimpleStateroomService::disconnect(&mut self.service, client, &self.context);
+        SimpleStateroomService::left(&mut self.service, client, reason, &self.context);
         self.let_go();
+    }
+
+    /// Somebody asks something by HTTP; tells the answer.
+    pub fn request(&mut self, request: &Request) -> Response {
+        let response = SimpleStateroomService::request(&mut self.service, request, &self.context);
+        self.let_go();
+        response
     }
 
     /// A client sends a message.
@@ -109,7 +122,8 @@ impl<S: TypedService> TestRoom<S> {
                 return;
             }
             for gone in closed {
-                SimpleStateroomService::disconnect(&mut self.service, gone.client, &self.context);
+                let (client, reason) = (gone.client, LeaveReason::Kicked);
+                SimpleStateroomService::left(&mut self.service, client, reason, &self.context);
                 self.closed.push(gone);
             }
         }

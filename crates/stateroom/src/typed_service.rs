@@ -1,6 +1,9 @@
 //! Services whose messages are types: what comes is read as JSON, and what goes is told as JSON.
 
-use crate::{ClientId, MessageRecipient, Room, SimpleStateroomService, StateroomContext};
+use crate::{
+    ClientId, LeaveReason, MessageRecipient, Request, Response, Room, SimpleStateroomService,
+    StateroomContext,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A realtime room whose messages are types: a client sends JSON that is read as [`In`](TypedService::In), and gets
@@ -72,11 +75,22 @@ pub trait TypedService: Sized {
     /// Called each time a client's connection ends, in whatever way it ended. The client can no longer be sent to.
     fn disconnect(&mut self, client: ClientId, room: &Room<Self>) {}
 
+    /// Called instead of [`disconnect`](TypedService::disconnect), which it calls unless it is written otherwise: for those
+    /// who want to know why a client has left.
+    fn left(&mut self, client: ClientId, reason: LeaveReason, room: &Room<Self>) {
+        self.disconnect(client, room);
+    }
+
     /// Called for each message from a client.
     fn message(&mut self, from: ClientId, said: Self::In, room: &Room<Self>) {}
 
     /// Called once when the time given to [`Room::schedule`] with this name has passed.
     fn scheduled(&mut self, name: &str, room: &Room<Self>) {}
+
+    /// Called for each HTTP request to the room. As [`SimpleStateroomService::request`].
+    fn request(&mut self, request: &Request, room: &Room<Self>) -> Response {
+        Response::new(404)
+    }
 
     /// Called once in new code, right after it took the room over from the code that ran before. As
     /// [`SimpleStateroomService::taken_over`].
@@ -95,6 +109,14 @@ impl<S: TypedService> SimpleStateroomService for S {
 
     fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {
         TypedService::disconnect(self, client, &Room::new(context));
+    }
+
+    fn left(&mut self, client: ClientId, reason: LeaveReason, context: &impl StateroomContext) {
+        TypedService::left(self, client, reason, &Room::new(context));
+    }
+
+    fn request(&mut self, request: &Request, context: &impl StateroomContext) -> Response {
+        TypedService::request(self, request, &Room::new(context))
     }
 
     fn message(&mut self, client: ClientId, message: &str, context: &impl StateroomContext) {

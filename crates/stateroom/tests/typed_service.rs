@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use stateroom::{
-    ClientId, MessageRecipient::Broadcast, Room, Sent, SimpleStateroomService,
-    StateroomServiceFactory, TestContext, TestRoom, TypedService,
+    ClientId, LeaveReason, MessageRecipient::Broadcast, Request, Response, Room, Sent,
+    SimpleServiceFactory, SimpleStateroomService, StateroomService, StateroomServiceFactory,
+    TestContext, TestRoom, TypedService,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -115,7 +116,6 @@ fn what_is_no_message_is_told_to_its_sender_alone_and_never_heard() {
 
 #[test]
 fn a_typed_service_is_run_as_any_other() {
-    use stateroom::{SimpleServiceFactory, StateroomService as _};
     let context = TestContext::new();
     let mut room = SimpleServiceFactory::<Bell>::new().build("lobby", &context).unwrap();
     assert_eq!(context.timer_ms(), Some(1000));
@@ -144,4 +144,43 @@ fn its_messages_are_told_as_typescript() {
     ] {
         assert_eq!(types.matches(line).count(), 1, "{line} in\n{types}");
     }
+}
+
+/// Tells all that it can ask for.
+struct Curious;
+
+impl TypedService for Curious {
+    type In = ();
+    type Out = String;
+
+    fn new(_: &str, _: &Room<Self>) -> Self {
+        Curious
+    }
+
+    fn left(&mut self, client: ClientId, reason: LeaveReason, room: &Room<Self>) {
+        room.broadcast(&format!("{client} {reason:?}"));
+    }
+
+    fn request(&mut self, request: &Request, room: &Room<Self>) -> Response {
+        let (user, role) = (room.user(ADA), room.claim(ADA, "role"));
+        let config = room.config("limit");
+        Response::text(&format!(
+            "{} {user:?} {role:?} {config:?} {:?}",
+            request.path,
+            room.clients()
+        ))
+    }
+}
+
+#[test]
+fn all_that_a_service_can_ask_for_reaches_a_typed_one_in_the_hands_of_a_host_too() {
+    let context = TestContext::new();
+    context.connects(ADA, Some("ada"));
+    context.claims(ADA, "role", "moderator");
+    context.configure("limit", "3");
+    let mut room = SimpleServiceFactory::<Curious>::new().build("lobby", &context).unwrap();
+    let all = r#"/a Some("ada") Some("moderator") Some("3") [ClientId(1)]"#;
+    assert_eq!(room.request(&Request::get("/a")), Response::text(all));
+    room.left(ADA, LeaveReason::Kicked);
+    assert_eq!(context.take(), [Sent::text(Broadcast, r#""1 Kicked""#)]);
 }
