@@ -24,7 +24,7 @@ pub struct Room<S> {
     pub(crate) now: Timestamp,
     /// What the service may use.
     pub(crate) limits: MemoryLimits,
-    /// Whether a client has ever sent it anything.
+    /// Whether a client has ever sent it anything, but requests that left nothing worth keeping.
     pub(crate) was_spoken_in: bool,
     /// Where it is to outlive its process.
     pub(crate) journal: Option<Box<Journal>>,
@@ -130,7 +130,7 @@ impl<S: StateroomService> Room<S> {
         self.limits
     }
 
-    /// Whether any client has ever sent it a message. Until then it has nothing that is worth keeping
+    /// Whether any client has ever sent it a message, or a request that was not refused and may have changed something. Until then it has nothing that is worth keeping
     /// once everybody has left.
     #[must_use]
     pub fn was_spoken_in(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::{
     page::{block, program},
-    process::{Client, Running, stateroom},
+    process::{Client, Running, get, stateroom},
 };
 use std::{fs, process::Command};
 
@@ -12,7 +12,10 @@ fn works(language: &str, compiler: &str) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let source = block("guests.md", language, "A room that passes on");
+    let mut source = block("guests.md", language, "A room that passes on");
+    if language == "c" {
+        source += &block("guests.md", "c", "stateroom_v1_request");
+    }
     fs::write(folder.path().join(format!("room.{language}")), source).unwrap();
     let build = block("guests.md", "sh", &format!("{compiler} "));
     let built = Command::new("sh").args(["-eu", "-c", &build]).current_dir(&folder).output();
@@ -47,6 +50,9 @@ fn works(language: &str, compiler: &str) {
     let (_server, address) = start();
     let mut cyd = Client::connect(&address);
     assert_eq!(cyd.hears(), "last", "it survives");
+    if language == "c" {
+        assert_eq!(get(&address, "/rooms/test/"), "last", "an answer without headers");
+    }
     drop(Client::connect(&address));
     while cyd.hears() != "somebody left" {}
 }
