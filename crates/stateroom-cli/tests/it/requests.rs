@@ -3,8 +3,8 @@
 use crate::{
     kept::{Member, Site},
     page::{block, program},
-    process::{Running, ends_with, get, stateroom, told},
-    project::Project,
+    process::{Running, ends_with, get, stateroom, status, told},
+    project::{Project, SILENT_ROOM},
 };
 use std::{
     io::{Read as _, Write as _},
@@ -89,6 +89,17 @@ async fn a_replay_shows_requests_and_their_answers() {
     assert!(replay.contains("answer request 1: 201, 7 bytes \"entry 1\""), "{replay}");
     let replay = told(stateroom(["replay", "test", "--json", "--data-dir"]).arg(&data_dir));
     assert!(replay.contains(r#""path":"/add""#) && replay.contains(r#""status":201"#), "{replay}");
+}
+
+#[test]
+fn a_module_that_hears_no_requests_leaves_their_addresses_to_pages() {
+    let site = Site::with(SILENT_ROOM.as_bytes(), &[]);
+    let (_server, address) = site.serve();
+    for line in ["GET /rooms/lobby/x", "POST /rooms/lobby"] {
+        let (code, body) = asks(&address, line, None, "");
+        assert!(code == 404 && body.contains("There is no page"), "{line}: {code} {body}");
+    }
+    assert_eq!(status(&address)["rooms"], 0);
 }
 
 #[test]
