@@ -8,14 +8,13 @@ use crate::{
     short,
 };
 use anyhow::{Context, anyhow};
-use serde::Deserialize;
 use serde_json::Value;
-use stateroom::{Birth, StateroomService, StateroomServiceFactory};
+use stateroom::{Birth, StateroomService, StateroomServiceFactory, Timers};
 use stateroom_room::{ReturnFailure, Room, RoomContext, Timestamp};
 use stateroom_server::ServerConfig;
 use stateroom_store::{ExportedRoom, Vitals};
 use stateroom_wasm_host::{StartError, WasmHost, WasmHostFactory};
-use std::{collections::BTreeMap, time::SystemTime};
+use std::time::SystemTime;
 
 /// Loads the module of a room, with the limits of the file, and those of the command line over them.
 pub(crate) fn load(
@@ -70,8 +69,7 @@ pub(crate) fn explain(
 /// What a service tells of itself.
 pub(crate) struct ServiceState {
     pub(crate) state: Value,
-    /// When its timers are due, in milliseconds since 1970, by name; the one of `set_timer` has the name "".
-    pub(crate) timers: BTreeMap<String, u64>,
+    pub(crate) timers: Timers,
 }
 
 /// The state of the service, where it tells it; `None` where it has not opted in to that.
@@ -79,13 +77,12 @@ pub(crate) fn service_state(room: &mut Room<WasmHost>) -> anyhow::Result<Option<
     let Some(told) = room.service_mut().hand_over() else { return Ok(None) };
     let told =
         told.map_err(|failure| anyhow!("the service could not tell its state: {failure}"))?;
-    let mut json = serde_json::Deserializer::from_slice(&told);
-    let state = Value::deserialize(&mut json).context("what the service tells is no JSON")?;
-    let timers = match json.end() {
-        Ok(()) => BTreeMap::new(),
-        Err(_) => Deserialize::deserialize(&mut json)
-            .context("what the service tells after its state are no timers")?,
-    };
+    let mut values = serde_json::Deserializer::from_slice(&told).into_iter();
+    let state = values.next().unwrap_or(Ok(Value::Null));
+    let state = state.context("what the service tells is no JSON")?;
+    let lines = told.get(values.byte_offset()..).unwrap_or_default();
+    let timers = Timers::read(&String::from_utf8_lossy(lines))
+        .map_err(|line| anyhow!("what the service tells after its state are no timers: {line}"))?;
     Ok(Some(ServiceState { state, timers }))
 }
 

@@ -1,7 +1,6 @@
 //! Carrying a room over to new code: its state is told as JSON, and made of it again.
 //!
-//! Where the room has timers, a line with those follows: an object of the name of each (the one of `set_timer` has the
-//! name "") and when it is due, in milliseconds since 1970.
+//! Where the room has timers, a line for each follows: see [`Timers::to_lines`].
 
 use crate::context::Context;
 use serde::{
@@ -12,7 +11,7 @@ use stateroom::{
     ServiceFailure, SimpleStateroomService, StateroomContext, StateroomService, Timers,
     WrappedStateroomService,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 /// How many fields of a state are named at most.
 const MOST_FIELDS: usize = 12;
@@ -66,46 +65,21 @@ where
     S: SimpleStateroomService + CarryOver + 'static,
     C: StateroomContext + 'static,
 {
-    let (service, dues) = read::<S>(state)?;
-    let service = WrappedStateroomService::taken_over(service, timers_of(&dues), context);
+    let (service, lines) = read::<S>(state)?;
+    let timers = std::str::from_utf8(lines).map_err(|error| format!("the timers: {error}"))?;
+    let service = WrappedStateroomService::taken_over(service, Timers::read(timers)?, context);
     Ok(Box::new(service.handing_over(hand_over)))
 }
 
 fn hand_over<S: CarryOver>(service: &S, timers: &Timers) -> Result<Vec<u8>, ServiceFailure> {
     let mut state = told(service)
         .map_err(|detail| ServiceFailure { summary: "the state is not JSON", detail })?;
-    let dues = dues_of(timers);
-    if !dues.is_empty() {
+    let lines = timers.to_lines();
+    if !lines.is_empty() {
         state.push(b'\n');
-        // Names and numbers can always be told.
-        state.extend(serde_json::to_vec(&dues).unwrap_or_default());
+        state.extend(lines.into_bytes());
     }
     Ok(state)
-}
-
-/// When timers are due, by name.
-type Dues = BTreeMap<String, u64>;
-
-fn dues_of(timers: &Timers) -> Dues {
-    let unnamed = timers.unnamed().map(|due| ("", due));
-    let due = |(name, due): (&str, Duration)| {
-        // So that none is due too early.
-        let milliseconds = due.as_nanos().div_ceil(1_000_000);
-        (name.to_owned(), u64::try_from(milliseconds).unwrap_or(u64::MAX))
-    };
-    unnamed.into_iter().chain(timers.named()).map(due).collect()
-}
-
-fn timers_of(dues: &Dues) -> Timers {
-    let mut timers = Timers::default();
-    for (name, due) in dues {
-        let due = Duration::from_millis(*due);
-        match name.as_str() {
-            "" => timers.schedule_unnamed(due),
-            name => timers.schedule(name, due),
-        }
-    }
-    timers
 }
 
 /// The state of a service, as JSON.
@@ -134,11 +108,15 @@ pub(crate) fn told(service: &impl Serialize) -> Result<Vec<u8>, String> {
 /// # Errors
 /// Which field doesn't fit, and the line that mends it.
 pub(crate) fn made_of<S: DeserializeOwned>(state: &[u8]) -> Result<S, String> {
-    read(state).map(|(service, _)| service)
+    let (service, rest) = read(state)?;
+    match rest {
+        [] => Ok(service),
+        _ => Err("something follows the state".to_owned()),
+    }
 }
 
-/// The same, and when its timers are due.
-fn read<S: DeserializeOwned>(state: &[u8]) -> Result<(S, Dues), String> {
+/// The same, and what comes after its line.
+fn read<S: DeserializeOwned>(state: &[u8]) -> Result<(S, &[u8]), String> {
     let mut json = serde_json::Deserializer::from_slice(state);
     let service = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let what = error.inner().to_string();
@@ -152,12 +130,9 @@ fn read<S: DeserializeOwned>(state: &[u8]) -> Result<(S, Dues), String> {
         };
         format!("{}; {advice}", at(error.path(), error.inner()))
     })?;
-    let timers = match json.end() {
-        Ok(()) => Dues::new(),
-        Err(_) => Dues::deserialize(&mut json).map_err(|error| format!("the timers: {error}"))?,
-    };
-    json.end().map_err(|error| error.to_string())?;
-    Ok((service, timers))
+    let end = json.into_iter::<IgnoredAny>().byte_offset();
+    let rest = state.get(end..).unwrap_or_default().trim_ascii_start();
+    Ok((service, rest))
 }
 
 /// What to do about a field that is not in the state.

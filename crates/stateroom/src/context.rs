@@ -32,7 +32,7 @@ pub trait StateroomContext {
     /// code too where the service is carried over. One that fails is tried again, and lets the others go first.
     ///
     /// # Panics
-    /// When the name is empty or has more than [`MAX_TIMER_NAME_BYTES`](crate::MAX_TIMER_NAME_BYTES), and when the room
+    /// When the name is empty, several lines, or has more than [`MAX_TIMER_NAME_BYTES`](crate::MAX_TIMER_NAME_BYTES), and when the room
     /// would have more than [`MAX_NAMED_TIMERS`](crate::MAX_NAMED_TIMERS).
     fn schedule(&self, name: &str, delay: Duration) {
         let _ = (name, delay);

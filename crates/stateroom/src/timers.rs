@@ -58,13 +58,14 @@ impl Timers {
     /// Sets the timer of this name, which replaces the one before.
     ///
     /// # Panics
-    /// When the name is empty or too long, and when there would be too many.
+    /// When the name is empty, too long or several lines, and when there would be too many.
     pub fn schedule(&mut self, name: &str, due: Duration) {
         assert!(
             (1..=MAX_TIMER_NAME_BYTES).contains(&name.len()),
             "the name of a timer has 1 to {MAX_TIMER_NAME_BYTES} bytes, and not {}",
             name.len()
         );
+        assert!(!name.contains('\n'), "the name of a timer is one line, and not `{name}`");
         self.cancel(name);
         assert!(
             self.named().count() < MAX_NAMED_TIMERS,
@@ -93,16 +94,51 @@ impl Timers {
         self.cancel(UNNAMED);
     }
 
-    /// The timers that have a name, and when they are due.
-    pub fn named(&self) -> impl Iterator<Item = (&str, Duration)> {
-        let named = self.timers.iter().filter(|timer| &*timer.name != UNNAMED);
-        named.map(|timer| (&*timer.name, timer.due))
+    /// All of them, and when they are due, since 1970-01-01 00:00 UTC. That of `set_timer` has the name "".
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Duration)> {
+        self.timers.iter().map(|timer| (&*timer.name, timer.due))
     }
 
-    /// When the one without a name is due.
+    /// Those that have a name.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, Duration)> {
+        self.iter().filter(|(name, _)| *name != UNNAMED)
+    }
+
+    /// Writes them down, for new code to [read](Timers::read): a line for each, with when it is due, in milliseconds
+    /// since 1970, and its name. Nothing else is pulled into a module by that.
     #[must_use]
-    pub fn unnamed(&self) -> Option<Duration> {
-        self.timers.iter().find(|timer| &*timer.name == UNNAMED).map(|timer| timer.due)
+    pub fn to_lines(&self) -> String {
+        let mut lines = String::new();
+        for (name, due) in self.iter() {
+            // So that none is due too early.
+            let fraction = due.subsec_nanos().div_ceil(1_000_000);
+            let due =
+                due.as_secs().saturating_mul(1000).saturating_add(fraction.into()).to_string();
+            for part in [&*due, if name.is_empty() { "" } else { " " }, name, "\n"] {
+                lines.push_str(part);
+            }
+        }
+        lines
+    }
+
+    /// Reads what [`to_lines`](Timers::to_lines) wrote.
+    ///
+    /// # Errors
+    /// Which line is no timer.
+    ///
+    /// # Panics
+    /// As [`schedule`](Timers::schedule).
+    pub fn read(lines: &str) -> Result<Timers, String> {
+        let mut timers = Timers::default();
+        for line in lines.split('\n').filter(|line| !line.is_empty()) {
+            let (due, name) = line.split_once(' ').unwrap_or((line, UNNAMED));
+            let Ok(due) = due.parse() else { return Err(format!("`{line}` is no timer")) };
+            match Duration::from_millis(due) {
+                due if name == UNNAMED => timers.schedule_unnamed(due),
+                due => timers.schedule(name, due),
+            }
+        }
+        Ok(timers)
     }
 
     /// When the first of them is due.
@@ -137,8 +173,10 @@ impl Timers {
         self.armed = None;
         let Some(next) = next else { return Some(0) };
         let now = now();
-        let microseconds = next.saturating_sub(now).as_micros();
-        let ms_delay = u32::try_from(microseconds.div_ceil(1000)).unwrap_or(u32::MAX).max(1);
+        let left = next.saturating_sub(now);
+        let fraction = left.subsec_micros().div_ceil(1000);
+        let ms_delay = left.as_secs().saturating_mul(1000).saturating_add(fraction.into());
+        let ms_delay = u32::try_from(ms_delay).unwrap_or(u32::MAX).max(1);
         let at = now.saturating_add(Duration::from_millis(ms_delay.into()));
         self.armed = Some(Armed { next, at });
         Some(ms_delay)
@@ -340,6 +378,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_again_and_never_due_too_early() {
+        let mut timers = Timers::default();
+        timers.schedule_unnamed(Duration::from_nanos(1_700_000_000_000_000_001));
+        timers.schedule(" a b ", ms(1));
+        timers.schedule("c\r", Duration::MAX);
+        let lines = timers.to_lines();
+        assert_eq!(lines, "1700000000001\n1  a b \n18446744073709551615 c\r\n");
+        assert_eq!(Timers::read(&lines).unwrap().to_lines(), lines);
+        assert_eq!(Timers::read("").unwrap().to_lines(), "");
+        assert_eq!(Timers::read("1 a\nb 2").unwrap_err(), "`b 2` is no timer");
+    }
+
+    #[test]
     fn there_are_bounds_and_past_them_a_reason() {
         let panic = |act: &dyn Fn(&mut Timers)| {
             let mut timers = Timers::default();
@@ -357,5 +408,6 @@ mod tests {
         let too_long = panic(&|timers| timers.schedule(&"é".repeat(33), s(1)));
         assert_eq!(too_long, "the name of a timer has 1 to 64 bytes, and not 66");
         assert!(panic(&|timers| timers.schedule("", s(1))).contains("not 0"));
+        assert!(panic(&|timers| timers.schedule("a\nb", s(1))).contains("one line"));
     }
 }

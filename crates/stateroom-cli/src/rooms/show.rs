@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::Context;
 use bytesize::ByteSize;
-use serde_json::json;
+use serde_json::{Value, json};
 use stateroom::ClientId;
 use stateroom_room::{Glance, Record};
 use stateroom_store::{ExportedRoom, Quarantined, StoredRecords};
@@ -105,9 +105,9 @@ fn for_people(
         None => {}
         Some(None) => writeln!(text, "\nits service has not opted in to telling its state")?,
         Some(Some(ServiceState { state, timers })) => {
-            for (name, due) in timers {
-                let name = if name.is_empty() { "set_timer" } else { &name };
-                let due = short::time(Duration::from_millis(due));
+            for (name, due) in timers.iter() {
+                let name = if name.is_empty() { "set_timer" } else { name };
+                let due = short::time(due);
                 writeln!(text, "\ntimer        {due}  {name}")?;
             }
             writeln!(text, "\nstate\n{state:#}")?;
@@ -147,7 +147,10 @@ fn for_programs(
         "quarantined": room.quarantined.iter().map(set_aside).collect::<Vec<_>>(),
     });
     if let (Some(state), Some(object)) = (state, object.as_object_mut()) {
-        let told = state.map(|ServiceState { state, timers }| (state, json!(timers)));
+        let told = state.map(|ServiceState { state, timers }| {
+            let due = |(name, due): (&str, Duration)| (name.to_owned(), json!(short::time(due)));
+            (state, Value::Object(timers.iter().map(due).collect()))
+        });
         let (state, timers) = told.unwrap_or_default();
         object.insert("state".to_owned(), state);
         object.insert("timers".to_owned(), timers);
