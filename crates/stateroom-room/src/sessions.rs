@@ -197,8 +197,8 @@ fn said<'a>(event: Event<'_>, command: Command<'a>) -> Option<Happened<'a>> {
         (Command::Close { client, reason: CloseReason::Replaced }, _) => {
             Happened::Disconnect { client, why: Left::Replaced }
         }
-        (Command::Close { client, reason: CloseReason::Service { code, .. } }, _) => {
-            Happened::Disconnect { client, why: Left::Closed { code } }
+        (Command::Close { client, reason: CloseReason::Service { code, reason } }, _) => {
+            Happened::Disconnect { client, why: Left::Closed { code, reason } }
         }
         (Command::Send { to, kind, bytes }, _) => Happened::Sent { to, kind, bytes },
         (Command::Answer { .. }, _) => return None,

@@ -49,7 +49,7 @@ pub trait StateroomContext {
     /// In `connect` it is a refusal. A client that is not connected is left alone.
     ///
     /// `code` is 1000, or one of your own from 4301 to 4999: the client does not come back by itself. `reason` is at most
-    /// [`MAX_CLOSE_REASON_BYTES`] long, and loses its end if it is longer. Clients with sessions are told the code alone.
+    /// [`MAX_CLOSE_REASON_BYTES`] long, and loses its end if it is longer.
     ///
     /// # Panics
     /// With any other code.

@@ -316,7 +316,32 @@ async fn whom_the_service_closes_gets_what_was_said_before_and_does_not_come_bac
     assert_eq!(bob.ends().await, Some((4302, "told to go".to_owned())));
     until(&mut eve, |event| *event == text("you have to go")).await;
     let end = until(&mut eve, |event| !matches!(event, Event::Status(_))).await;
-    assert!(matches!(&end, Event::Closed { code: 4302, .. }), "{end:?}");
+    assert!(
+        matches!(&end, Event::Closed { code: 4302, reason } if reason == "told to go"),
+        "{end:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_was_away_when_the_service_closed_it_is_told_why_though_the_server_was_killed() {
+    let module = std::fs::read(crate::kept::guest("doorkeeper")).unwrap();
+    let site = Site::with(&module, &[]);
+    let (server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let mut ada = client(&address, "lobby");
+    until(&mut ada, |event| *event == text("here 1:?")).await;
+    let mut eve = client(&proxy.address, "lobby");
+    until(&mut eve, |event| *event == text("here 1:? 2:?")).await;
+    proxy.lead_to("127.0.0.1:1");
+    proxy.has(Mishap::Cut, 1);
+    ada.send("kick 2").unwrap();
+    until(&mut ada, |event| *event == text("2 left 1:?")).await;
+    drop(server);
+    let (_server, address) = site.serve();
+    proxy.lead_to(&address);
+    until(&mut eve, |event| *event == text("you have to go")).await;
+    let end = until(&mut eve, |event| matches!(event, Event::Closed { .. })).await;
+    assert_eq!(end, Event::Closed { code: 4302, reason: "told to go".to_owned() });
 }
 
 /// One socket of a session, without the client that connects again.

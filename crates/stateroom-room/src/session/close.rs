@@ -2,10 +2,10 @@
 //! does not see why a handshake failed.
 
 use super::number;
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// Why a server closes a socket that asked for a session, or has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Close {
     /// The room cannot answer at this moment: connect again at once (4000).
     Again,
@@ -23,11 +23,17 @@ pub enum Close {
     Moved,
     /// The client said something that the protocol does not have (1002).
     Protocol,
-    /// The service has closed the client, with a code of its own: 1000, or 4301 to 4999.
-    Service {
-        /// Which.
-        code: u16,
-    },
+    /// The service has closed the client.
+    Service(ServiceClose),
+}
+
+/// How a service has closed a client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceClose {
+    /// With which code: 1000, or 4301 to 4999.
+    pub code: u16,
+    /// Why, at most [`MAX_CLOSE_REASON_BYTES`](stateroom::MAX_CLOSE_REASON_BYTES) long.
+    pub reason: Arc<str>,
 }
 
 /// What a client does when its socket was closed.
@@ -51,7 +57,7 @@ pub enum Next {
 impl Close {
     /// The close code.
     #[must_use]
-    pub fn code(self) -> u16 {
+    pub fn code(&self) -> u16 {
         match self {
             Close::Again => 4000,
             Close::Later => 4100,
@@ -59,7 +65,7 @@ impl Close {
             Close::LogIn => 4201,
             Close::Moved => 4300,
             Close::Protocol => 1002,
-            Close::Service { code } => code,
+            Close::Service(close) => close.code,
         }
     }
 }
@@ -75,7 +81,7 @@ impl fmt::Display for Close {
             Close::LogIn => f.write_str("log in again"),
             Close::Moved => f.write_str("moved"),
             Close::Protocol => f.write_str("not in the protocol"),
-            Close::Service { .. } => f.write_str("closed by the service"),
+            Close::Service(close) => f.write_str(&close.reason),
         }
     }
 }

@@ -31,7 +31,7 @@ pub enum Happened<'a> {
         /// Which.
         client: ClientId,
         /// Why.
-        why: Left,
+        why: Left<'a>,
     },
     /// The service has said something.
     Sent {
@@ -56,7 +56,7 @@ pub enum Happened<'a> {
 
 /// Why a client is in a room no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum Left<'a> {
     /// It has gone, or stayed away too long.
     Gone,
     /// A newer connection with the same token has taken its place.
@@ -65,5 +65,7 @@ pub enum Left {
     Closed {
         /// With which code.
         code: u16,
+        /// Why, for the client.
+        reason: &'a str,
     },
 }

@@ -1,7 +1,7 @@
 //! The host's side of the sessions of one room: what it knows, and what waits for the disk.
 
 use super::{
-    close::Close,
+    close::{Close, ServiceClose},
     fault::{Fault, is_on},
     happened::{Happened, Left},
     key::KeyHash,
@@ -46,7 +46,7 @@ pub(super) struct Opening {
 }
 
 /// Something that waits until what it tells is durable.
-#[derive(Debug, Clone, Copy, Hash)]
+#[derive(Debug, Clone, Hash)]
 pub(super) enum Item {
     /// The messages before this place of the ring.
     Messages {
@@ -175,7 +175,9 @@ impl SessionHost {
         let leaves = match happened {
             Happened::Disconnect { client, why } => {
                 let close = match why {
-                    Left::Closed { code } => Close::Service { code },
+                    Left::Closed { code, reason } => {
+                        Close::Service(ServiceClose { code, reason: reason.into() })
+                    }
                     Left::Replaced => Close::Moved,
                     Left::Gone => Close::Ended { heard: self.ledger.heard(client) },
                 };

@@ -2,6 +2,7 @@
 //! whenever they are heard again.
 
 use super::{
+    close::ServiceClose,
     fault::{Fault, is_on},
     frame::Frame,
     happened::{Happened, Left},
@@ -54,9 +55,9 @@ pub(super) struct Session {
 }
 
 /// Where the stream of a session ends that the service has closed.
-#[derive(Debug, Clone, Copy, Hash)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Closed {
-    pub(super) code: u16,
+    pub(super) by: ServiceClose,
     pub(super) place: u64,
     pub(super) broadcasts: u64,
 }
@@ -183,7 +184,7 @@ impl Ledger {
         self.unacked = self.unacked.saturating_sub(unacked);
         self.open -= u64::from(session.closed.is_none());
         if !is_on(Fault::NoTombstones) {
-            self.tombstones.add(session.key, session.heard);
+            self.tombstones.add(session.key, session.heard, session.closed.map(|closed| closed.by));
         }
     }
 
@@ -237,11 +238,12 @@ impl Ledger {
         }
     }
 
-    fn disconnect(&mut self, client: ClientId, why: Left) {
+    fn disconnect(&mut self, client: ClientId, why: Left<'_>) {
         let (place, broadcasts) = (self.ring.head(), self.broadcasts);
         match (why, self.open_session(client)) {
-            (Left::Closed { code }, Some(session)) => {
-                session.closed = Some(Closed { code, place, broadcasts });
+            (Left::Closed { code, reason }, Some(session)) => {
+                let by = ServiceClose { code, reason: reason.into() };
+                session.closed = Some(Closed { by, place, broadcasts });
                 self.open -= 1;
             }
             // Also one that the service has closed: its id is another connection's now.
@@ -304,7 +306,7 @@ impl Ledger {
 impl Session {
     /// How many counted messages it was sent, where the room has had so many broadcasts.
     pub(super) fn sent(&self, broadcasts: u64) -> u64 {
-        let broadcasts = self.closed.map_or(broadcasts, |closed| closed.broadcasts);
+        let broadcasts = self.closed.as_ref().map_or(broadcasts, |closed| closed.broadcasts);
         broadcasts.saturating_sub(self.joined).saturating_add_signed(self.extra)
     }
 }

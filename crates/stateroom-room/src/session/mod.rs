@@ -64,7 +64,7 @@ mod shake_hands;
 mod snapshot;
 mod tombstones;
 
-pub use close::{Close, Next};
+pub use close::{Close, Next, ServiceClose};
 pub use frame::{Encoded, Frame};
 pub use happened::{Happened, Left};
 pub use host::SessionHost;

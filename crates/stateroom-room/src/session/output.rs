@@ -5,7 +5,7 @@ use crate::command::{MessageKind, Recipients};
 use stateroom::ClientId;
 
 /// Something to do, in the order given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output<'a> {
     /// Write the welcome. From here on the socket is the client's: it gets the [`Output::Message`]s that are for it.
     Welcome {

@@ -8,6 +8,7 @@ use super::{
     ledger::Session,
     place::SocketId,
     request::Request,
+    tombstones::Tombstone,
 };
 use stateroom::ClientId;
 use std::cmp::Ordering;
@@ -33,9 +34,12 @@ impl SessionHost {
                 Asked::Answered
             }
             None => {
-                let heard = self.ledger.tombstones.heard(key);
-                if heard.is_some() || !request.is_first() {
-                    self.refuse(socket, Close::Ended { heard });
+                let over = self.ledger.tombstones.find(key);
+                if over.is_some() || !request.is_first() {
+                    self.refuse(
+                        socket,
+                        over.map_or(Close::Ended { heard: None }, Tombstone::close),
+                    );
                     return Asked::Answered;
                 }
                 // Whoever asks twice before the room has heard it is the same client.
@@ -76,7 +80,7 @@ impl SessionHost {
         let total = session.sent(self.ledger.broadcasts);
         let tail = self.tail(client, session, request, total);
         let is_same_epoch = request.is_first() || request.life.epoch == self.ledger.life.epoch;
-        let end = session.closed.map_or(self.ledger.ring.head(), |closed| closed.place);
+        let end = session.closed.as_ref().map_or(self.ledger.ring.head(), |closed| closed.place);
         let (from, tail) = match tail {
             Some(place) => (request.have, (place, end)),
             // Its counts are those of another course of things, as it has to notice.
@@ -85,7 +89,7 @@ impl SessionHost {
             }
             None => (total, (end, end)),
         };
-        let code = session.closed.map(|closed| closed.code);
+        let closed = session.closed.as_ref().map(|closed| closed.by.clone());
         let place = self.places.entry(client).or_default();
         place.attempt = request.attempt;
         place.is_attached = false;
@@ -104,8 +108,8 @@ impl SessionHost {
         let life = self.ledger.life;
         let welcome = Item::Welcome { socket, client, life, heard, from, total, tail };
         self.queue.push_back((at, welcome));
-        if let Some(code) = code {
-            self.queue.push_back((self.events, Item::Close(socket, Close::Service { code })));
+        if let Some(closed) = closed {
+            self.queue.push_back((self.events, Item::Close(socket, Close::Service(closed))));
         }
     }
 
@@ -119,7 +123,7 @@ impl SessionHost {
         total: u64,
     ) -> Option<u64> {
         let ledger = &self.ledger;
-        let end = session.closed.map_or(ledger.ring.head(), |closed| closed.place);
+        let end = session.closed.as_ref().map_or(ledger.ring.head(), |closed| closed.place);
         let end_of_life = || ledger.end_of(request.life);
         let so_before = match request.is_first() {
             true => u64::MAX,

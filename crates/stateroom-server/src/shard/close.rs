@@ -42,7 +42,7 @@ impl<F: RoomFactory> Shard<F> {
                 self.begin_closing(socket, closing, Some(room));
             }
             Leaving::Session(close) => {
-                let (code, reason) = (CloseCode::of_session(close), close.to_string());
+                let (code, reason) = (CloseCode::of_session(&close), close.to_string());
                 let closing = Closing::new(stream, queue, code, &reason, true);
                 self.begin_closing(socket, closing, Some(room));
             }

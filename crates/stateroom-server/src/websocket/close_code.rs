@@ -31,7 +31,7 @@ impl CloseCode {
     pub(crate) const LOG_IN_AGAIN: Self = CloseCode(4201);
 
     /// The one of the session protocol.
-    pub(crate) fn of_session(close: Close) -> Self {
+    pub(crate) fn of_session(close: &Close) -> Self {
         CloseCode(close.code())
     }
 

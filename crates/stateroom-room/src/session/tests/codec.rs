@@ -2,7 +2,7 @@
 
 use crate::session::{
     Close, Down, Encoded, Frame, Key, Life, MAX_CONTROL_BYTES, MAX_NUMBER, MAX_REASON_BYTES, Next,
-    NoMessage, NoRequest, Request, SUBPROTOCOL, Up, Welcome,
+    NoMessage, NoRequest, Request, SUBPROTOCOL, ServiceClose, Up, Welcome,
 };
 use proptest::prelude::*;
 
@@ -184,7 +184,7 @@ fn each_close_of_a_server_leads_to_what_its_name_says() {
         (Close::LogIn, Next::WithAnotherToken),
         (Close::Moved, Next::Never),
         (Close::Protocol, Next::Never),
-        (Close::Service { code: 1000 }, Next::Never),
+        (Close::Service(ServiceClose { code: 1000, reason: "heard=1".into() }), Next::Never),
     ] {
         assert_eq!(Next::after(close.code(), &close.to_string()), next, "{close:?}");
     }

@@ -79,6 +79,9 @@ impl Room {
                 Output::Write { socket, bytes, .. } => format!("{socket} write {}", text(bytes)),
                 Output::Message { bytes, .. } => format!("all {}", text(bytes)),
                 Output::Ack { socket, heard } => format!("{socket} ack {heard}"),
+                Output::Close { socket, close: Close::Service(by) } => {
+                    format!("{socket} close {} {}", by.code, by.reason)
+                }
                 Output::Close { socket, close } => format!("{socket} close {}", close.code()),
             });
         });
@@ -195,34 +198,64 @@ fn who_was_closed_by_the_service_gets_what_was_said_before_and_then_the_close() 
     room.outputs(at(0));
     let _ = room.host.ended(SocketId(1), false, at(0));
     room.say(Recipients::One(ONE), "bye");
-    let why = Left::Closed { code: 4301 };
+    let why = Left::Closed { code: 4301, reason: "go" };
     room.note(Happened::Disconnect { client: ONE, why }, at(0));
     room.say(Recipients::All, "to those who are there");
     room.outputs(at(0));
-    let expected = ["2 welcome 0 0", "2 write bye", "2 close 4301"];
+    let expected = ["2 welcome 0 0", "2 write bye", "2 close 4301 go"];
     assert_eq!(room.ask(2, &request(2, LIFE, [0; 3])), expected);
     room.hear(2, &DATA);
     assert_eq!(room.host.ledger().heard(ONE), Some(0));
     assert_eq!(room.host.ended(SocketId(2), false, at(0)), None);
     assert!(room.host.timer(at(30)).is_empty(), "the service knows that it is gone");
-    assert_eq!(room.ask(3, &request(3, LIFE, [1, 0, 0])), ["3 close 4200"]);
+    assert_eq!(room.ask(3, &request(3, LIFE, [1, 0, 0])), ["3 close 4301 go"]);
+}
+
+#[test]
+fn who_was_closed_while_it_was_away_is_told_how_from_a_snapshot_and_after_its_grace_too() {
+    let mut room = Room::with_one(SessionSettings::default());
+    let _ = room.host.ended(SocketId(1), false, at(0));
+    let without = room.host.ledger().encode();
+    let why = Left::Closed { code: 4301, reason: "kicked by Ada" };
+    room.note(Happened::Disconnect { client: ONE, why }, at(0));
+    room.outputs(at(0));
+    let open = |room: &mut Room, kept: &[u8]| {
+        let ledger = Ledger::decode(kept).unwrap();
+        assert_eq!(ledger.encode(), kept);
+        room.host = SessionHost::open(ledger, SessionSettings::default(), room.events, at(0));
+    };
+    let within_grace = room.host.ledger().encode();
+    open(&mut room, &within_grace);
+    let told = room.ask(2, &request(2, LIFE, [0; 3]));
+    assert_eq!(told, ["2 welcome 0 0", "2 close 4301 kicked by Ada"]);
+    let _ = room.host.ended(SocketId(2), false, at(0));
+    assert!(room.host.timer(at(30)).is_empty());
+    let after_it = room.host.ledger().encode();
+    open(&mut room, &after_it);
+    assert_eq!(room.ask(3, &request(3, LIFE, [0; 3])), ["3 close 4301 kicked by Ada"]);
+    assert_eq!([without[0], within_grace[0], after_it[0]], [1, 2, 2], "an older program reads 1");
+    for kept in [&within_grace, &after_it] {
+        for length in 0..kept.len() {
+            assert!(Ledger::decode(&kept[..length]).is_err(), "{length}");
+        }
+    }
 }
 
 #[test]
 fn who_was_closed_by_the_service_may_come_with_another_session_and_the_same_id() {
     let mut room = Room::with_one(SessionSettings::default());
     room.hear(1, &DATA);
-    let why = Left::Closed { code: 4301 };
+    let why = Left::Closed { code: 4301, reason: "go" };
     room.note(Happened::Disconnect { client: ONE, why }, at(0));
     let kept = room.host.ledger().encode();
     let other = Request { key: Key::new([8; 16]), ..first(1) };
-    assert_eq!(room.ask(2, &other), ["1 close 4301", "2 welcome 0 0"]);
+    assert_eq!(room.ask(2, &other), ["1 close 4301 go", "2 welcome 0 0"]);
     assert_eq!(room.host.ended(SocketId(1), false, at(0)), None);
     assert_eq!(room.host.deadline(), None, "it is not away, and was told all that is durable");
     room.hear(2, &DATA);
     room.hear(2, &Up::Flush);
     assert_eq!(room.outputs(at(0)), ["2 ack 1"]);
-    assert_eq!(room.ask(3, &request(2, LIFE, [0, 1, 1])), ["3 close 4200"]);
+    assert_eq!(room.ask(3, &request(2, LIFE, [0, 1, 1])), ["3 close 4301 go"]);
     // The same where its grace has begun.
     let ledger = Ledger::decode(&kept).unwrap();
     room.host = SessionHost::open(ledger, SessionSettings::default(), room.events, at(0));
@@ -235,10 +268,10 @@ fn who_was_closed_by_the_service_may_come_with_another_session_and_the_same_id()
 fn who_was_closed_gets_what_was_said_before_though_its_id_is_taken_at_once() {
     let mut room = Room::with_one(SessionSettings::default());
     room.say(Recipients::One(ONE), "bye");
-    for why in [Left::Closed { code: 4301 }, Left::Replaced] {
+    for why in [Left::Closed { code: 4301, reason: "go" }, Left::Replaced] {
         room.note(Happened::Disconnect { client: ONE, why }, at(0));
     }
-    assert_eq!(room.outputs(at(0)), ["all bye", "1 close 4301", "1 close 4300"]);
+    assert_eq!(room.outputs(at(0)), ["all bye", "1 close 4301 go", "1 close 4300"]);
     assert_eq!(room.host.ledger().retained_bytes(), 0, "nobody can come back");
 }
 
@@ -291,16 +324,16 @@ fn what_waits_to_be_durable_is_kept_whatever_the_bound() {
 #[test]
 fn who_was_closed_and_forgotten_stays_forgotten_after_an_event_that_failed() {
     let mut room = Room::with_one(SessionSettings::default());
-    let why = Left::Closed { code: 4301 };
+    let why = Left::Closed { code: 4301, reason: "go" };
     room.note(Happened::Disconnect { client: ONE, why }, at(0));
     let kept = room.host.ledger().encode();
-    assert_eq!(room.outputs(at(0)), ["1 close 4301"]);
+    assert_eq!(room.outputs(at(0)), ["1 close 4301 go"]);
     assert_eq!(room.host.ended(SocketId(1), false, at(0)), None);
     assert!(room.host.timer(at(30)).is_empty());
     assert_eq!(room.host.ledger().heard(ONE), None);
     room.host.back_again(Ledger::decode(&kept).unwrap());
     assert_eq!(room.host.ledger().heard(ONE), None);
-    assert_eq!(room.ask(2, &request(2, LIFE, [0; 3])), ["2 close 4200"]);
+    assert_eq!(room.ask(2, &request(2, LIFE, [0; 3])), ["2 close 4301 go"]);
 }
 
 #[test]
@@ -430,8 +463,8 @@ fn text_that_begins_as_the_protocol_does_is_doubled_once() {
 fn sessions_of_another_version_are_refused() {
     let mut bytes = Ledger::new(LIFE).encode();
     assert_eq!(bytes, [1, 1, 1, 0, 0, 0, 0, 0, 0]);
-    bytes[0] = 2;
-    assert_eq!(Ledger::decode(&bytes).unwrap_err(), NoLedger::OtherVersion { found: 2 });
+    bytes[0] = 3;
+    assert_eq!(Ledger::decode(&bytes).unwrap_err(), NoLedger::OtherVersion { found: 3 });
     assert_eq!(Ledger::decode(&[]).unwrap_err(), NoLedger::Damaged);
     assert_eq!(Ledger::decode(&[1, 9]).unwrap_err(), NoLedger::Damaged);
 }

@@ -94,7 +94,7 @@ impl Model {
             }
             Op::Close(client) => {
                 self.open(*client).into_iter().for_each(|session| session.is_closed = true);
-                let (client, why) = (ClientId(*client), Left::Closed { code: 4301 });
+                let (client, why) = (ClientId(*client), Left::Closed { code: 4301, reason: "go" });
                 ledger.apply(Happened::Disconnect { client, why });
             }
             Op::Say(to, bytes) => {
@@ -140,7 +140,7 @@ impl Model {
             prop_assert_eq!(ledger.heard(client), Some(plain.heard));
             prop_assert_eq!(ledger.sent(client), Some(plain.stream.len() as u64));
             let session = &ledger.sessions[&client];
-            let end = session.closed.map_or(ledger.ring.head(), |closed| closed.place);
+            let end = session.closed.as_ref().map_or(ledger.ring.head(), |closed| closed.place);
             for have in 0..=plain.stream.len() {
                 let missing = (plain.stream.len() - have) as u64;
                 match ledger.ring.place(client, missing, end) {

@@ -28,7 +28,7 @@ pub(super) enum Done {
     Connect(ClientId, KeyHash),
     Heard(ClientId),
     Skipped(ClientId),
-    Disconnect(ClientId, Left),
+    Disconnect(ClientId, Left<'static>),
     Sent(Recipients, String),
     Anew(u64),
     Incarnated(u64),
@@ -89,7 +89,10 @@ impl Service {
                     Some(b'c') => {
                         done.push(self.say(Recipients::One(*client), text.clone()));
                         self.members.remove(client);
-                        done.push(Done::Disconnect(*client, Left::Closed { code: 4301 }));
+                        done.push(Done::Disconnect(
+                            *client,
+                            Left::Closed { code: 4301, reason: "go" },
+                        ));
                     }
                     Some(b'q') => {}
                     _ => done.push(self.say(Recipients::All, text.clone())),
