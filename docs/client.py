@@ -6,7 +6,7 @@ import asyncio, os, random, secrets, sys, websockets
 
 class Client:
     """`async for message in client` keeps it connected, and gives text, bytes, and tuples that tell of the session:
-    after ("missed",), ("anew", epoch) or ("unsettled", messages), ask the service for what you need."""
+    after ("missed",) or ("anew", epoch), ask the service for what you need; ("unsettled", messages) gives them back."""
     STAY_AWAY = {1000, 1002, 1003, *range(1007, 1011), *range(4202, 5000)}  # Codes that end it for good.
     def __init__(self, url, token=lambda: []):  # Where one has to log in: a function that returns ["bearer.TOKEN"].
         self.url, self.token, self.attempt, self.ack_is_due = url, token, 0, asyncio.Event()
@@ -29,8 +29,7 @@ class Client:
             pause = 0 if pause is None else min(pause * 2 or 0.3, 10)
             if code == 4200:
                 self.key, self.epoch, self.incarnation, self.have, self.acked = secrets.token_urlsafe(16), 0, 0, 0, 0
-            self.attempt += 1
-            known = (self.epoch, self.incarnation, self.have)
+            self.attempt, known = self.attempt + 1, (self.epoch, self.incarnation, self.have)
             session = ("s", self.key, self.attempt, *known, self.acked, self.acked + len(self.written))
             protocols = ["stateroom.v1", ".".join(map(str, session)), *self.token()]
             try:
@@ -38,6 +37,7 @@ class Client:
                     numbers = map(int, (await socket.recv()).removeprefix("\0welcome ").split(" "))
                     self.epoch, self.incarnation, heard, self.have, self.enough, *_ = numbers
                     self.settle(heard)
+                    if known[0] not in (0, self.epoch): yield self.give_back()  # It began anew without these.
                     pause, self.untold, speaking = min(pause, 0.3), 0, asyncio.create_task(self.speak(socket))
                     try:
                         yield ("welcome",) if known[::2] in ((self.epoch, self.have), (0, self.have)) else ("missed",)
@@ -48,20 +48,22 @@ class Client:
                         speaking.cancel()
                         await socket.close()  # With 1000, if it is the application that has left the loop.
             except (OSError, websockets.InvalidHandshake, websockets.ConnectionClosed) as error:
-                close = getattr(error, "rcvd", None)
-                code, reason = (close.code, close.reason) if close else (0, str(error))
+                code, reason = (close.code, close.reason) if (close := getattr(error, "rcvd", 0)) else (0, str(error))
                 yield ("lost", code, reason)
             if code in self.STAY_AWAY or code == 4200 and self.epoch:
                 self.settle(int(reason[6:]) if reason.startswith("heard=") else self.acked)
-                self.written += [self.waiting.get_nowait() for _ in range(self.waiting.qsize())]
-                yield ("unsettled", [text[1:] if text[:1] == "\0" else text for text in self.written])
-                self.settle(self.acked + len(self.written))
+                yield self.give_back()
+
+    def give_back(self):
+        given, self.written = self.written + [self.waiting.get_nowait() for _ in range(self.waiting.qsize())], []
+        for _ in given: self.waiting.task_done()
+        return "unsettled", [text[1:] if text[:1] == "\0" else text for text in given]
 
     def hear(self, data):
         word, _, rest = data.partition(" ") if data[:1] == "\0" != data[1:2] else ("", "", "")
         if word == "\0ack":
             return self.settle(int(rest))
-        self.epoch = int(rest) if word == "\0anew" else self.epoch
+        if word == "\0anew": self.epoch = int(rest)
         size = 1 + len(data if isinstance(data, bytes) else data.encode())
         self.have, self.untold = self.have + 1, self.untold + size
         if self.untold == size or self.untold >= self.enough:  # The first since the last ack, or enough bytes.
@@ -80,8 +82,7 @@ class Client:
 
     async def ack(self, socket):
         while await self.ack_is_due.wait():
-            self.ack_is_due.clear()
-            self.untold = 0
+            self.untold = self.ack_is_due.clear() or 0
             await socket.send(f"\0ack {self.have}")
 
 async def listen(client):

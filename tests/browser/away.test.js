@@ -409,13 +409,14 @@ test("a room that began anew meanwhile has each page begin anew with it", async 
   }
   await page.keyboard.press("ArrowUp");
   await shows(page, "#value", "2");
+  await say(ada, "meanwhile");
   for (const service of [counter, chat]) await service.start();
 
   await shows(page, "#value", "1");
   await ada.locator("body.live").waitFor();
   await say(ada, "after");
   await ada.getByText("before").waitFor({ state: "detached" });
-  await allSaid([ada], ["Ada: after"]);
+  await allSaid([ada], ["Ada: meanwhile", "Ada: after"]);
   await shows(ada, "#people", "Ada (you)");
   for (const of of [page, ada]) await isNotReloaded(of);
 });

@@ -64,7 +64,7 @@ pub(crate) struct Visitor {
     must_be_told: bool,
     /// Whether its last session has ended, and it has yet to have another.
     begins_anew: bool,
-    ended_sessions: u64,
+    given_up: u64,
 }
 
 /// Something that a visitor has said.
@@ -111,7 +111,7 @@ impl Visitor {
             may_be_replaced: false,
             must_be_told: false,
             begins_anew: false,
-            ended_sessions: 0,
+            given_up: 0,
         }
     }
 
@@ -191,8 +191,8 @@ impl Visitor {
 
     /// Has heard something, and perhaps that its session has ended.
     pub(crate) fn has_heard(&mut self, that_messages_are_durable: bool) {
-        let ended = self.client.ended_sessions();
-        if std::mem::replace(&mut self.ended_sessions, ended) != ended {
+        let ended = self.client.given_up();
+        if std::mem::replace(&mut self.given_up, ended) != ended {
             (self.id, self.settled) = (None, 0);
             (self.next, self.has_missed) = (Next::Unknown, false);
             (self.must_be_told, self.begins_anew) = (false, true);

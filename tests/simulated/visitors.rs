@@ -269,7 +269,7 @@ impl World {
                         visitor.welcomed(client, true, asked_at);
                     }
                 }
-                Action::Resumed { recovered } => {
+                Action::Resumed { recovered, .. } => {
                     let count = &mut self.counts;
                     *(if recovered { &mut count.recovered } else { &mut count.missed }) += 1;
                     visitor.welcomed(client, recovered, asked_at);

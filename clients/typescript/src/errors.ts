@@ -2,9 +2,9 @@
 
 const TEXTS = {
   "queue-full": "too much waits: await settled() first",
-  "too-large": "more than the server takes",
-  unsettled: "nobody knows whether these were heard",
-  "no-session": "the server keeps no sessions",
+  "too-large": "the server takes less",
+  unsettled: "these are not sent again",
+  "no-session": "the server has no sessions",
   "no-websocket": "pass a WebSocket as an option",
 };
 
@@ -13,7 +13,8 @@ const TEXTS = {
  *
  * - `queue-full`: too much waits to be durable.
  * - `too-large`: the message is larger than the server takes.
- * - `unsettled`: the session is over, and nobody can say whether `messages` were heard.
+ * - `unsettled`: `messages` will not be sent again: the session is over, and nobody can say whether they were heard; or
+ *   the room began anew, and has not heard them.
  * - `no-session`: the server keeps no session, so nobody can say what is durable.
  * - `no-websocket`: this runtime has no `WebSocket`, and none was given.
  */

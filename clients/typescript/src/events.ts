@@ -22,12 +22,17 @@ export interface StatusChangeEvent extends Event {
 export interface ResumeEvent extends Event {
   /** Whether nothing was missed. Otherwise ask the room for what you need. */
   readonly recovered: boolean;
+  /** Whether the room takes you for somebody who has just come, and greets you. Otherwise you are in it still. */
+  readonly newSession: boolean;
 }
 
-/** The session is over, and nobody can say whether these messages were heard. */
+/**
+ * These messages will not be sent again: the session is over, and nobody can say whether they were heard; or the room
+ * began anew while you were away, and has not heard them.
+ */
 export interface UnsettledEvent<Out> extends Event {
   readonly messages: readonly Out[];
-  /** How many messages of that session were heard before them. */
+  /** How many messages of the session were heard before them. */
   readonly heard: number;
 }
 

@@ -75,9 +75,9 @@ export function createQueue<Value>() {
       return remove(index, 1).length && queue.settled + index + 1;
     },
 
-    /** Gives up what is here, and counts from the beginning. */
+    /** Gives back what is here. */
     giveUp(): Value[] {
-      queue.settled = queue.sent = 0;
+      queue.sent = queue.settled;
       return remove(0, items.length).map((item) => item.value);
     },
   };

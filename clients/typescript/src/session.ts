@@ -114,10 +114,10 @@ export function createSession<Value>(
     }
   }
 
+  /** Gives back what waits. */
   function giveUpQueue(): void {
     const heard = queue.settled;
     const messages = queue.giveUp();
-    have = 0;
     if (!messages.length) return;
     const unsettled = error("unsettled", messages);
     if (status === "closed") never = unsettled;
@@ -130,6 +130,7 @@ export function createSession<Value>(
     key = "";
     if (life) giveUpQueue();
     life = "";
+    have = queue.settled = queue.sent = 0;
   }
 
   function end(code: number, reason: string): void {
@@ -154,7 +155,7 @@ export function createSession<Value>(
     // However long it was away: but a server that closes whom it has let in is not asked at once again.
     tries = Math.min(tries, 2);
     if (isFirst) tell("open");
-    if (!isFirst || !recovered) tell("resume", { recovered });
+    if (!isFirst || !recovered) tell("resume", { recovered, newSession: !life });
     writeQueue(now);
     // Somebody may wait for it, or will: it is asked at once how far it has come.
     if (queue.items.length) control("flush");
@@ -171,19 +172,22 @@ export function createSession<Value>(
     if (word === "welcome") {
       if (!settle(heard!)) return false;
       // Another session than the one it had before is no recovery.
-      const recovered = from === have && (life ? parseInt(life) === first : status === "connecting");
-      life = first + "." + incarnation;
+      const isSame = life ? parseInt(life) === first : status === "connecting";
+      // What waits was meant for what the room was: the application knows what to say first to what it is.
+      if (life && !isSame) giveUpQueue();
+      const recovered = isSame && from === have;
       have = from!;
       ackBytes = bytesToAck!;
       largest = most!;
       untold = 0;
       never = undefined;
       live(now, SESSION, recovered);
+      life = first + "." + incarnation;
       return true;
     }
     if (word === "anew") {
       life = first + life.slice(life.indexOf("."));
-      tell("resume", { recovered: false });
+      tell("resume", { recovered: false, newSession: !life });
     } else if (word) {
       tell("skipped", { number: first, reason: rest, sent: queue.items[first - queue.settled - 1]?.value });
     } else {

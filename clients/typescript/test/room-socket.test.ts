@@ -436,7 +436,7 @@ describe("with a server that keeps no sessions", () => {
     room.send("\0one");
     expect((await next<MessageEvent>(room, "message")).data).toBe("\0one");
     expect(room.protocol).toBe("chat");
-    await expect(room.settled()).rejects.toMatchObject({ code: "no-session", message: `${server.url}: the server keeps no sessions` });
+    await expect(room.settled()).rejects.toMatchObject({ code: "no-session", message: `${server.url}: the server has no sessions` });
     await server.kill();
     await until(() => room.status === "away");
     room.send("two");

@@ -108,7 +108,7 @@ test("after a loss, what was not heard is written again, in order", () => {
   driver.did();
   expect(driver.dial()).toBe("2.3.1.1.1.3");
   driver.welcome(LIFE, 2, 1);
-  expect(driver.did()).toEqual([["resume", { recovered: true }], ["write", "three"], ["write", "four"], ["write", "\0flush"]]);
+  expect(driver.did()).toEqual([["resume", { recovered: true, newSession: false }], ["write", "three"], ["write", "four"], ["write", "\0flush"]]);
   expect(driver.session.queue.bytes).toBe("threefour".length);
 });
 
@@ -123,7 +123,7 @@ test.each([
   driver.lose();
   driver.dial();
   driver.welcome(life, 0, from);
-  expect(driver.did()).toEqual([["resume", { recovered }]]);
+  expect(driver.did()).toEqual([["resume", { recovered, newSession: false }]]);
   driver.lose();
   expect(driver.dial()).toBe(`3.${life.replace(" ", ".")}.${from}.0.0`);
 });
@@ -131,9 +131,30 @@ test.each([
 test("a room that begins anew under a live socket is told, and counts", () => {
   const driver = Driver.live();
   driver.hear("\0anew 4");
-  expect(driver.did()).toEqual([["resume", { recovered: false }]]);
+  expect(driver.did()).toEqual([["resume", { recovered: false, newSession: false }]]);
   driver.lose();
   expect(driver.dial()).toBe("2.4.1.1.0.0");
+});
+
+test("what a room has not heard that began anew while the client was away is handed back", async () => {
+  const driver = Driver.live();
+  for (const text of ["one", "two"]) driver.say(text);
+  driver.lose();
+  driver.say("three");
+  driver.did();
+  const settled = driver.session.settled();
+  driver.dial();
+  driver.welcome("4 1", 1, 5);
+  const unsettled = ["unsettled", { messages: ["two", "three"], heard: 1 }];
+  expect(driver.did()).toEqual([unsettled, ["resume", { recovered: false, newSession: false }]]);
+  await expect(settled).rejects.toMatchObject({ code: "unsettled", messages: ["two", "three"] });
+  expect(driver.session.queue.bytes).toBe(0);
+  driver.say("four");
+  expect(driver.written()).toEqual(["four"]);
+  driver.hear("\0ack 2");
+  await driver.session.settled();
+  driver.lose();
+  expect(driver.dial()).toBe("3.4.1.5.2.2");
 });
 
 test("what the room failed at is told, and counts on both sides", () => {
@@ -171,7 +192,7 @@ test("a session that is over tells what nobody knows, and another begins", () =>
   expect(driver.dial()).toBe("2.0.0.0.0.0");
   expect(driver.key()).not.toBe(first);
   driver.welcome();
-  expect(driver.did()).toEqual([["resume", { recovered: false }], ["write", "three"], ["write", "\0flush"]]);
+  expect(driver.did()).toEqual([["resume", { recovered: false, newSession: true }], ["write", "three"], ["write", "\0flush"]]);
 });
 
 test("a session that is over before its first welcome costs nothing", () => {
@@ -621,7 +642,7 @@ describe("a server without sessions", () => {
     expect(driver.session.queue.bytes).toBe(3);
     expect(driver.dial()).toBe("2.0.0.0.0.0");
     driver.session.open(driver.now);
-    expect(driver.did()).toEqual([["resume", { recovered: false }], ["write", "two"]]);
+    expect(driver.did()).toEqual([["resume", { recovered: false, newSession: true }], ["write", "two"]]);
   });
 
   test("may get sessions", async () => {
@@ -634,7 +655,7 @@ describe("a server without sessions", () => {
     driver.did();
     expect(driver.dial()).toBe("2.0.0.0.0.0");
     driver.welcome();
-    expect(driver.did()).toEqual([["resume", { recovered: false }], ["write", "two"], ["write", "\0flush"]]);
+    expect(driver.did()).toEqual([["resume", { recovered: false, newSession: true }], ["write", "two"], ["write", "\0flush"]]);
     driver.hear("\0ack 1");
     await driver.session.settled();
   });
@@ -647,7 +668,7 @@ describe("a server without sessions", () => {
     driver.did();
     driver.dial();
     driver.session.open(driver.now);
-    expect(driver.did()).toEqual([["unsettled", { messages: ["one", "two"], heard: 0 }], ["resume", { recovered: false }]]);
+    expect(driver.did()).toEqual([["unsettled", { messages: ["one", "two"], heard: 0 }], ["resume", { recovered: false, newSession: true }]]);
     driver.say("x".repeat(2_000)); // It has not said how large a message may be.
   });
 

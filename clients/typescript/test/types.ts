@@ -32,7 +32,7 @@ told.send({ said: "hi" });
 told.send("hi");
 told.onmessage = ({ data }) => is<string>(data.said);
 told.addEventListener("message", ({ data }) => is<string>(data.said));
-told.addEventListener("resume", ({ recovered }) => is<boolean>(recovered));
+told.addEventListener("resume", ({ recovered, newSession }) => is<boolean>(recovered && newSession));
 told.addEventListener("unsettled", ({ messages }) => is<readonly FromClient[]>(messages));
 told.addEventListener("skipped", ({ sent }) => is<FromClient | undefined>(sent));
 told.addEventListener("close", ({ code }) => is<number>(code));

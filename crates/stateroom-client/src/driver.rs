@@ -246,7 +246,7 @@ impl Driver {
             Action::LogIn => return,
             Action::Settled { .. } => return,
             Action::Opened => Event::Opened,
-            Action::Resumed { recovered } => Event::Resumed { recovered },
+            Action::Resumed { recovered, new_session } => Event::Resumed { recovered, new_session },
             Action::Deliver(message) => Event::Message(message),
             Action::Skipped { number, reason } => Event::Skipped { number, reason },
             Action::Unsettled { messages } => Event::Unsettled { messages },

@@ -11,11 +11,13 @@ pub enum Event {
     Opened,
     /// The service has said something.
     Message(Message),
-    /// There is a connection again, and the session goes on.
+    /// There is a connection again, or the room began anew under it.
     Resumed {
         /// Whether nothing was missed. Otherwise the room began anew, or the client was away for too long: ask the
         /// service for what is needed.
         recovered: bool,
+        /// Whether it is another session: to the service, which hears a connect, the client has just come.
+        new_session: bool,
     },
     /// One of the messages that were sent was set aside, since the room failed at it.
     Skipped {
@@ -24,8 +26,9 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// The session is over, and of these messages nobody can say whether they were heard. Another session begins,
-    /// unless [`Closed`](Event::Closed) follows.
+    /// These messages will not be sent again: send what still has a meaning once [`Resumed`](Event::Resumed) tells
+    /// where the client is, unless [`Closed`](Event::Closed) does. The session is over, and nobody can say whether they
+    /// were heard; or the room began anew while the client was away, and has not heard them.
     Unsettled {
         /// Which, in order.
         messages: Vec<Message>,

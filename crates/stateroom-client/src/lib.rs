@@ -10,7 +10,7 @@
 //! while let Some(event) = room.next_event().await {
 //!     match event {
 //!         Event::Message(message) => println!("{message:?}"),
-//!         Event::Resumed { recovered: false } => println!("the room began anew"),
+//!         Event::Resumed { recovered: false, .. } => println!("the room began anew"),
 //!         _ => {}
 //!     }
 //! }

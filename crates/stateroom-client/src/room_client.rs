@@ -109,16 +109,16 @@ impl RoomClient {
     /// # Errors
     /// When the session ends before.
     pub fn settled(&self) -> impl Future<Output = Result<(), Unsettled>> + Send + use<> {
-        let (session, sent) = self.shared.act(|client| {
+        let (given_up, sent) = self.shared.act(|client| {
             client.flush();
-            (client.ended_sessions(), client.sent())
+            (client.given_up(), client.sent())
         });
         let shared = self.shared.clone();
         async move {
             loop {
                 let changed = shared.changed();
-                match shared.look(|client| (client.ended_sessions(), client.settled())) {
-                    (now, _) if now != session => return Err(Unsettled),
+                match shared.look(|client| (client.given_up(), client.settled())) {
+                    (now, _) if now != given_up => return Err(Unsettled),
                     (_, settled) if settled >= sent => return Ok(()),
                     _ => changed.await,
                 }

@@ -44,6 +44,10 @@ impl Socket {
             Error::Http(response) if response.status() == StatusCode::UNAUTHORIZED => {
                 (4201, "log in again".to_owned())
             }
+            // It is full.
+            Error::Http(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                (4100, "the server has no place at this moment".to_owned())
+            }
             error => (LOST, error.to_string()),
         };
         let mut request = address.into_client_request().map_err(lost)?;

@@ -3,7 +3,7 @@
 use crate::{
     kept::{Member, Site},
     preload::{Fault, delay_flushes},
-    process::{Running, stateroom, told, until_status},
+    process::{Running, get, stateroom, told, until_status},
     project::BROADCASTING_ROOM,
     proxy::{Mishap, Proxy},
 };
@@ -28,6 +28,7 @@ use tokio_tungstenite::{
     tungstenite::{self, client::IntoClientRequest as _},
 };
 
+const RECOVERED: Event = Event::Resumed { recovered: true, new_session: false };
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn client(address: &str, room: &str) -> RoomClient {
@@ -68,7 +69,7 @@ async fn a_session_goes_on_after_a_kill_and_what_was_said_meanwhile_is_said_once
     let (mut server, address) = site.serve();
     proxy.lead_to(&address);
     for room in [&mut ada, &mut bob] {
-        until(room, |event| *event == Event::Resumed { recovered: true }).await;
+        until(room, |event| *event == RECOVERED).await;
     }
     for room in [&ada, &bob] {
         timeout(PATIENCE, room.settled()).await.unwrap().unwrap();
@@ -101,12 +102,66 @@ async fn who_stays_away_too_long_has_left_and_begins_another_session() {
     proxy.has(Mishap::Cut, 1);
     until(&mut bob, |event| *event == text("!")).await;
     proxy.lead_to(&address);
-    until(&mut ada, |event| *event == Event::Resumed { recovered: false }).await;
+    until(&mut ada, |event| *event == Event::Resumed { recovered: false, new_session: true }).await;
     ada.send("back").unwrap();
     until(&mut bob, |event| *event == text("back")).await;
     // Who leaves for good has left at once.
     ada.close();
     until(&mut bob, |event| *event == text("!")).await;
+}
+
+#[tokio::test]
+async fn what_a_room_has_not_heard_that_was_restarted_meanwhile_is_handed_back() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &[]);
+    let (server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let mut ada = client(&proxy.address, "lobby");
+    until(&mut ada, |event| *event == Event::Opened).await;
+    ada.send("heard").unwrap();
+    timeout(PATIENCE, ada.settled()).await.unwrap().unwrap();
+    drop(server);
+    ada.send("one").unwrap();
+    ada.send("two").unwrap();
+    let settled = ada.settled();
+    told(stateroom(["rooms", "restart", "lobby", "--data-dir"]).arg(site.data()));
+    let (_server, address) = site.serve();
+    proxy.lead_to(&address);
+    let unsettled =
+        until(&mut ada, |event| !matches!(event, Event::Status(_) | Event::Message(_))).await;
+    let messages = ["one", "two"].map(|text| Message::Text(text.to_owned())).to_vec();
+    assert_eq!(unsettled, Event::Unsettled { messages });
+    timeout(PATIENCE, settled).await.unwrap().unwrap_err();
+    let resumed = Event::Resumed { recovered: false, new_session: false };
+    until(&mut ada, |event| *event == resumed).await;
+    ada.send("three").unwrap();
+    let said = until(&mut ada, |event| matches!(event, Event::Message(_))).await;
+    assert_eq!(said, text("three"), "and nothing else was sent");
+}
+
+#[tokio::test]
+async fn who_comes_back_while_the_server_is_full_keeps_everything_and_comes_later() {
+    let site = Site::with(BROADCASTING_ROOM.as_bytes(), &["--max-clients", "1"]);
+    let (_server, address) = site.serve();
+    let proxy = Proxy::before(&address).await;
+    let mut ada = client(&proxy.address, "lobby");
+    until(&mut ada, |event| *event == Event::Opened).await;
+    proxy.lead_to("127.0.0.1:1");
+    proxy.has(Mishap::Cut, 1);
+    until_status(&address, |status| status["active_connections"] == 0);
+    let bob = Member::join(&address, "other").await;
+    ada.send("kept").unwrap();
+    proxy.lead_to(&address);
+    // It was refused, and has not given up.
+    let refused = "stateroom_refusals_total{reason=\"max_clients\"} ";
+    let deadline = Instant::now() + PATIENCE;
+    while !get(&address, "/metrics").contains(refused) {
+        assert!(Instant::now() < deadline, "{}", get(&address, "/metrics"));
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(ada.status(), Status::Away);
+    drop(bob);
+    until(&mut ada, |event| *event == RECOVERED).await;
+    until(&mut ada, |event| *event == text("kept")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +180,7 @@ async fn while_the_server_stands_still_nobody_has_been_away_for_too_long() {
     until_status(&address, |status| status["active_connections"] == 0);
     proxy.lead_to(&address);
     ada.wake();
-    until(&mut ada, |event| *event == Event::Resumed { recovered: true }).await;
+    until(&mut ada, |event| *event == RECOVERED).await;
 }
 
 #[tokio::test]
@@ -160,7 +215,7 @@ async fn who_has_missed_more_than_is_kept_is_told_so() {
         bob.send(&message).unwrap();
         until(&mut bob, |event| *event == text(&message)).await;
         proxy.lead_to(&address);
-        until(&mut ada, |event| *event == Event::Resumed { recovered }).await;
+        until(&mut ada, |event| *event == Event::Resumed { recovered, new_session: false }).await;
         if recovered {
             until(&mut ada, |event| *event == text(&message)).await;
         }
@@ -258,7 +313,7 @@ async fn whose_room_was_put_back_to_an_earlier_state_is_told_so() {
         }
         proxy.lead_to(&address);
         let resumed = until(&mut ada, |event| matches!(event, Event::Resumed { .. })).await;
-        assert_eq!(resumed, Event::Resumed { recovered: false }, "{copies} {says}");
+        assert!(matches!(resumed, Event::Resumed { recovered: false, .. }), "{copies} {says}");
         ada.send("goes on").unwrap();
         until(&mut ada, |event| *event == text("goes on")).await;
         server.terminate();
@@ -608,7 +663,7 @@ fn says_and_listens(
                 }
                 event = room.next() => match event.expect("it has not ended") {
                     Event::Message(Message::Text(text)) => heard.push(text),
-                    Event::Resumed { recovered } => assert!(recovered, "{name} has missed something"),
+                    Event::Resumed { recovered, .. } => assert!(recovered, "{name} has missed something"),
                     Event::Unsettled { messages } => panic!("{name}: {messages:?}"),
                     Event::Closed { code, reason } => panic!("{name}: {code} {reason}"),
                     _ => {}

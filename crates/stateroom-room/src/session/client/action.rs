@@ -37,6 +37,8 @@ pub enum Action {
     Resumed {
         /// Whether nothing was missed. Otherwise the application should ask the service for what it needs.
         recovered: bool,
+        /// Whether it is another session: to the service it is somebody who has just come.
+        new_session: bool,
     },
     /// The service has said something: `message`.
     Deliver(Message),
@@ -52,7 +54,8 @@ pub enum Action {
         /// How many.
         heard: u64,
     },
-    /// The session is over, and of these messages nobody can say that they are durable, in order.
+    /// These messages will not be sent again, in order: the session is over, and nobody can say whether they were heard;
+    /// or the room began anew while the client was away, and has not heard them.
     Unsettled {
         /// Which.
         messages: Vec<Message>,

@@ -60,7 +60,7 @@ impl SessionClient {
             Down::Anew { epoch } => {
                 let incarnation = self.life().incarnation;
                 self.life = Some(Life { epoch, incarnation });
-                self.actions.push_back(Action::Resumed { recovered: false });
+                self.actions.push_back(Action::Resumed { recovered: false, new_session: false });
             }
             Down::Ack { heard } => {
                 let before = self.queue.settled;
@@ -88,6 +88,7 @@ impl SessionClient {
             None => self.status == Status::Connecting,
         };
         let recovered = is_same && welcome.from == self.have;
+        let new_session = self.life.is_none();
         (self.life, self.have) = (Some(welcome.life), welcome.from);
         (self.ack_bytes, self.largest) = (welcome.ack_bytes, welcome.largest);
         (self.untold, self.ack_at, self.lost_at) = (0, None, None);
@@ -97,8 +98,14 @@ impl SessionClient {
         if self.status == Status::Connecting {
             self.actions.push_back(Action::Opened);
         }
+        if !is_same && !new_session {
+            self.given_up += 1;
+            // It was meant for what the room was. The application knows what has to be said first to what it is.
+            let messages = self.queue.hand_back();
+            self.unsettled(messages);
+        }
         if self.status != Status::Connecting || !recovered {
-            self.actions.push_back(Action::Resumed { recovered });
+            self.actions.push_back(Action::Resumed { recovered, new_session });
         }
         (self.is_welcomed, self.status) = (true, Status::Live);
         self.welcomed_at = now;

@@ -1,7 +1,7 @@
 //! What a client does when its socket ends, or seems to have ended.
 
 use super::{
-    action::Action,
+    action::{Action, Message},
     machine::{SessionClient, Status},
 };
 use crate::{session::close::Next, timestamp::Timestamp};
@@ -67,8 +67,13 @@ impl SessionClient {
             return;
         }
         self.have = 0;
-        self.ended += 1;
+        self.given_up += 1;
         let messages = self.queue.give_up();
+        self.unsettled(messages);
+    }
+
+    /// Gives messages back to the application, if there are any.
+    pub(super) fn unsettled(&mut self, messages: Vec<Message>) {
         if !messages.is_empty() {
             self.actions.push_back(Action::Unsettled { messages });
         }

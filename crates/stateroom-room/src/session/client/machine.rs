@@ -68,8 +68,8 @@ pub struct SessionClient {
     /// `Some` once it was told.
     pub(super) life: Option<Life>,
     pub(super) have: u64,
-    /// How many sessions have ended.
-    pub(super) ended: u64,
+    /// How often what it had sent was given up.
+    pub(super) given_up: u64,
     pub(super) queue: Queue,
     pub(super) largest: u64,
     pub(super) ack_bytes: u64,
@@ -98,7 +98,7 @@ impl SessionClient {
             is_welcomed: false,
             life: None,
             have: 0,
-            ended: 0,
+            given_up: 0,
             queue: Queue::default(),
             largest: u64::MAX,
             ack_bytes: u64::MAX,
@@ -154,10 +154,11 @@ impl SessionClient {
         self.has_socket.then_some(self.attempt)
     }
 
-    /// How many of its sessions have ended. What is counted below is of the one that goes on.
+    /// How often what it had sent was given up: with each session that ends, and by a room that began anew. What is
+    /// counted below has nothing to do with what was counted before.
     #[must_use]
-    pub fn ended_sessions(&self) -> u64 {
-        self.ended
+    pub fn given_up(&self) -> u64 {
+        self.given_up
     }
 
     /// How many messages the application has sent in this session.

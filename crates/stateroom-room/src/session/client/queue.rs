@@ -58,6 +58,12 @@ impl Queue {
         true
     }
 
+    /// Gives back what is there, which no server will ever hear.
+    pub(super) fn hand_back(&mut self) -> Vec<Message> {
+        (self.bytes, self.written, self.sent) = (0, self.settled, self.settled);
+        std::mem::take(&mut self.messages).into()
+    }
+
     /// Gives up what is there, and counts from the beginning.
     pub(super) fn give_up(&mut self) -> Vec<Message> {
         std::mem::take(self).messages.into()

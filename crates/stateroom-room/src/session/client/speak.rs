@@ -40,7 +40,7 @@ impl SessionClient {
         if matches!(self.status, Status::Closing | Status::Closed) {
             return Err(NotSent::Closed);
         }
-        let length = message.len();
+        let length = Up::Data(message).encode().frame().len();
         if length as u64 > self.largest {
             return Err(NotSent::TooLarge { length, largest: self.largest });
         }
@@ -90,16 +90,14 @@ impl SessionClient {
     /// Ends the client.
     pub(super) fn end(&mut self, code: u16, reason: &str) {
         let attempt = self.attempt;
-        self.ended += 1;
+        self.given_up += 1;
         if std::mem::take(&mut self.has_socket) {
             self.actions.push_back(Action::Close { attempt });
         }
         (self.is_welcomed, self.status) = (false, Status::Closed);
         (self.dial_at, self.ack_at, self.lost_at, self.closed_at) = (None, None, None, None);
         let messages = self.queue.give_up();
-        if !messages.is_empty() {
-            self.actions.push_back(Action::Unsettled { messages });
-        }
+        self.unsettled(messages);
         self.actions.push_back(Action::Closed { code, reason: reason.to_owned() });
     }
 

@@ -110,7 +110,8 @@ fn after_a_loss_what_was_not_heard_is_written_again_in_order() {
     assert_eq!(counts, (2, LIFE, 1, 1, 3));
     driver.welcome(LIFE, 2, 1);
     let actions = driver.actions();
-    let expected = [Action::Settled { heard: 2 }, Action::Resumed { recovered: true }];
+    let resumed = Action::Resumed { recovered: true, new_session: false };
+    let expected = [Action::Settled { heard: 2 }, resumed];
     assert_eq!(actions[..2], expected);
     let message = |message| Action::Write { attempt: 2, message: text(message) };
     assert_eq!(actions[2..], [message("three"), message("four")]);
@@ -130,15 +131,54 @@ fn whoever_was_not_told_everything_learns_that() {
         driver.lose(1006, "");
         driver.dial();
         driver.welcome(life, 0, from);
-        assert_eq!(driver.actions(), [Action::Resumed { recovered }]);
+        assert_eq!(driver.actions(), [Action::Resumed { recovered, new_session: false }]);
         driver.lose(1006, "");
         let request = driver.dial();
         assert_eq!((request.life, request.have), (life, from));
     }
     let mut driver = Driver::live();
     driver.hear(&Down::Anew { epoch: 4 });
-    assert_eq!(driver.actions(), [Action::Resumed { recovered: false }]);
+    assert_eq!(driver.actions(), [Action::Resumed { recovered: false, new_session: false }]);
     assert_eq!(driver.client.received_count(), 1);
+}
+
+#[test]
+fn what_a_room_has_not_heard_that_began_anew_is_handed_back_and_what_is_said_then_is_sent() {
+    let mut driver = Driver::live();
+    for message in ["one", "two"] {
+        driver.say(message);
+    }
+    driver.lose(1006, "");
+    driver.say("three");
+    driver.actions();
+    driver.dial();
+    let given_up = driver.client.given_up();
+    driver.welcome(Life { epoch: 4, ..LIFE }, 1, 5);
+    let expected = [
+        Action::Settled { heard: 1 },
+        Action::Unsettled { messages: vec![text("two"), text("three")] },
+        Action::Resumed { recovered: false, new_session: false },
+    ];
+    assert_eq!(driver.actions(), expected);
+    assert_ne!(driver.client.given_up(), given_up, "whoever waits for them waits no more");
+    assert_eq!(driver.client.unsettled_bytes(), 0);
+    driver.say("four");
+    assert_eq!(driver.written(), [text("four")]);
+    driver.hear(&Down::Ack { heard: 2 });
+    assert_eq!(driver.actions(), [Action::Settled { heard: 2 }]);
+    driver.lose(1006, "");
+    let request = driver.dial();
+    assert_eq!((request.have, request.acked, request.sent), (5, 2, 2));
+}
+
+#[test]
+fn a_message_is_as_large_as_it_is_on_the_socket() {
+    let mut driver = Driver::live();
+    driver.say(&"x".repeat(1_000));
+    driver.say(&format!("\0{}", "x".repeat(998)));
+    let doubled = format!("\0{}", "x".repeat(999));
+    let refused = driver.client.send(Frame::Text(&doubled));
+    assert_eq!(refused, Err(NotSent::TooLarge { length: 1_001, largest: 1_000 }));
 }
 
 #[test]
@@ -157,7 +197,7 @@ fn a_session_that_is_over_tells_what_nobody_knows_and_another_begins() {
     assert!(request.is_first());
     assert_eq!((request.key, request.attempt), (Key::new([2; 16]), 2));
     driver.welcome(LIFE, 0, 0);
-    let resumed = Action::Resumed { recovered: false };
+    let resumed = Action::Resumed { recovered: false, new_session: true };
     let write = Action::Write { attempt: 2, message: text("three") };
     assert_eq!(driver.actions(), [resumed, write]);
 }

@@ -23,7 +23,7 @@ impl Seen {
                 Action::Write { message, .. } => self.written.push_back(message),
                 Action::Deliver(message) => self.delivered.push_back(message),
                 Action::Opened | Action::Settled { .. } => {}
-                Action::Resumed { recovered } => assert!(recovered),
+                Action::Resumed { recovered, .. } => assert!(recovered),
                 other => panic!("the page does not tell of {other:?}"),
             }
         }

@@ -91,7 +91,7 @@ impl World {
                     return Err(format!("client {user} was told what may not come"));
                 }
                 Action::Opened => {}
-                Action::Resumed { recovered } => {
+                Action::Resumed { recovered, .. } => {
                     let is_bounded = self.left.bound > 0;
                     if !recovered && !it.cause && !is_bounded {
                         return Err(format!("client {user} was told `anew` without a cause"));
@@ -124,7 +124,8 @@ impl World {
                             it.unsettled.push(text);
                         }
                     }
-                    it.session.clear();
+                    // It goes on in a room that began anew.
+                    it.session.truncate(it.client.sent() as usize);
                     it.got.clear();
                     it.got_from = 0;
                 }
