@@ -1,0 +1,18 @@
+;; A room that sends everyone what it is told.
+(module
+  (import "env" "send_message" (func $send_message (param i32 i32 i32)))
+  (import "env" "send_binary" (func $send_binary (param i32 i32 i32)))
+  (memory (export "memory") 40)
+  (data (i32.const 8) "\01")
+  (global (export "JAMSOCKET_API_VERSION") i32 (i32.const 8))
+  (global (export "JAMSOCKET_API_PROTOCOL") i32 (i32.const 12))
+  (func (export "jam_malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "jam_free") (param i32 i32))
+  (func (export "initialize") (param i32 i32))
+  (func (export "connect") (param i32))
+  (func (export "disconnect") (param i32))
+  (func (export "timer"))
+  (func (export "message") (param i32 i32 i32)
+    (call $send_message (i32.const 0) (local.get 1) (local.get 2)))
+  (func (export "binary") (param i32 i32 i32)
+    (call $send_binary (i32.const 0) (local.get 1) (local.get 2))))
