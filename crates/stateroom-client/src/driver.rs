@@ -2,8 +2,9 @@
 
 use crate::{
     event::Event,
+    incoming::{Incoming, LOST},
     options::Options,
-    socket::{Incoming, LOST, Socket},
+    platform::{Instant, Socket, sleep_until, spawn},
 };
 use stateroom_room::{
     Timestamp,
@@ -14,13 +15,11 @@ use stateroom_room::{
 };
 use std::{
     future::{Future, pending},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{
-    sync::{Notify, mpsc::Sender},
-    time::{Instant, sleep_until, timeout},
-};
+use tokio::sync::{Notify, futures::OwnedNotified, mpsc::Sender};
 
 /// How long it may take to open a socket.
 const OPENING: Duration = Duration::from_secs(10);
@@ -32,7 +31,7 @@ pub(crate) struct Shared {
     /// Told when the application has done something.
     acted: Notify,
     /// Told when something is different.
-    changed: Notify,
+    changed: Arc<Notify>,
     began: Instant,
 }
 
@@ -44,7 +43,7 @@ impl Shared {
         Shared {
             client: Mutex::new(client),
             acted: Notify::new(),
-            changed: Notify::new(),
+            changed: Arc::new(Notify::new()),
             began: Instant::now(),
         }
     }
@@ -70,8 +69,8 @@ impl Shared {
     }
 
     /// Waits until something is different, from this call on.
-    pub(crate) fn changed(&self) -> impl Future<Output = ()> + '_ {
-        let mut changed = Box::pin(self.changed.notified());
+    pub(crate) fn changed(&self) -> Pin<Box<OwnedNotified>> {
+        let mut changed = Box::pin(self.changed.clone().notified_owned());
         changed.as_mut().enable();
         changed
     }
@@ -196,12 +195,12 @@ impl Driver {
         };
         let opening = Socket::open(&self.address, request, token.as_deref());
         match timeout(OPENING, opening).await {
-            Ok(Ok(socket)) => {
+            Some(Ok(socket)) => {
                 self.socket = Some((request.attempt, socket));
                 self.was_heard();
             }
-            Ok(Err((code, reason))) => self.lost(request.attempt, code, &reason),
-            Err(_) => self.lost(request.attempt, LOST, "the server does not answer"),
+            Some(Err((code, reason))) => self.lost(request.attempt, code, &reason),
+            None => self.lost(request.attempt, LOST, "the server does not answer"),
         }
     }
 
@@ -261,7 +260,9 @@ impl Driver {
     /// Gives a socket up. Its close is written beside what comes next.
     fn end(&mut self, attempt: u64, code: u16) {
         if let Some((_, socket)) = self.socket.take_if(|(of, _)| *of == attempt) {
-            tokio::spawn(timeout(OPENING, socket.close(code)));
+            spawn(async move {
+                timeout(OPENING, socket.close(code)).await;
+            });
         }
     }
 
@@ -275,6 +276,14 @@ impl Driver {
     async fn tell(&self, event: Event) {
         // Nobody is told once the application has dropped its client.
         let _ = self.events.send(event).await;
+    }
+}
+
+/// What comes of something that may take so long; nothing, if it takes longer.
+async fn timeout<T>(longest: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = sleep_until(Instant::now() + longest) => None,
     }
 }
 

@@ -2,15 +2,15 @@
 
 use stateroom_room::session::client::{Message, Status};
 
-/// Something that has happened, in order.
+/// Something that has happened, in order. `In` is what the service says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum Event<In = Message> {
     /// The client is in another state.
     Status(Status),
     /// The session has begun.
     Opened,
     /// The service has said something.
-    Message(Message),
+    Message(In),
     /// There is a connection again, or the room began anew under it.
     Resumed {
         /// Whether nothing was missed. Otherwise the room began anew, or the client was away for too long: ask the
@@ -40,4 +40,19 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+}
+
+impl<In> Event<In> {
+    /// The same, with another kind of message in it.
+    pub(crate) fn map<Other>(self, message: impl FnOnce(In) -> Other) -> Event<Other> {
+        match self {
+            Event::Message(said) => Event::Message(message(said)),
+            Event::Status(status) => Event::Status(status),
+            Event::Opened => Event::Opened,
+            Event::Resumed { recovered, new_session } => Event::Resumed { recovered, new_session },
+            Event::Skipped { number, reason } => Event::Skipped { number, reason },
+            Event::Unsettled { messages } => Event::Unsettled { messages },
+            Event::Closed { code, reason } => Event::Closed { code, reason },
+        }
+    }
 }

@@ -26,7 +26,12 @@ impl Default for Options {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 type Ask = dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync;
+
+/// What a page has is of one thread.
+#[cfg(target_arch = "wasm32")]
+type Ask = dyn Fn() -> Pin<Box<dyn Future<Output = String>>>;
 
 /// Where a client gets its token (a JWT) from, each time it connects.
 #[derive(Clone)]
@@ -41,9 +46,19 @@ impl Token {
     }
 
     /// One that is asked for before each connection.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn from_fn<F>(ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = String> + Send + 'static,
+    {
+        Token(Arc::new(move || Box::pin(ask())))
+    }
+
+    /// One that is asked for before each connection.
+    #[cfg(target_arch = "wasm32")]
+    pub fn from_fn<F>(ask: impl Fn() -> F + 'static) -> Self
+    where
+        F: Future<Output = String> + 'static,
     {
         Token(Arc::new(move || Box::pin(ask())))
     }

@@ -5,8 +5,10 @@ use crate::{
     driver::{Driver, Shared},
     event::Event,
     options::Options,
+    platform::spawn,
 };
-use futures_util::Stream;
+use futures_util::{Sink, Stream};
+use http::Uri;
 use stateroom_room::session::{
     Frame,
     client::{Message, NotSent, Status},
@@ -14,10 +16,12 @@ use stateroom_room::session::{
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
-use tokio::sync::mpsc::{Receiver, channel};
-use tokio_tungstenite::tungstenite::http::Uri;
+use tokio::sync::{
+    futures::OwnedNotified,
+    mpsc::{Receiver, channel},
+};
 
 /// How many events may wait to be taken; past it the client reads no more.
 const EVENTS: usize = 256;
@@ -27,6 +31,8 @@ const EVENTS: usize = 256;
 pub struct RoomClient {
     shared: Arc<Shared>,
     events: Receiver<Event>,
+    /// What a sink waits for that has no place.
+    changed: Option<Pin<Box<OwnedNotified>>>,
 }
 
 /// This is no address of a room.
@@ -45,7 +51,7 @@ pub struct Unsettled;
 impl RoomClient {
     /// Connects to a room. Returns at once; what follows is told by [`next_event`](Self::next_event).
     ///
-    /// To be called within a tokio runtime.
+    /// To be called within a tokio runtime; in a browser, anywhere.
     ///
     /// # Errors
     /// When `address` is none.
@@ -59,8 +65,8 @@ impl RoomClient {
         let (sender, events) = channel(EVENTS);
         let shared = Arc::new(Shared::new(&options));
         let address = with_params(address, &options.params);
-        tokio::spawn(Driver::new(shared.clone(), sender, address, options).run());
-        Ok(RoomClient { shared, events })
+        spawn(Driver::new(shared.clone(), sender, address, options).run());
+        Ok(RoomClient { shared, events, changed: None })
     }
 
     /// Sends a text message: now, or when there is a connection again.
@@ -142,6 +148,41 @@ impl Stream for RoomClient {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
         self.events.poll_recv(context)
+    }
+}
+
+/// Takes messages as [`send_message`](RoomClient::send_message) does, but waits where that refuses since too much waits.
+/// It is flushed at once: [`settled`](RoomClient::settled) tells what is durable.
+impl Sink<Message> for RoomClient {
+    type Error = NotSent;
+
+    fn poll_ready(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), NotSent>> {
+        loop {
+            // It is listened to before it is looked.
+            let changed = self.changed.take().unwrap_or_else(|| self.shared.changed());
+            if self.shared.look(|client| client.has_place()) {
+                return Poll::Ready(Ok(()));
+            }
+            let changed = self.changed.insert(changed);
+            ready!(changed.as_mut().poll(context));
+            self.changed = None;
+        }
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), NotSent> {
+        self.shared.act(|client| client.send_at_last(message.frame()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), NotSent>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), NotSent>> {
+        self.close();
+        Poll::Ready(Ok(()))
     }
 }
 

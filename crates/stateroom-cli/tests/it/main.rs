@@ -55,4 +55,6 @@ mod soak;
 mod stderr;
 mod types;
 #[cfg(unix)]
+mod typed;
+#[cfg(unix)]
 mod upgrade;

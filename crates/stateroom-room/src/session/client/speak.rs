@@ -37,6 +37,34 @@ impl SessionClient {
     /// # Errors
     /// When it is not taken; nothing happens then.
     pub fn send(&mut self, message: Frame<'_>) -> Result<(), NotSent> {
+        self.check(message)?;
+        let bytes = self.queue.bytes();
+        if bytes > 0 && bytes.saturating_add(message.len()) > self.settings.queue_bytes {
+            return Err(NotSent::Full { bytes });
+        }
+        self.send_at_last(message)
+    }
+
+    /// Whether a message may be sent [at last](Self::send_at_last), or is refused for good.
+    #[must_use]
+    pub fn has_place(&self) -> bool {
+        self.queue.bytes() < self.settings.queue_bytes.max(1)
+    }
+
+    /// Sends a message for which somebody has waited until there was [a place](Self::has_place), though it may be larger
+    /// than that.
+    ///
+    /// # Errors
+    /// When it is not taken; nothing happens then.
+    pub fn send_at_last(&mut self, message: Frame<'_>) -> Result<(), NotSent> {
+        self.check(message)?;
+        self.queue.push(message.into());
+        self.write_queue();
+        Ok(())
+    }
+
+    /// Whether a message may be sent at all.
+    fn check(&self, message: Frame<'_>) -> Result<(), NotSent> {
         if matches!(self.status, Status::Closing | Status::Closed) {
             return Err(NotSent::Closed);
         }
@@ -44,12 +72,6 @@ impl SessionClient {
         if length as u64 > self.largest {
             return Err(NotSent::TooLarge { length, largest: self.largest });
         }
-        let bytes = self.queue.bytes();
-        if bytes > 0 && bytes.saturating_add(length) > self.settings.queue_bytes {
-            return Err(NotSent::Full { bytes });
-        }
-        self.queue.push(message.into());
-        self.write_queue();
         Ok(())
     }
 

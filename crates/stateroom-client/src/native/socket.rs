@@ -1,5 +1,6 @@
-//! One WebSocket of a client.
+//! One WebSocket of a client, over TCP.
 
+use crate::incoming::{Incoming, LOST};
 use futures_util::{SinkExt as _, StreamExt as _};
 use stateroom_room::session::{Frame, Request, SUBPROTOCOL, client::Message as Told};
 use tokio::net::TcpStream;
@@ -13,21 +14,8 @@ use tokio_tungstenite::{
     },
 };
 
-/// How a socket ends without a close.
-pub(crate) const LOST: u16 = 1006;
-
 /// An open WebSocket.
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-/// What comes on a socket.
-pub(crate) enum Incoming {
-    /// A whole message.
-    Message(Told),
-    /// Nothing that matters, but the connection lives.
-    Sign,
-    /// It has ended, with a code and a reason.
-    End(u16, String),
-}
 
 impl Socket {
     /// Opens one.
