@@ -79,7 +79,46 @@ pub struct Records {
 mod tests {
     use super::*;
     use crate::session::Key;
+    use proptest::prelude::*;
     use stateroom::{ClientId, LeaveReason, MemoryLimits};
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_records_or_refused(bytes: Vec<u8>) {
+            let mut rest = bytes.as_slice();
+            while let Ok((record, after)) = Record::read(rest) {
+                prop_assert!(after.len() < rest.len());
+                let mut again = Vec::new();
+                record.write(&mut again);
+                prop_assert_eq!(Record::read(&again), Ok((record, &[][..])));
+                rest = after;
+            }
+        }
+
+        #[test]
+        fn any_message_is_read_as_it_was_written(
+            client: u32,
+            text: String,
+            bytes: Vec<u8>,
+            token: Option<String>,
+            after: u64,
+            digest: u32,
+        ) {
+            let client = ClientId(client);
+            for event in [
+                Event::Text { client, text: &text },
+                Event::Binary { client, bytes: &bytes },
+                Event::Connect { token: token.as_deref() },
+                Event::Skip { client, reason: &text },
+                Event::Disconnect { client },
+            ] {
+                let record = Record { after, event, digest };
+                let mut journal = Vec::new();
+                record.write(&mut journal);
+                prop_assert_eq!(Record::read(&journal), Ok((record, &[][..])));
+            }
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_again() {

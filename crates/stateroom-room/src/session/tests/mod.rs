@@ -4,6 +4,7 @@
 mod client;
 mod codec;
 mod host;
+mod lockstep;
 mod model;
 mod page;
 mod search;
