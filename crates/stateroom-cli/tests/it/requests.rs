@@ -66,6 +66,18 @@ async fn a_request_that_fails_is_a_500_and_as_if_it_had_never_been() {
     assert_eq!(asks(&address, "POST /rooms/test/add", Some("k"), "7").0, 201);
 }
 
+#[test]
+fn where_nothing_survives_a_request_that_fails_is_a_500_and_ends_its_room() {
+    for level in [&["--survives", "nothing"][..], &["--ephemeral"]] {
+        let site = Site::new(level);
+        let (_server, address) = site.serve();
+        assert_eq!(asks(&address, "POST /rooms/test/add", Some("k"), "7").0, 201);
+        assert_eq!(asks(&address, "POST /rooms/test/add", Some("k"), "7").1, "entry 1");
+        assert_eq!(asks(&address, "POST /rooms/test/trap", None, "8").0, 500, "{level:?}");
+        assert_eq!(asks(&address, "POST /rooms/test/add", None, "9").1, "entry 1", "a fresh room");
+    }
+}
+
 #[tokio::test]
 async fn those_whose_requests_make_a_room_fail_again_and_again_are_kept_away() {
     let site = Site::new(&[]);
