@@ -53,8 +53,8 @@ mod sleeping;
 mod soak;
 #[cfg(unix)]
 mod stderr;
-mod types;
 #[cfg(unix)]
 mod typed;
+mod types;
 #[cfg(unix)]
 mod upgrade;
