@@ -37,7 +37,7 @@ impl StateroomService for Count {
         match message.strip_prefix("timer ") {
             Some(delay) => self.context.set_timer(delay.parse().unwrap()),
             None if message == "fail" => self.fail(),
-            None if message == "close" => self.context.close(client, 4301, ""),
+            None if message == "close" => self.context.close(client, 4301, "go"),
             None => {
                 self.context.send_message(MessageRecipient::Broadcast, &self.heard.to_string());
             }
@@ -572,7 +572,7 @@ fn who_comes_without_a_session_has_nothing_to_do_with_one_that_was_closed() {
     site.hears_in_sessions(0);
     assert!(site.says_in_session(1, "close"));
     site.keep();
-    assert_eq!(site.hears_in_sessions(0).last().unwrap(), "1: close 4301 closed by the service");
+    assert_eq!(site.hears_in_sessions(0).last().unwrap(), "1: close 4301 go");
     site.joins(Some("ada"));
     site.keep();
     assert!(!site.says(1, "fail", 1));
