@@ -1,6 +1,6 @@
 //! What is shown, and what follows from what happens. It knows neither a terminal nor a socket.
 
-use crate::words::{FromRoom, Line, ToRoom};
+use crate::words::{FromRoom, Line, Person, ToRoom};
 use stateroom_client::{Event, NotRead, Status, from_json};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,7 +9,7 @@ const MOST_LINES: usize = 1_000;
 
 pub(crate) struct Chat {
     name: String,
-    pub(crate) people: BTreeMap<String, String>,
+    pub(crate) people: BTreeMap<u32, String>,
     pub(crate) lines: VecDeque<String>,
     pub(crate) draft: String,
     pub(crate) status: Status,
@@ -82,19 +82,19 @@ impl Chat {
 
     fn hear_room(&mut self, said: FromRoom) {
         match said {
-            FromRoom::Welcome { room } => {
-                self.people = room.people;
+            FromRoom::Welcome { people, history } => {
+                self.people = people.into_iter().map(|it| (it.client, it.name)).collect();
                 self.lines.clear();
-                for line in room.history {
+                for line in history {
                     self.said(&line);
                 }
             }
-            FromRoom::Joined { client, name } => {
+            FromRoom::Joined(Person { client, name }) => {
                 self.note(format!("{name} is here"));
-                self.people.insert(client.to_string(), name);
+                self.people.insert(client, name);
             }
             FromRoom::Left { client } => {
-                if let Some(name) = self.people.remove(&client.to_string()) {
+                if let Some(name) = self.people.remove(&client) {
                     self.note(format!("{name} has left"));
                 }
             }
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn it_shows_what_the_chat_says() {
         let mut chat = Chat::new("Ada".to_owned());
-        let welcome = r#"{"type":"welcome","you":2,"room":{"people":{"1":"Bob"},
-            "history":[{"client":1,"name":"Bob","text":"hi","at":0}]}}"#;
+        let welcome = r#"{"type":"welcome","you":2,"people":[{"client":1,"name":"Bob"}],
+            "history":[{"client":1,"name":"Bob","text":"hi","at":0}]}"#;
         hear(&mut chat, welcome);
         hear(&mut chat, r#"{"type":"joined","client":2,"name":"Ada"}"#);
         hear(&mut chat, r#"{"type":"said","client":2,"name":"Ada","text":"hello","at":0}"#);

@@ -1,19 +1,16 @@
 //! What the chat and its clients say to each other.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// What the room says.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum FromRoom {
     Welcome {
-        room: State,
+        people: Vec<Person>,
+        history: Vec<Line>,
     },
-    Joined {
-        client: u32,
-        name: String,
-    },
+    Joined(Person),
     Left {
         client: u32,
     },
@@ -26,12 +23,10 @@ pub(crate) enum FromRoom {
     Other,
 }
 
-/// What a newcomer is told of it.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct State {
-    /// By the number of each.
-    pub(crate) people: BTreeMap<String, String>,
-    pub(crate) history: Vec<Line>,
+#[derive(Debug, Deserialize)]
+pub(crate) struct Person {
+    pub(crate) client: u32,
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Deserialize)]
