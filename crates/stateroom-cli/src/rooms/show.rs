@@ -105,10 +105,11 @@ fn for_people(
         None => {}
         Some(None) => writeln!(text, "\nits service has not opted in to telling its state")?,
         Some(Some(ServiceState { state, timers })) => {
+            let mut title = "\ntimers\n";
             for (name, due) in timers.iter() {
                 let name = if name.is_empty() { "set_timer" } else { name };
-                let due = short::time(due);
-                writeln!(text, "\ntimer        {due}  {name}")?;
+                writeln!(text, "{title}  {}  {name}", short::time(due))?;
+                title = "";
             }
             writeln!(text, "\nstate\n{state:#}")?;
         }

@@ -1,6 +1,6 @@
 //! Events that fail in rooms that are kept: each costs only itself, and the one who caused it.
 
-use crate::kept::{Member, Site, ledger};
+use crate::kept::{Member, Site, guest, ledger};
 
 /// How a client is closed whose message fails.
 const FAILED: &str = "room failed: ";
@@ -106,6 +106,20 @@ async fn a_timer_that_fails_is_tried_again() {
     assert_eq!(member.ask("log").await, "[]");
     member.says("fail never").await;
     assert_eq!(member.hears("added").await, "added 4294967296");
+}
+
+#[tokio::test]
+async fn a_named_timer_that_fails_lets_the_others_go_first_and_is_tried_again() {
+    let site = Site::with(&std::fs::read(guest("alarms")).unwrap(), &[]);
+    let (mut server, address) = site.serve();
+    let mut member = Member::join(&address, "test").await;
+    for message in ["poison a", "schedule a 1", "schedule b 1"] {
+        member.says(message).await;
+    }
+    server.hears("the timer failed: ");
+    assert_eq!(member.hears("b").await, "b");
+    member.says("poison nothing").await;
+    assert_eq!(member.hears("a").await, "a");
 }
 
 #[tokio::test]

@@ -129,6 +129,21 @@ fn replay(kept: &Kept, file: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn the_timers_of_a_service_are_shown_beside_its_state() {
+    let kept = Kept::new();
+    let (server, address) = kept.serve();
+    // Its state is this in quotes.
+    assert_eq!(ask(&mut Client::join(&address, "lobby"), "tea\"\n1700000000250 round"), "");
+    drop(server);
+    let shown = kept.show("lobby");
+    assert_eq!(shown["state"], "tea");
+    assert_eq!(shown["timers"], json!({ "round\"": "2023-11-14T22:13:20.250000Z" }));
+    let shown = told(&mut kept.command(["rooms", "show", "lobby", "--state"]));
+    let end = "\n\ntimers\n  2023-11-14T22:13:20.250000Z  round\"\n\nstate\n\"tea\"\n";
+    assert!(shown.ends_with(end), "{shown}");
+}
+
+#[test]
 fn rooms_are_seen_while_a_server_runs_and_after_it_was_killed() {
     let kept = Kept::new();
     let (server, address) = kept.serve();

@@ -39,6 +39,36 @@ async fn until_version(member: &mut Member, version: usize) {
 }
 
 #[tokio::test]
+async fn new_code_tells_everybody_that_it_has_taken_over_and_goes_on_with_the_timers() {
+    let mut module = std::fs::read(guest("alarms")).unwrap();
+    let site = Site::with(&module, &[]);
+    let (mut server, address) = site.serve();
+    let mut member = Member::join(&address, "test").await;
+    for message in ["schedule far 3600000", "schedule old 1000", "timer 500"] {
+        member.says(message).await;
+    }
+    // A section that nobody reads makes it other code.
+    module.extend([0, 2, 1, b'2']);
+    site.deploy(&module);
+    reload(&mut server);
+    let mut heard = HashSet::new();
+    while heard.len() < 4 {
+        heard.insert(member.hears("").await);
+    }
+    let all = ["new code", "the timer", "new", "old"];
+    assert_eq!(heard, all.map(str::to_owned).into());
+
+    // Where it fails at that, the old code goes on.
+    member.says("stay").await;
+    module.extend([0, 2, 1, b'3']);
+    site.deploy(&module);
+    server.signal("-HUP");
+    server.hears("the old code is to stay; in");
+    member.says("schedule still 1").await;
+    assert_eq!(member.hears("").await, "still");
+}
+
+#[tokio::test]
 async fn a_hundred_clients_go_on_talking_while_the_module_is_replaced_twenty_times() {
     let versions = [ledger(1), ledger(2)];
     let site = Site::with(&versions[0], &["--sleep-after", "100ms", "--hibernate-after", "100ms"]);
