@@ -216,7 +216,14 @@ impl World {
                     self.counts.over += 1;
                 }
                 if is_newest && CLOSE_CODES.contains(&code) {
-                    visitor.closed(said);
+                    match wire.client {
+                        Some(_) => visitor.closed(said),
+                        // It was away for too long to be told what was said before.
+                        None => {
+                            let has_cause = visitor.was_closed(said) || visitor.has_cause();
+                            assert!(has_cause, "{serial} is told that it was closed, and was not");
+                        }
+                    }
                     self.counts.closed += 1;
                 }
                 self.counts.moved += u64::from(code == 4300);

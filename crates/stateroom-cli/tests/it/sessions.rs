@@ -138,7 +138,7 @@ async fn what_a_room_has_not_heard_that_was_restarted_meanwhile_is_handed_back()
     assert_eq!(said, text("three"), "and nothing else was sent");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_back_while_the_server_is_full_keeps_everything_and_comes_later() {
     let site = Site::with(BROADCASTING_ROOM.as_bytes(), &["--max-clients", "1"]);
     let (_server, address) = site.serve();
@@ -160,6 +160,8 @@ async fn who_comes_back_while_the_server_is_full_keeps_everything_and_comes_late
     }
     assert_eq!(ada.status(), Status::Away);
     drop(bob);
+    until_status(&address, |status| status["active_connections"] == 0);
+    ada.wake();
     until(&mut ada, |event| *event == RECOVERED).await;
     until(&mut ada, |event| *event == text("kept")).await;
 }
