@@ -113,7 +113,7 @@ pub struct TypesOptions {
     /// Which project.
     #[command(flatten)]
     pub project: ProjectOptions,
-    /// The file to write [default: `types` in [service] of stateroom.toml, else they are printed]
+    /// The file to write [default: what `types` in the section service of stateroom.toml says, else they are printed]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
