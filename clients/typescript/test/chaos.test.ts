@@ -55,10 +55,11 @@ test.each(seeds)("each message comes exactly once and in order, both ways, whate
 
   let faults = 0;
   let kills = 0;
-  while (told < CLIENTS && faults < 400) {
+  // However few faults there is time for, one of the first is a kill.
+  while (kills === 0 || (told < CLIENTS && faults < 400)) {
     await sleep(below(40));
     faults++;
-    if (random() < 0.08) {
+    if (faults === 3 || random() < 0.08) {
       kills++;
       await server.kill(below(5));
       await sleep(below(60));
@@ -86,9 +87,8 @@ test.each(seeds)("each message comes exactly once and in order, both ways, whate
   }
   // Nobody was told of a loss that there was not.
   const resumes = clients.flatMap(({ resumes }) => resumes);
-  expect(resumes.length).toBeGreaterThan(10);
+  expect(resumes.length).toBeGreaterThanOrEqual(CLIENTS);
   expect(resumes).not.toContain(false);
-  expect(kills).toBeGreaterThan(0);
   expect(server.room.sessions.size).toBe(CLIENTS);
   console.log(`seed ${seed}: ${faults} faults, ${kills} kills, ${resumes.length} resumes`);
 
