@@ -43,7 +43,11 @@ fn main() -> ExitCode {
 /// The names of the examples, in order.
 fn examples(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let examples = entries.filter(|entry| entry.path().join("Cargo.toml").is_file());
+    // A client has nothing to show by itself.
+    let is_service = |manifest: &str| !manifest.contains("stateroom-client");
+    let examples = entries.filter(|entry| {
+        fs::read_to_string(entry.path().join("Cargo.toml")).is_ok_and(|text| is_service(&text))
+    });
     let mut names: Vec<String> =
         examples.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();

@@ -198,7 +198,7 @@ impl Rejection {
             ),
             Rejection::BodyTooSlow => ("408 Request Timeout", ""),
             Rejection::BodyTooLarge(_) => ("413 Content Too Large", ""),
-            Rejection::KeptAway => ("429 Too Many Requests", "retry-after: 60\r\n"),
+            Rejection::KeptAway => ("429 Too Many Requests", "retry-after: 5\r\n"),
             Rejection::RequestFailed => ("500 Internal Server Error", ""),
             Rejection::NoAnswerInTime => ("504 Gateway Timeout", ""),
         }

@@ -194,8 +194,9 @@ impl Timers {
     ///
     /// A room that fails goes back to the moment before, and its host tries again a second later. So who is heard late
     /// may have failed, or the room was away. To know which, all is asked for once more; and if it is late again, the
-    /// first has to wait and lets the others go: as long as it was due already, up to a minute. On a host that is
-    /// always a second late, two timers may hold each other up so until it is not.
+    /// first has to wait and lets the others go: as long as it was due already, up to a minute. That is all that is done
+    /// then: the next may fail as well, and must not undo it. On a host that is always a second late, timers may hold
+    /// each other up so until it is not.
     pub(crate) fn fire(&mut self, now: impl FnOnce() -> Duration) -> Due {
         let armed = self.armed.take();
         if self.named().next().is_none() {
@@ -214,6 +215,7 @@ impl Timers {
                 let wait = now.saturating_sub(first.due).clamp(LATE, LONGEST_WAIT);
                 first.not_before = now.saturating_add(wait);
             }
+            return Due::Nothing;
         }
         self.in_doubt = false;
         self.take_first(now)

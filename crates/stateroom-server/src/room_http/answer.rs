@@ -4,11 +4,11 @@ use super::{
     asked::{Asked, Outcome, Reply},
     body, cross_origin,
     read::{self, ClientAddress, Head},
-    waiting::Waiting,
+    waiting::{Place, Waiting},
 };
 use crate::{clock::time_of_day, page::page, pages::Pages, request::Rejection, shared::Shared};
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
@@ -88,10 +88,10 @@ async fn ask(door: &Door, parts: &Parts, body: Body) -> Result<Response, Rejecti
     let address = parts.extensions.get::<ClientAddress>().map(|ClientAddress(address)| *address);
     bring(Asked { room_id, request, user, address, reply });
     match tokio::time::timeout(shared.config.request_timeout, answer).await {
-        Ok(Ok(Outcome::Answered(response))) => Ok(response_of(&response)),
-        Ok(Ok(Outcome::Failed)) => Err(Rejection::RequestFailed),
-        Ok(Ok(Outcome::Refused(rejection))) => Err(rejection),
-        Ok(Ok(Outcome::KeptAway)) => Err(Rejection::KeptAway),
+        Ok(Ok((Outcome::Answered(response), place))) => Ok(response_of(&response, place)),
+        Ok(Ok((Outcome::Failed, _))) => Err(Rejection::RequestFailed),
+        Ok(Ok((Outcome::Refused(rejection), _))) => Err(rejection),
+        Ok(Ok((Outcome::KeptAway, _))) => Err(Rejection::KeptAway),
         Ok(Err(_)) => {
             let mut none = Response::new(Body::empty());
             none.extensions_mut().insert(Abandoned);
@@ -101,8 +101,8 @@ async fn ask(door: &Door, parts: &Parts, body: Body) -> Result<Response, Rejecti
     }
 }
 
-/// What a room has answered, with those headers that it may.
-fn response_of(bytes: &[u8]) -> Response {
+/// What a room has answered, with those headers that it may. It has its place until it is sent.
+fn response_of(bytes: &[u8], mut place: Place) -> Response {
     let Ok(stateroom::Response { status, headers, mut body }) = stateroom::Response::decode(bytes)
     else {
         return refusal(&Rejection::RequestFailed);
@@ -117,23 +117,40 @@ fn response_of(bytes: &[u8]) -> Response {
         if let (true, Ok(name), Ok(value)) =
             (is_allowed, HeaderName::try_from(name), HeaderValue::try_from(value))
         {
-            answer.insert(name, value);
+            // There may be several links, and one of each other.
+            match name == header::LINK {
+                true => drop(answer.append(name, value)),
+                false => drop(answer.insert(name, value)),
+            }
         }
     }
     if status == StatusCode::UNPROCESSABLE_ENTITY && body.is_empty() {
         body = KEY_OF_ANOTHER.as_bytes().to_vec();
     }
-    finish(status, answer, body)
+    place.hold(body.len());
+    finish(status, answer, Bytes::from_owner(Held { body, _place: place }))
+}
+
+/// The body of an answer, which has a place until all of it is sent.
+struct Held {
+    body: Vec<u8>,
+    _place: Place,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 /// An answer with what goes with all of them.
-fn finish(status: StatusCode, mut headers: HeaderMap, body: Vec<u8>) -> Response {
+fn finish(status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Response {
     let no_store = HeaderValue::from_static("no-store");
     headers.entry(header::CACHE_CONTROL).or_insert(no_store);
     // A body is what it is said to be, and nothing that a browser may run instead.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let has_none = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
-    let body = if has_none.contains(&status) { Vec::new() } else { body };
+    let body = if has_none.contains(&status) { Bytes::new() } else { body };
     (status, headers, body).into_response()
 }
 
@@ -147,6 +164,6 @@ fn refusal(rejection: &Rejection) -> Response {
     {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let body = format!("{rejection}\n").into_bytes();
+    let body = Bytes::from(format!("{rejection}\n"));
     finish(code.unwrap_or(StatusCode::SERVICE_UNAVAILABLE), headers, body)
 }

@@ -34,15 +34,15 @@ pub(crate) enum Outcome {
 /// The way back. If it is dropped, nobody knows what became of the request.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    sender: oneshot::Sender<Outcome>,
-    _place: Place,
+    sender: oneshot::Sender<(Outcome, Place)>,
+    place: Place,
 }
 
 impl Reply {
     /// A way back for a request that takes this place.
-    pub(super) fn new(place: Place) -> (Reply, oneshot::Receiver<Outcome>) {
+    pub(super) fn new(place: Place) -> (Reply, oneshot::Receiver<(Outcome, Place)>) {
         let (sender, receiver) = oneshot::channel();
-        (Reply { sender, _place: place }, receiver)
+        (Reply { sender, place }, receiver)
     }
 
     /// Whether nobody waits for it any more.
@@ -52,6 +52,6 @@ impl Reply {
 
     pub(crate) fn send(self, outcome: Outcome) {
         // Whoever has gone does not want to know.
-        let _ = self.sender.send(outcome);
+        let _ = self.sender.send((outcome, self.place));
     }
 }

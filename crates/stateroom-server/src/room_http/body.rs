@@ -1,12 +1,16 @@
 //! Reads what comes with a request: bounded in bytes, in time without progress, and by what the server holds of others.
 
 use crate::{request::Rejection, shared::Shared};
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use futures_util::StreamExt as _;
 
 /// The whole body.
 pub(super) async fn read(body: Body, shared: &Shared) -> Result<Vec<u8>, Rejection> {
     let most = shared.config.max_request_bytes;
+    // Told by its length, before the client is told to go on.
+    if body.size_hint().lower() > most as u64 {
+        return Err(Rejection::BodyTooLarge(most));
+    }
     let mut chunks = body.into_data_stream();
     let (mut bytes, mut held) = (Vec::new(), None);
     loop {

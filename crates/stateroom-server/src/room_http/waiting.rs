@@ -1,4 +1,4 @@
-//! How many requests wait for their rooms: bounded in number and bytes, in each room and in the server.
+//! How many requests wait for their rooms, or to be sent their answer: bounded in number and bytes, in each room and in the server.
 
 use crate::lock::lock;
 use std::{
@@ -59,6 +59,15 @@ impl Waiting {
     }
 }
 
+impl Place {
+    /// Takes up so many bytes from now on: where that is too many, there is no place for others meanwhile.
+    pub(super) fn hold(&mut self, bytes: usize) {
+        let mut now = lock(&self.of.now);
+        now.bytes = now.bytes.saturating_sub(self.bytes).saturating_add(bytes);
+        self.bytes = bytes;
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut now = lock(&self.of.now);
@@ -87,6 +96,10 @@ mod tests {
         assert!(waiting.take(&other, 41).is_none());
         let third = waiting.take(&other, 40).unwrap();
         drop((first, second));
+        let mut answered = waiting.take(&one, 0).unwrap();
+        answered.hold(601);
+        assert!(waiting.take(&other, 0).is_none(), "an answer that is too large has all places");
+        drop(answered);
         assert!(waiting.take(&one, 600).is_some());
         drop(third);
         let now = lock(&waiting.now);

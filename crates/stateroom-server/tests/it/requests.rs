@@ -5,7 +5,10 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 use stateroom_server::{Auth, Keys};
 use std::time::Duration;
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// What a request with these lines of headers is answered.
 async fn asks(server: &TestServer, line: &str, headers: &str, body: &str) -> String {
@@ -87,6 +90,10 @@ async fn a_body_past_the_limit_is_a_413_and_no_room_hears_of_it() {
     let chunked = "POST /rooms/http-large/say HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\
                    \r\n8\r\n01234567\r\n8\r\n01234567\r\n0\r\n\r\n";
     assert_eq!(parts(&server.raw(chunked.as_bytes()).await).0, 413);
+    // By its length alone, which is told before it comes.
+    let told = "POST /rooms/http-large/say HTTP/1.1\r\nhost: here\r\ncontent-length: 99999999999\r\n\
+                expect: 100-continue\r\n\r\n";
+    assert_eq!(parts(&server.raw(told.as_bytes()).await).0, 413);
     assert_eq!(heard("http-large"), ["POST /say"]);
 }
 
@@ -142,6 +149,31 @@ async fn requests_past_the_bound_are_a_503_that_says_when_to_come_back() {
     let answer = asks(&server, "POST /rooms/http-many/say", "", "").await;
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: "), "{answer}");
     assert_eq!(heard("http-many"), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_reads_take_the_places_of_requests() {
+    let server = start(|config| config.max_request_bytes = 1024).await;
+    let mut deaf = TcpStream::connect(server.address).await.unwrap();
+    let request = b"GET /rooms/http-deaf/large HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
+    deaf.write_all(request).await.unwrap();
+    until_heard("http-deaf", "GET /large").await;
+    let ask = async || server.ask_for("/rooms/http-others/tell").await.0;
+    within(async {
+        while ask().await != 503 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let mut answer = Vec::new();
+    deaf.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.len() > 16 << 20 && answer.ends_with(b"xxx"));
+    within(async {
+        while ask().await != 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

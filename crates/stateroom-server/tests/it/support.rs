@@ -141,6 +141,8 @@ impl SimpleStateroomService for TestService {
                 Response::new(204)
             }
             "/panic" => panic!("as asked"),
+            // More than sockets hold that nobody reads from.
+            "/large" => Response::text(&"x".repeat(16 << 20)),
             _ => Response::new(404),
         }
     }
