@@ -131,7 +131,7 @@ struct Rebuilder {
 
 impl Rebuilder {
     fn run(mut self) {
-        if self.project.types_file().is_some_and(|file| !file.exists()) {
+        if self.project.types_file().is_some_and(|file| types::are_stale(&self.project, &file)) {
             self.write_types();
         }
         while let Ok(mut changed) = self.watcher.wait() {

@@ -6,10 +6,15 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
+use walkdir::WalkDir;
 
 /// Tells the test where to write: see `stateroom_wasm::typescript!`.
 const VARIABLE: &str = "STATEROOM_TYPES";
+
+/// The files of a new project are written within this time.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// What the test is called, in whatever module it stands.
 const TEST: &str = "stateroom_types";
@@ -39,6 +44,19 @@ pub(crate) fn types(options: &TypesOptions) -> anyhow::Result<()> {
     let is_new = write(&project, &file).context(Failure::Build)?;
     terminal::say(if is_new { "Written" } else { "Unchanged" }, file.display());
     Ok(())
+}
+
+/// Whether `file` is not there, or older than the code of the service.
+pub(crate) fn are_stale(project: &Project, file: &Path) -> bool {
+    let modified = |file: &Path| fs::metadata(file)?.modified();
+    let Ok(written) = modified(file) else { return true };
+    let is_newer = |file: &Path| {
+        let is_code = file.extension().is_some_and(|extension| extension == "rs");
+        is_code && modified(file).is_ok_and(|edited| edited > written + AT_ONCE)
+    };
+    let folders = project.source_folders().unwrap_or_default();
+    let code = folders.iter().flat_map(|folder| WalkDir::new(folder.join("src")));
+    code.flatten().any(|entry| is_newer(entry.path()))
 }
 
 /// Writes the types to `file`, if it does not hold them yet, and tells whether that was so.

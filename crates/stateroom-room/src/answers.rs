@@ -85,6 +85,11 @@ impl Answers {
         self.0.is_empty()
     }
 
+    /// How many bytes they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.iter().map(Answered::size).sum()
+    }
+
     /// What is known of a request at the time `now`.
     pub(crate) fn find(&self, keyed: Keyed, now: Timestamp) -> Known<'_> {
         let is_it = |answered: &&Answered| answered.keyed.key == keyed.key && !answered.is_old(now);
@@ -101,7 +106,7 @@ impl Answers {
     pub(crate) fn remember(&mut self, keyed: Keyed, bytes: &[u8], now: Timestamp) {
         self.0.retain(|answered| !answered.is_old(now));
         self.0.push_back(Answered { keyed, at: now, bytes: bytes.to_vec() });
-        let mut all: usize = self.0.iter().map(Answered::size).sum();
+        let mut all = self.bytes();
         while self.0.len() > 1
             && (self.0.len() > MAX_REMEMBERED_ANSWERS || all > MAX_REMEMBERED_ANSWER_BYTES)
             && let Some(oldest) = self.0.pop_front()

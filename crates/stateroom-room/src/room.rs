@@ -191,9 +191,10 @@ impl<S: StateroomService> Room<S> {
         self.service.is_awake()
     }
 
-    /// About how many bytes the service holds; see [`StateroomService::footprint`].
+    /// About how many bytes the service holds (see [`StateroomService::footprint`]), and the answers that are
+    /// remembered.
     #[must_use]
     pub fn footprint(&self) -> usize {
-        self.service.footprint()
+        self.service.footprint().saturating_add(self.answers.bytes())
     }
 }

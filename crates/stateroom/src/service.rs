@@ -29,7 +29,8 @@ pub trait SimpleStateroomService {
     fn disconnect(&mut self, client: ClientId, context: &impl StateroomContext) {}
 
     /// Called instead of [`disconnect`](SimpleStateroomService::disconnect), which it calls unless it is written
-    /// otherwise: for those who want to know why a client has left.
+    /// otherwise: for those who want to know why a client has left. It is not there any more, so the context knows
+    /// neither its user nor its claims: keep what you need of them from `connect`.
     fn left(&mut self, client: ClientId, reason: LeaveReason, context: &impl StateroomContext) {
         self.disconnect(client, context);
     }

@@ -25,7 +25,12 @@ impl<S: TypedService> TestRoom<S> {
     /// Starts a room.
     #[must_use]
     pub fn new(room_id: &str) -> Self {
-        let context = TestContext::new();
+        Self::with(TestContext::new(), room_id)
+    }
+
+    /// Starts a room with what a context has been told already, such as the settings of the service.
+    #[must_use]
+    pub fn with(context: TestContext, room_id: &str) -> Self {
         let service = SimpleStateroomService::new(room_id, &context);
         TestRoom { service, context, closed: Vec::new() }
     }

@@ -19,9 +19,12 @@ where
 {
     let config = Config::new().with_large_int("number");
     let (said, heard) = (S::Out::name(&config), S::In::name(&config));
+    // So that it can be told from the others by the field that tells these apart.
+    let no_tag = tag(&S::Out::decl(&config)).map(|tag| format!("{tag}?: undefined, "));
+    let no_tag = no_tag.unwrap_or_default();
     let mut text = format!(
         "/** What the room sends. `error` tells why what was sent to it is no message. */\n\
-         export type FromRoom = {said} | {{ error: string }};\n\n\
+         export type FromRoom = {said} | {{ {no_tag}error: string }};\n\n\
          /** What the room hears. */\n\
          export type ToRoom = {heard};\n"
     );
@@ -34,6 +37,12 @@ where
         text.push('\n');
     }
     text
+}
+
+/// The field that tells the variants of an enum apart, with quotes, where serde is told to write one.
+fn tag(declaration: &str) -> Option<String> {
+    let (tag, rest) = declaration.split_once("= { \"")?.1.split_once('"')?;
+    rest.starts_with(": \"").then(|| format!("\"{tag}\""))
 }
 
 /// Notes each type once, with all that it is made of.

@@ -123,6 +123,25 @@ fn a_typed_service_is_run_as_any_other() {
     assert_eq!(context.take(), [Sent::text(ADA, r#"{"Hello":1}"#)]);
 }
 
+/// Has its variants told apart by a field.
+struct Tagged;
+
+impl TypedService for Tagged {
+    type In = FromBell;
+    type Out = ToBell;
+
+    fn new(_: &str, _: &Room<Self>) -> Self {
+        Tagged
+    }
+}
+
+#[test]
+fn why_something_is_no_message_can_be_told_from_messages_by_their_tag() {
+    let types = stateroom::typescript::<Tagged>();
+    let line = r#"export type FromRoom = ToBell | { "type"?: undefined, error: string };"#;
+    assert!(types.contains(line), "{types}");
+}
+
 #[test]
 fn its_messages_are_told_as_typescript() {
     let lines = [

@@ -1,7 +1,7 @@
 // Written by `stateroom types`: edit the service instead.
 
 /** What the room sends. `error` tells why what was sent to it is no message. */
-export type FromRoom = ToClient | { error: string };
+export type FromRoom = ToClient | { "type"?: undefined, error: string };
 
 /** What the room hears. */
 export type ToRoom = FromClient;

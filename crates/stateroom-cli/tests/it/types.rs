@@ -4,7 +4,10 @@ use crate::{
     process::{Running, ends_with, stateroom},
     project::Project,
 };
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 #[test]
 fn the_types_of_a_typed_service_are_written_and_dev_keeps_them_fresh() {
@@ -20,6 +23,16 @@ fn the_types_of_a_typed_service_are_written_and_dev_keeps_them_fresh() {
     assert_eq!(project.read("elsewhere.ts"), types);
 
     fs::remove_file(project.path.join("static/types.d.ts")).unwrap();
+    let mut command = stateroom(["dev", "--port", "0"]);
+    let mut dev = Running::start(command.current_dir(&project.path));
+    dev.hears("Types");
+    assert_eq!(project.read("static/types.d.ts"), types);
+    drop(dev);
+    // They are older than the code, as when that was edited before.
+    project.write("static/types.d.ts", "stale");
+    let file = fs::File::options().append(true).open(project.path.join("static/types.d.ts"));
+    let before = SystemTime::now() - Duration::from_secs(3600);
+    file.unwrap().set_modified(before).unwrap();
     let mut command = stateroom(["dev", "--port", "0"]);
     let mut dev = Running::start(command.current_dir(&project.path));
     dev.hears("Types");
