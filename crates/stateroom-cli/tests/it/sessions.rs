@@ -392,7 +392,7 @@ async fn who_was_away_when_the_service_closed_it_is_told_why_though_the_server_w
     proxy.lead_to("127.0.0.1:1");
     proxy.has(Mishap::Cut, 1);
     ada.send("kick 2").unwrap();
-    until(&mut ada, |event| *event == text("2 left 1:?")).await;
+    until(&mut ada, |event| *event == text("2 left (Kicked) 1:?")).await;
     drop(server);
     let (_server, address) = site.serve();
     proxy.lead_to(&address);
