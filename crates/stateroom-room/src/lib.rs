@@ -61,6 +61,7 @@ mod request;
 mod room;
 pub mod session;
 mod sessions;
+mod small_map;
 mod state;
 mod submit;
 mod timestamp;

@@ -1,9 +1,7 @@
 //! Who is in the room, under which id, and who gets an old id back.
 
-mod small_map;
-
+use crate::small_map::SmallMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use small_map::SmallMap;
 use stateroom::ClientId;
 use std::{num::NonZeroU64, sync::Arc};
 

@@ -171,6 +171,9 @@ impl<S: StateroomService> Room<S> {
         let sleep = self.service.sleep();
         if matches!(sleep, Sleep::Asleep(_)) {
             self.outbox.with(|outbox| outbox.shrink());
+            if let Some(host) = self.sessions.host() {
+                host.shrink();
+            }
             if let Some(journal) = &mut self.journal {
                 journal.shrink();
             }

@@ -143,10 +143,11 @@ impl Sessions {
         });
     }
 
-    /// The number of the event that was just heard.
+    /// The number of the event that was just heard. Where a room keeps no count it waits for no disk either, and all
+    /// that happens is let out as one.
     fn reached(&mut self, at: Option<u64>) -> u64 {
         let Some(host) = self.host() else { return at.unwrap_or(0) };
-        let at = at.unwrap_or_else(|| host.events() + 1);
+        let at = at.unwrap_or_else(|| host.events());
         host.reached(at);
         at
     }

@@ -10,18 +10,18 @@ use super::{
     request::Life,
     settings::SessionSettings,
 };
-use crate::timestamp::Timestamp;
+use crate::{small_map::SmallMap, timestamp::Timestamp};
 use stateroom::ClientId;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 /// The sessions of one room that is in memory, as a pure state machine. See the [module](super) for how to drive it.
 #[derive(Debug, Clone, Hash)]
 pub struct SessionHost {
     pub(super) ledger: Ledger,
     pub(super) settings: SessionSettings,
-    pub(super) places: BTreeMap<ClientId, Place>,
+    pub(super) places: SmallMap<ClientId, Place>,
     /// Which client each socket is, or is about to be.
-    pub(super) sockets: BTreeMap<SocketId, ClientId>,
+    pub(super) sockets: SmallMap<SocketId, ClientId>,
     /// Sockets whose client the room has yet to let in.
     pub(super) opening: Vec<Opening>,
     /// What is to be let out, each after how many events of the room are durable.
@@ -52,30 +52,33 @@ pub(super) enum Item {
     Messages {
         before: u64,
     },
-    /// A message of this client is durable.
-    Heard(ClientId),
+    /// So many more messages of this client are durable.
+    Heard(ClientId, u64),
     /// The client wants to know.
     Flush(ClientId),
-    /// What a socket is told first: the messages of the ring from one place to before another follow.
-    Welcome {
-        socket: SocketId,
-        client: ClientId,
-        life: Life,
-        heard: u64,
-        /// How many counted messages it has, and how many it was sent.
-        from: u64,
-        total: u64,
-        tail: (u64, u64),
-    },
+    Welcome(Box<Greeting>),
     Close(SocketId, Close),
+}
+
+/// What a socket is told first: the messages of the ring from one place to before another follow.
+#[derive(Debug, Clone, Hash)]
+pub(super) struct Greeting {
+    pub(super) socket: SocketId,
+    pub(super) client: ClientId,
+    pub(super) life: Life,
+    pub(super) heard: u64,
+    /// How many counted messages it has, and how many it was sent.
+    pub(super) from: u64,
+    pub(super) total: u64,
+    pub(super) tail: (u64, u64),
 }
 
 impl Item {
     /// Whether it is about the session of a client, and of no use without that.
     fn is_for(&self, client: ClientId) -> bool {
         match self {
-            Item::Heard(whose) | Item::Flush(whose) => *whose == client,
-            Item::Welcome { client: whose, .. } => *whose == client,
+            Item::Heard(whose, _) | Item::Flush(whose) => *whose == client,
+            Item::Welcome(greeting) => greeting.client == client,
             Item::Messages { .. } | Item::Close(..) => false,
         }
     }
@@ -103,7 +106,7 @@ impl SessionHost {
             released: ledger.ring.head(),
             ledger,
             settings,
-            sockets: BTreeMap::new(),
+            sockets: SmallMap::default(),
             opening: Vec::new(),
             queue: VecDeque::new(),
             events,
@@ -117,7 +120,7 @@ impl SessionHost {
     /// and let out, and what was written to a socket is written: sockets keep their places.
     pub fn back_again(&mut self, mut ledger: Ledger) {
         ledger.life = self.ledger.life;
-        for (client, session) in &self.ledger.sessions {
+        for (client, session) in self.ledger.sessions.iter() {
             ledger.ack(*client, session.acked);
         }
         // Those that were closed and have stayed away too long have gone without an event.
@@ -192,7 +195,7 @@ impl SessionHost {
             Happened::Connect { client, key } => self.opened(client, key, now),
             Happened::Heard { client } | Happened::Skipped { client, .. } => {
                 if self.places.contains_key(&client) {
-                    self.queue.push_back((at, Item::Heard(client)));
+                    self.heard(at, client);
                 }
             }
             Happened::Disconnect { client, why: Left::Gone | Left::Replaced } => {
@@ -213,6 +216,19 @@ impl SessionHost {
         }
     }
 
+    /// Has a client be told of one message more. What is let out at once is one item.
+    fn heard(&mut self, at: u64, client: ClientId) {
+        let last = self.queue.iter_mut().rev().take(2).take_while(|(other, _)| *other == at);
+        let count = last.filter_map(|(_, item)| match item {
+            Item::Heard(whose, count) if *whose == client => Some(count),
+            _ => None,
+        });
+        match { count }.next() {
+            Some(count) => *count += 1,
+            None => self.queue.push_back((at, Item::Heard(client, 1))),
+        }
+    }
+
     fn opened(&mut self, client: ClientId, key: KeyHash, now: Timestamp) {
         // Whoever had this id before had another session.
         self.forget(client);
@@ -226,8 +242,8 @@ impl SessionHost {
             let head = self.ledger.ring.head();
             let tail = (head, head);
             let life = self.ledger.life;
-            let welcome = Item::Welcome { socket, client, life, heard: 0, from: 0, total: 0, tail };
-            self.queue.push_back((self.events, welcome));
+            let greeting = Greeting { socket, client, life, heard: 0, from: 0, total: 0, tail };
+            self.queue.push_back((self.events, Item::Welcome(Box::new(greeting))));
         }
         let is_here = place.socket.is_some();
         self.places.insert(client, place);
@@ -278,6 +294,14 @@ impl SessionHost {
     /// a whole keeps too much. Who needed it is told that it has missed something, and nobody else notices.
     pub fn trim(&mut self, bytes: usize) {
         self.ledger.trim(bytes, self.released);
+    }
+
+    /// Gives back what is kept for what will happen next, as far as nothing waits in it.
+    pub(crate) fn shrink(&mut self) {
+        self.queue.shrink_to_fit();
+        self.opening.shrink_to_fit();
+        self.untold.shrink_to_fit();
+        self.ledger.shrink();
     }
 
     /// Has every grace begin anew: for a while the room could not have heard who came back.

@@ -7,14 +7,17 @@ use super::{
     frame::Frame,
     happened::{Happened, Left},
     key::KeyHash,
-    message::Down,
+    message::{Down, begins_with_mark},
     request::Life,
     ring::Ring,
     tombstones::Tombstones,
 };
-use crate::command::{MessageKind, Recipients};
+use crate::{
+    command::{MessageKind, Recipients},
+    small_map::SmallMap,
+};
 use stateroom::ClientId;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// How many incarnations a room remembers. Who was away for more is told that it has missed something.
 pub const MAX_INCARNATIONS: usize = 32;
@@ -26,9 +29,9 @@ pub struct Ledger {
     /// The incarnations before, the last of them last, each with the place of the ring at which it ended: what was told
     /// in one of them from that place on is not so.
     pub(super) past: VecDeque<(u64, u64)>,
-    pub(super) sessions: BTreeMap<ClientId, Session>,
+    pub(super) sessions: SmallMap<ClientId, Session>,
     /// All sessions by their keys: see [`KeyHash::index`].
-    index: BTreeSet<(u64, ClientId)>,
+    index: SmallMap<(u64, ClientId), ()>,
     pub(super) ring: Ring,
     /// How many messages to everyone, or everyone but one, there were.
     pub(super) broadcasts: u64,
@@ -51,7 +54,7 @@ pub(super) struct Session {
     pub(super) joined: u64,
     /// How many messages were to it alone, less the broadcasts that left it out.
     pub(super) extra: i64,
-    pub(super) closed: Option<Closed>,
+    pub(super) closed: Option<Box<Closed>>,
 }
 
 /// Where the stream of a session ends that the service has closed.
@@ -154,7 +157,7 @@ impl Ledger {
         let index = key.index();
         let alike = self.index.range((index, ClientId(0))..=(index, ClientId(u32::MAX)));
         alike
-            .map(|(_, client)| *client)
+            .map(|((_, client), ())| *client)
             .find(|client| self.sessions.get(client).is_some_and(|session| session.key == key))
     }
 
@@ -176,6 +179,11 @@ impl Ledger {
         }
     }
 
+    /// Gives back what is kept for what will be said next.
+    pub(super) fn shrink(&mut self) {
+        self.ring.shrink();
+    }
+
     /// Forgets a session, and remembers that it is over.
     pub(super) fn bury(&mut self, client: ClientId) {
         let Some(session) = self.sessions.remove(&client) else { return };
@@ -192,7 +200,7 @@ impl Ledger {
         let unacked = session.sent(self.broadcasts).saturating_sub(session.acked);
         self.unacked = self.unacked.saturating_add(unacked);
         self.open += u64::from(session.closed.is_none());
-        self.index.insert((session.key.index(), client));
+        self.index.insert((session.key.index(), client), ());
         self.sessions.insert(client, session);
     }
 
@@ -243,7 +251,7 @@ impl Ledger {
         match (why, self.open_session(client)) {
             (Left::Closed { code, reason }, Some(session)) => {
                 let by = ServiceClose { code, reason: reason.into() };
-                session.closed = Some(Closed { by, place, broadcasts });
+                session.closed = Some(Box::new(Closed { by, place, broadcasts }));
                 self.open -= 1;
             }
             // Also one that the service has closed: its id is another connection's now.
@@ -253,23 +261,30 @@ impl Ledger {
     }
 
     fn send(&mut self, to: Recipients, kind: MessageKind, bytes: &[u8]) {
-        let text = (kind == MessageKind::Text).then(|| String::from_utf8_lossy(bytes));
-        let frame = text.as_ref().map_or(Frame::Binary(bytes), |text| Frame::Text(text));
-        self.say(to, &Down::Data(frame));
+        if kind == MessageKind::Text && begins_with_mark(bytes) {
+            let text = String::from_utf8_lossy(bytes);
+            self.say(to, &Down::Data(Frame::Text(&text)));
+        } else {
+            self.push(to, kind, bytes);
+        }
     }
 
     fn say(&mut self, to: Recipients, down: &Down<'_>) {
+        match down.encode().frame() {
+            Frame::Text(text) => self.push(to, MessageKind::Text, text.as_bytes()),
+            Frame::Binary(bytes) => self.push(to, MessageKind::Binary, bytes),
+        }
+    }
+
+    /// Keeps a message as it is written to sockets, if anybody is to hear it.
+    fn push(&mut self, to: Recipients, kind: MessageKind, bytes: &[u8]) {
         let is_heard = match to {
             Recipients::One(client) => self.open_session(client).is_some(),
             Recipients::All | Recipients::AllExcept(_) => self.open > 0,
         };
-        if !is_heard {
-            return;
-        }
-        self.count(to);
-        match down.encode().frame() {
-            Frame::Text(text) => self.ring.push(to, MessageKind::Text, text.as_bytes()),
-            Frame::Binary(bytes) => self.ring.push(to, MessageKind::Binary, bytes),
+        if is_heard {
+            self.count(to);
+            self.ring.push(to, kind, bytes);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     fault::{Fault, is_on},
-    host::{Item, SessionHost},
+    host::{Greeting, Item, SessionHost},
     message::Welcome,
     output::Output,
 };
@@ -63,19 +63,20 @@ impl SessionHost {
                 }
                 self.released = before;
             }
-            Item::Heard(client) => {
+            Item::Heard(client, count) => {
                 let Some(place) = self.places.get_mut(&client) else { return };
                 if place.durable == place.told {
                     self.untold.push(client);
                     self.tell_at.get_or_insert(now.after(self.settings.ack_after));
                 }
                 if !is_on(Fault::AckAtReceipt) {
-                    place.durable += 1;
+                    place.durable += count;
                 }
             }
             Item::Flush(client) => self.tell(client, carry_out),
             Item::Close(socket, close) => carry_out(Output::Close { socket, close }),
-            Item::Welcome { socket, client, life, heard, mut from, total, mut tail } => {
+            Item::Welcome(greeting) => {
+                let Greeting { socket, client, life, heard, mut from, total, mut tail } = *greeting;
                 let Some(place) = self.places.get_mut(&client) else { return };
                 // Otherwise it has ended, or a newer one has come.
                 if place.socket != Some(socket) {

@@ -10,6 +10,10 @@ use super::{
 };
 use crate::timestamp::Timestamp;
 use stateroom::ClientId;
+use std::collections::VecDeque;
+
+/// A place for so many items is not kept while nothing waits: most rooms are quiet most of the time.
+const FEW_ITEMS: usize = 8;
 
 /// What follows from a message on a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +50,9 @@ impl SessionHost {
             }
             Some(Up::Ack { have }) if self.ledger.ack(client, have) => {
                 self.ledger.drop_what_was_got(self.released);
+                if self.queue.is_empty() && self.queue.capacity() <= FEW_ITEMS {
+                    self.queue = VecDeque::new();
+                }
             }
             // What is durable already waits for nothing.
             Some(Up::Probe) => {

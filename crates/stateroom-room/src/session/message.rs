@@ -18,6 +18,11 @@ pub const MAX_REASON_BYTES: usize = 256;
 
 const MARK: char = '\0';
 
+/// Whether text of a service is not written as it is.
+pub(super) fn begins_with_mark(text: &[u8]) -> bool {
+    text.first() == Some(&(MARK as u8))
+}
+
 /// What a server tells a client that has a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Down<'a> {

@@ -7,13 +7,23 @@ use super::{
 use crate::command::{MessageKind, Recipients};
 use serde::{Deserialize, Serialize};
 use stateroom::ClientId;
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    hash::{Hash, Hasher},
+};
 
 /// Messages of one chunk take no more together; a larger one has a chunk of its own.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// How many entries there may be a place for, though there are none.
 const SPARE_ENTRIES: usize = 64;
+
+/// A place for so many is not kept while there are none: most rooms are quiet most of the time.
+const FEW_ENTRIES: usize = 8;
+
+/// A chunk that was dropped is kept for the next one from this many bytes on: a room in which so much is said would
+/// else give memory back to the system, and take it again, all the time.
+const WORTH_KEEPING: usize = 4 * 1024;
 
 /// What an entry costs besides its payload.
 const ENTRY_BYTES: usize = size_of::<Entry>();
@@ -28,6 +38,15 @@ pub(super) struct Ring {
     /// The place of the next message.
     head: u64,
     bytes: usize,
+    spare: Spare,
+}
+
+/// A chunk that was dropped, for the next one. It is of no meaning.
+#[derive(Debug, Clone, Default)]
+struct Spare(Vec<u8>);
+
+impl Hash for Spare {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 #[derive(Debug, Clone, Copy, Hash)]
@@ -80,7 +99,12 @@ impl Ring {
     pub(super) fn push(&mut self, to: Recipients, kind: MessageKind, bytes: &[u8]) {
         let fits = |chunk: &Vec<u8>| chunk.len() + bytes.len() <= CHUNK_BYTES;
         if !self.chunks.back().is_some_and(fits) {
-            self.chunks.push_back(Vec::new());
+            let mut chunk = std::mem::take(&mut self.spare.0);
+            if !self.chunks.is_empty() {
+                // It is likely to be filled.
+                chunk.reserve_exact(CHUNK_BYTES);
+            }
+            self.chunks.push_back(chunk);
         }
         let chunk = self.chunks_gone.wrapping_add(self.chunks.len() as u32 - 1);
         let Some(last) = self.chunks.back_mut() else { return };
@@ -98,9 +122,18 @@ impl Ring {
             self.bytes -= ENTRY_BYTES + gone.length as usize;
         }
         let first = self.entries.front().map(|entry| entry.chunk);
-        while !self.chunks.is_empty() && first != Some(self.chunks_gone) {
-            self.chunks.pop_front();
+        while first != Some(self.chunks_gone)
+            && let Some(mut gone) = self.chunks.pop_front()
+        {
             self.chunks_gone = self.chunks_gone.wrapping_add(1);
+            gone.clear();
+            self.spare = Spare(gone);
+        }
+        if !(WORTH_KEEPING..=CHUNK_BYTES).contains(&self.spare.0.capacity()) {
+            self.spare = Spare::default();
+        }
+        if self.entries.is_empty() && self.entries.capacity() <= FEW_ENTRIES {
+            self.shrink();
         }
         // What a burst has taken is given back, and not at each step.
         if self.entries.capacity() > SPARE_ENTRIES.max(4 * self.entries.len()) {
@@ -112,6 +145,13 @@ impl Ring {
     /// Goes on from `head`, with nothing kept.
     pub(super) fn starting_at(head: u64) -> Self {
         Ring { head, ..Ring::default() }
+    }
+
+    /// Gives back what is kept for the next messages.
+    pub(super) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+        self.chunks.shrink_to_fit();
+        self.spare = Spare::default();
     }
 
     /// The messages from one place to before another, as far as they are there.

@@ -3,10 +3,10 @@
 use super::{
     close::Close,
     fault::{Fault, is_on},
-    host::{Item, Opening, SessionHost},
+    host::{Greeting, Item, Opening, SessionHost},
     key::KeyHash,
     ledger::Session,
-    place::SocketId,
+    place::{Place, SocketId},
     request::Request,
     tombstones::Tombstone,
 };
@@ -90,7 +90,10 @@ impl SessionHost {
             None => (total, (end, end)),
         };
         let closed = session.closed.as_ref().map(|closed| closed.by.clone());
-        let place = self.places.entry(client).or_default();
+        if !self.places.contains_key(&client) {
+            self.places.insert(client, Place::default());
+        }
+        let Some(place) = self.places.get_mut(&client) else { return };
         place.attempt = request.attempt;
         place.is_attached = false;
         let old = place.socket.replace(socket);
@@ -106,8 +109,8 @@ impl SessionHost {
         }
         let at = if is_on(Fault::WelcomeUngated) { 0 } else { self.events };
         let life = self.ledger.life;
-        let welcome = Item::Welcome { socket, client, life, heard, from, total, tail };
-        self.queue.push_back((at, welcome));
+        let greeting = Greeting { socket, client, life, heard, from, total, tail };
+        self.queue.push_back((at, Item::Welcome(Box::new(greeting))));
         if let Some(closed) = closed {
             self.queue.push_back((self.events, Item::Close(socket, Close::Service(closed))));
         }

@@ -165,7 +165,7 @@ impl Ledger {
         for session in &stored.sessions {
             let closed = session.closed.map(|(code, place, broadcasts)| {
                 let by = ServiceClose { code, reason: "".into() };
-                Closed { by, place, broadcasts }
+                Box::new(Closed { by, place, broadcasts })
             });
             let client = ClientId(session.client);
             let &StoredSession { key, heard, acked, joined, extra, .. } = session;

@@ -139,7 +139,7 @@ impl Model {
             prop_assert_eq!(ledger.client(key(client.0)), Some(client));
             prop_assert_eq!(ledger.heard(client), Some(plain.heard));
             prop_assert_eq!(ledger.sent(client), Some(plain.stream.len() as u64));
-            let session = &ledger.sessions[&client];
+            let session = ledger.sessions.get(&client).unwrap();
             let end = session.closed.as_ref().map_or(ledger.ring.head(), |closed| closed.place);
             for have in 0..=plain.stream.len() {
                 let missing = (plain.stream.len() - have) as u64;

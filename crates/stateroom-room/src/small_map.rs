@@ -1,7 +1,11 @@
 //! An ordered map that is a sorted vector while it is small, and a tree once it is not: no larger than
 //! what it holds in the many rooms that have few members, and never slow in the few that have many.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{Hash, Hasher},
+    ops::RangeInclusive,
+};
 
 /// Past so many entries the vector becomes a tree.
 const MOST_IN_VEC: usize = 32;
@@ -10,7 +14,7 @@ const MOST_IN_VEC: usize = 32;
 const FEW: usize = 8;
 
 #[derive(Debug, Clone)]
-pub(super) enum SmallMap<K, V> {
+pub(crate) enum SmallMap<K, V> {
     /// Ascending by key.
     Few(Vec<(K, V)>),
     Many(BTreeMap<K, V>),
@@ -23,14 +27,25 @@ impl<K, V> Default for SmallMap<K, V> {
 }
 
 impl<K: Ord, V> SmallMap<K, V> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             SmallMap::Few(entries) => entries.len(),
             SmallMap::Many(entries) => entries.len(),
         }
     }
 
-    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.get(key).is_some()
+    }
+
+    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: std::borrow::Borrow<Q>,
     {
@@ -43,7 +58,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         }
     }
 
-    pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    pub(crate) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: std::borrow::Borrow<Q>,
     {
@@ -57,7 +72,7 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     /// Puts `value` under `key`, and gives what was there before.
-    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let entries = match self {
             SmallMap::Many(entries) => return entries.insert(key, value),
             SmallMap::Few(entries) => entries,
@@ -81,14 +96,18 @@ impl<K: Ord, V> SmallMap<K, V> {
         }
     }
 
-    pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: std::borrow::Borrow<Q>,
     {
         match self {
             SmallMap::Few(entries) => {
                 let place = entries.binary_search_by(|(known, _)| known.borrow().cmp(key)).ok()?;
-                Some(entries.remove(place).1)
+                let removed = entries.remove(place).1;
+                if entries.is_empty() {
+                    *entries = Vec::new();
+                }
+                Some(removed)
             }
             SmallMap::Many(entries) => {
                 let removed = entries.remove(key);
@@ -99,7 +118,7 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     /// Takes the entry with the least key.
-    pub(super) fn pop_first(&mut self) -> Option<(K, V)> {
+    pub(crate) fn pop_first(&mut self) -> Option<(K, V)> {
         match self {
             SmallMap::Few(entries) if entries.is_empty() => None,
             SmallMap::Few(entries) => Some(entries.remove(0)),
@@ -112,12 +131,31 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     /// All entries, ascending by key.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let (few, many) = match self {
             SmallMap::Few(entries) => (Some(entries.iter()), None),
             SmallMap::Many(entries) => (None, Some(entries.iter())),
         };
         few.into_iter().flatten().map(|(key, value)| (key, value)).chain(many.into_iter().flatten())
+    }
+
+    /// Those with these keys and between them, ascending by key.
+    pub(crate) fn range(&self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
+        let (few, many) = match self {
+            SmallMap::Few(entries) => {
+                let from = entries.partition_point(|(key, _)| key < keys.start());
+                let to = entries.partition_point(|(key, _)| key <= keys.end());
+                (entries.get(from..to), None)
+            }
+            SmallMap::Many(entries) => (None, Some(entries.range(keys))),
+        };
+        let few = few.unwrap_or_default().iter().map(|(key, value)| (key, value));
+        few.chain(many.into_iter().flatten())
+    }
+
+    /// All keys, ascending.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.iter().map(|(key, _)| key)
     }
 
     fn shrink(&mut self) {
@@ -126,6 +164,24 @@ impl<K: Ord, V> SmallMap<K, V> {
         {
             *self = SmallMap::Few(std::mem::take(entries).into_iter().collect());
         }
+    }
+}
+
+/// The same for the same entries, however they are stored.
+impl<K: Ord + Hash, V: Hash> Hash for SmallMap<K, V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.len().hash(state);
+        self.iter().for_each(|entry| entry.hash(state));
+    }
+}
+
+impl<K: Ord, V> FromIterator<(K, V)> for SmallMap<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut map = SmallMap::default();
+        for (key, value) in entries {
+            map.insert(key, value);
+        }
+        map
     }
 }
 
@@ -158,6 +214,7 @@ mod tests {
             assert_eq!(small.len(), tree.len());
             assert_eq!(small.get(&key), tree.get(&key));
             assert!(small.iter().eq(tree.iter()), "step {step}");
+            assert!(small.range(key..=key + 9).eq(tree.range(key..=key + 9)), "step {step}");
         }
     }
 
@@ -174,5 +231,7 @@ mod tests {
             map.remove(&key);
         }
         assert!(matches!(&map, SmallMap::Few(entries) if entries.capacity() <= FEW));
+        map.remove(&0);
+        assert!(matches!(&map, SmallMap::Few(entries) if entries.capacity() == 0));
     }
 }
