@@ -1,5 +1,5 @@
 //! The rooms, committer and store that ship, under simulation: joins, leaves, messages, HTTP requests,
-//! timers, failing events, deploys, changed limits, clocks that jump, checkpoints of any age, full and failing disks, kills
+//! timers, claims, failing events, deploys, changed limits and settings, clocks that jump, checkpoints of any age, full and failing disks, kills
 //! and power cuts, all from one seed. Whatever happens, what a client has seen has happened, once and in
 //! order, and every room can be brought back.
 //!
@@ -7,6 +7,7 @@
 //! `SIMULATION_SEED=n` one alone.
 
 mod simulated {
+    mod claims;
     pub(crate) mod counts;
     pub(crate) mod ledger;
     pub(crate) mod misdeed;

@@ -6,7 +6,7 @@ use stateroom::{
     RestoreFailure, SavedState, ServiceFailure, StateroomContext, StateroomService,
     StateroomServiceFactory,
 };
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 /// The state of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(crate) struct Pages {
     pub(crate) ticks: u32,
     /// What it may use.
     pub(crate) limits: MemoryLimits,
+    /// What it was told of each who has come: see [`GRADE`].
+    pub(crate) grades: Vec<Option<String>>,
     /// All that it has ever said.
     pub(crate) said: Vec<Said>,
     seed: [u8; 32],
@@ -65,6 +67,21 @@ pub(crate) struct Ledger<C> {
 pub(crate) struct Ledgers {
     pub(crate) version: u8,
     pub(crate) limits: MemoryLimits,
+    /// What the settings say: see [`LOUD`].
+    pub(crate) loud: Option<u8>,
+}
+
+/// What the token of a client may say of it. What is said to whom depends on it.
+pub(crate) const GRADE: &str = "grade";
+
+/// What the settings of the service may say. So does that.
+pub(crate) const LOUD: &str = "loud";
+
+impl Ledgers {
+    /// What the settings of the service say.
+    pub(crate) fn settings(&self) -> Option<Arc<str>> {
+        self.loud.map(|loud| format!("{{\"{LOUD}\":{loud}}}").into())
+    }
 }
 
 /// What has a ledger fail in the middle of its work.
@@ -83,6 +100,11 @@ impl<C: StateroomContext> Ledger<C> {
         self.context.clients()
     }
 
+    /// What its settings say, as it is told.
+    pub(crate) fn loud(&self) -> Option<u8> {
+        self.context.config(LOUD).map(|loud| loud.parse().unwrap())
+    }
+
     fn fail(&mut self) {
         self.failure = Some(ServiceFailure { summary: "trapped", detail: "as asked".to_owned() });
     }
@@ -99,6 +121,7 @@ impl<C: StateroomContext> Ledger<C> {
     /// Writes a number down, and says so.
     fn enter(&mut self, client: ClientId, number: &str) {
         let to = match number.bytes().last() {
+            _ if self.context.claim(client, GRADE).as_deref() == Some("2") => client.into(),
             Some(b'0') => MessageRecipient::Client(client),
             Some(b'1' | b'2') => MessageRecipient::EveryoneExcept(client),
             _ => MessageRecipient::Broadcast,
@@ -111,6 +134,7 @@ impl<C: StateroomContext> Ledger<C> {
 impl<C: StateroomContext> StateroomService for Ledger<C> {
     fn connect(&mut self, client: ClientId) {
         self.pages.present.push(client);
+        self.pages.grades.push(self.context.claim(client, GRADE));
         self.say(client.into(), "welcome");
     }
 
@@ -159,7 +183,11 @@ impl<C: StateroomContext> StateroomService for Ledger<C> {
 
     fn timer(&mut self) {
         self.pages.ticks += 1;
-        self.say(MessageRecipient::Broadcast, "tick");
+        let to = match self.loud() {
+            Some(1) => MessageRecipient::EveryoneExcept(ClientId(1)),
+            _ => MessageRecipient::Broadcast,
+        };
+        self.say(to, "tick");
         // Until the next message it fails whenever it is tried.
         if self.pages.ticks.is_multiple_of(5) && self.pages.entries.len().is_multiple_of(2) {
             self.fail();
@@ -202,9 +230,9 @@ impl<C: StateroomContext> StateroomServiceFactory<C> for Ledgers {
         if birth.seed[0].is_multiple_of(2) {
             context.set_timer(40);
         }
-        let (entries, present, said) = (Vec::new(), Vec::new(), Vec::new());
+        let (entries, present, said, grades) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (time, ticks, limits, seed) = (birth.time, 0, birth.limits, birth.seed);
-        let pages = Pages { entries, present, time, ticks, limits, said, seed };
+        let pages = Pages { entries, present, time, ticks, limits, grades, said, seed };
         Ok(Ledger { pages, failure: None, context })
     }
 
@@ -220,6 +248,10 @@ impl<C: StateroomContext> StateroomServiceFactory<C> for Ledgers {
 
     fn limits(&self) -> MemoryLimits {
         self.limits
+    }
+
+    fn config(&self) -> Option<Arc<str>> {
+        self.settings()
     }
 
     fn takes_over(&self) -> bool {

@@ -23,6 +23,10 @@ misdeeds! {
     LeavesClock,
     /// A changed limit is not told to rooms.
     HidesLimits,
+    /// Changed settings are not told to rooms.
+    HidesSettings,
+    /// What the token of a client says is not told to rooms.
+    HidesClaims,
     /// A room is brought back without the newest part of its journal.
     ForgetsJournal,
     /// The incarnation is always the same.

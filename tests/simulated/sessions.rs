@@ -25,7 +25,10 @@ impl World {
         }
         let Some(wire) = self.wires.get_mut(&number) else { return };
         match wire.handshake.take() {
-            Some(request) => self.ask(number, &request),
+            Some(request) => {
+                let token = wire.token.clone();
+                self.comes(id, token.as_deref(), |world| world.ask(number, &request));
+            }
             None => self.listen(number),
         }
         self.submit(id);

@@ -130,7 +130,7 @@ impl World {
             now: Duration::from_secs(1_000_000),
             elapsed: Duration::ZERO,
             moment: 0,
-            code: Ledgers { version: 1, limits },
+            code: Ledgers { version: 1, limits, loud: None },
             rooms: HashMap::new(),
             lives: 0,
             waiting: VecDeque::new(),
@@ -184,7 +184,7 @@ impl World {
                 if token == Some(VISITOR) {
                     self.may_replace(id, VISITOR);
                 }
-                self.tell(id, |_| Some(Event::Connect { token }));
+                self.comes(id, token, |world| world.tell(id, |_| Some(Event::Connect { token })));
             }
             9..15 => {
                 let pick = self.random.usize(..8);
@@ -577,6 +577,9 @@ impl World {
         if self.random.u32(..4) == 0 {
             self.code.limits.memory_bytes = 1 << self.random.u32(16..20);
         }
+        if self.random.u32(..4) == 0 {
+            self.code.loud = [None, Some(1), Some(2)][self.random.usize(..3)];
+        }
         self.may_lack = power_cut && self.durability == Durability::Buffered;
         self.all_sockets_end(self.may_lack);
         self.process = Some(Process::begin(&self.files, self.durability));
@@ -661,6 +664,9 @@ impl World {
             self.counts.deploys += 1;
         }
         kept.set_limits(limits, now);
+        if self.misdeed != Some(Misdeed::HidesSettings) {
+            kept.set_config(code.settings().as_deref(), now);
+        }
         kept.set_incarnation(self.fresh_incarnation(), now);
         (kept, code)
     }
@@ -681,7 +687,7 @@ impl World {
     }
 
     fn code_of(&self, stored: &StoredRoom) -> Ledgers {
-        Ledgers { version: stored.snapshot.module.0[0], limits: self.code.limits }
+        Ledgers { version: stored.snapshot.module.0[0], ..self.code }
     }
 
     fn made_again(&mut self, id: &str, code: Ledgers) -> Room<Ledger<RoomContext>> {
@@ -709,14 +715,15 @@ impl World {
     /// where nothing is flushed the end may be lacking, and what follows is as if it had never been.
     fn check(&mut self, id: &'static str) {
         let Some(live) = self.live(id) else { return };
-        let expected = live.code.limits;
+        let Ledgers { limits: expected, loud: settings, .. } = live.code;
         let room = live.kept.room_mut().expect("it was just brought back");
         let present = room.members().collect::<Vec<_>>();
         let limits = room.limits();
-        let pages = room.service_mut().pages.clone();
+        let (pages, loud) = (room.service_mut().pages.clone(), room.service_mut().loud());
         assert_eq!(room.service_mut().clients(), present, "it is told who is there");
         let is_new = live.kept.events() == 0;
         assert_eq!((limits, pages.limits), (expected, expected), "it knows what it may use");
+        assert_eq!(loud, settings, "it knows its settings");
         let mut last = HashMap::new();
         for number in &pages.entries {
             let before = last.insert(number / NUMBERS, *number);
@@ -785,6 +792,7 @@ impl Process {
     fn begin(files: &SimFiles, durability: Durability) -> Process {
         let options = Options {
             segment_bytes: 4 << 10,
+            rooms_a_file: 3,
             large_bytes: 512,
             thread: false,
             rooms_at_once: 2,

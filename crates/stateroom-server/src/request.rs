@@ -84,7 +84,7 @@ pub(crate) enum Rejection {
     Origin(String),
     #[error(transparent)]
     Refused(#[from] Refused),
-    #[error("a request must have one Host header; this one has more")]
+    #[error("a request must have one Host header; this one has none, or more")]
     Hosts,
     #[error("the head of a request must have at most {HEAD_BYTES} bytes and {HEADERS} headers")]
     HeadTooLarge,

@@ -31,6 +31,11 @@ impl Index {
         self.rooms.iter().map(|(room, known)| (room, *known))
     }
 
+    /// Of how many rooms it tells.
+    pub(crate) fn room_count(&self) -> usize {
+        self.rooms.len()
+    }
+
     /// Takes what a record says that was written.
     pub(crate) fn take(&mut self, record: &Composed<'_>) {
         for (room, known) in record.rooms.values() {

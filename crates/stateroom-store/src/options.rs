@@ -10,6 +10,9 @@ pub struct Options {
     /// much is what the log, the checkpoint's write-ahead log and large states take together at most,
     /// beside twice what rooms need.
     pub segment_bytes: u64,
+    /// Of how many rooms more the log may tell, at about 300 bytes of memory each, before the next file is begun and
+    /// the checkpoint takes this one: 16,384.
+    pub rooms_a_file: usize,
     /// States and modules of more bytes than this are in files of their own: 256 KiB.
     pub large_bytes: usize,
     /// Whether the checkpoint has a thread. Else
@@ -25,6 +28,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             segment_bytes: 64 << 20,
+            rooms_a_file: 16 << 10,
             large_bytes: 256 << 10,
             thread: true,
             rooms_at_once: 200,

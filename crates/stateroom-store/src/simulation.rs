@@ -97,6 +97,7 @@ impl World {
     pub fn options(&self) -> Options {
         Options {
             segment_bytes: 1500,
+            rooms_a_file: 3,
             large_bytes: 300,
             thread: false,
             rooms_at_once: 2,

@@ -68,6 +68,9 @@ pub struct Request {
     pub query: String,
     /// Who has sent it, where the server has clients log in: the `sub` of the token.
     pub user: Option<String>,
+    /// What that token says of the sender, as far as the server is set to pass it on (`jwt_claims`): names, and each a
+    /// text as it is or anything else as JSON. See [`claim`](Self::claim).
+    pub claims: Vec<(String, String)>,
     /// Those of the [`REQUEST_HEADERS`] that it has, with their names in lower case.
     pub headers: Vec<(String, String)>,
     /// What was sent with it.
@@ -108,10 +111,24 @@ impl Request {
         self
     }
 
+    /// The same from somebody of whom the token says this too.
+    #[must_use]
+    pub fn with_claim(mut self, name: &str, value: &str) -> Self {
+        self.claims.push((name.into(), value.into()));
+        self
+    }
+
     /// The first header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
+    }
+
+    /// What the token of the sender says by this name, as
+    /// [`StateroomContext::claim`](crate::StateroomContext::claim) tells it of a client.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        self.claims.iter().find(|(given, _)| given == name).map(|(_, value)| &**value)
     }
 
     /// The body, if it is UTF-8.

@@ -1,7 +1,8 @@
 //! Requests and answers as bytes, for journals and for modules of any language.
 //!
 //! A field is its length, as a `u32` in little-endian order, and that many bytes. A request is the fields method, path,
-//! query, user (empty for nobody) and body, and then two for each header, its name and its value. An answer is its status,
+//! query, user (empty for nobody) and body, then two for each header, its name and its value, and
+//! two for each claim, its name after a `:` and its value. An answer is its status,
 //! as a `u32` in little-endian order, the field body, and then two fields for each header.
 
 use crate::{Request, Response};
@@ -21,6 +22,9 @@ impl std::fmt::Display for NotEncoded {
 
 impl std::error::Error for NotEncoded {}
 
+/// What the name of a claim follows. No header's name begins so.
+const CLAIM: char = ':';
+
 const CUT_SHORT: NotEncoded = NotEncoded("a field is longer than what is there");
 const NO_TEXT: NotEncoded = NotEncoded("a field that is text is not UTF-8");
 const NO_STATUS: NotEncoded = NotEncoded("the status is not one from 200 to 599");
@@ -36,6 +40,10 @@ impl Request {
         put(&mut bytes, self.user.as_deref().unwrap_or_default().as_bytes());
         put(&mut bytes, &self.body);
         put_headers(&mut bytes, &self.headers);
+        for (name, value) in &self.claims {
+            put(&mut bytes, format!("{CLAIM}{name}").as_bytes());
+            put(&mut bytes, value.as_bytes());
+        }
         bytes
     }
 
@@ -45,14 +53,21 @@ impl Request {
     /// When they are none.
     pub fn decode(bytes: &[u8]) -> Result<Self, NotEncoded> {
         let mut fields = Fields(bytes);
-        Ok(Request {
+        let mut request = Request {
             method: fields.text()?,
             path: fields.text()?,
             query: fields.text()?,
             user: Some(fields.text()?).filter(|user| !user.is_empty()),
             body: fields.bytes()?.to_vec(),
-            headers: fields.headers()?,
-        })
+            ..Request::default()
+        };
+        for (name, value) in fields.headers()? {
+            match name.strip_prefix(CLAIM) {
+                Some(claim) => request.claims.push((claim.to_owned(), value)),
+                None => request.headers.push((name, value)),
+            }
+        }
+        Ok(request)
     }
 }
 
@@ -132,13 +147,15 @@ mod tests {
     fn what_is_encoded_is_decoded_again_and_nothing_else_is() {
         let request = Request::post("/a%20b?x=1", [0, 255])
             .with_header("Content-Type", "text/plain")
-            .with_user("ada");
+            .with_user("ada")
+            .with_claim("role", "moderator");
         let response = Response::json("{}").with_status(201).with_header("location", "/a");
         let (asked, answered) = (request.encode(), response.encode());
         assert_eq!(Request::decode(&asked), Ok(request));
         assert_eq!(Response::decode(&answered), Ok(response));
-        let without_headers = asked.len() - (4 + 12 + 4 + 10);
-        for length in (0..asked.len()).filter(|length| *length != without_headers) {
+        let without_claim = asked.len() - (4 + 5 + 4 + 9);
+        let whole = [without_claim, without_claim - (4 + 12 + 4 + 10)];
+        for length in (0..asked.len()).filter(|length| !whole.contains(length)) {
             assert!(Request::decode(&asked[..length]).is_err(), "{length}");
         }
         for status in [0, 101, 199, 600, 65_536 + 200_u32] {

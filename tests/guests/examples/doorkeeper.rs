@@ -55,4 +55,9 @@ impl SimpleStateroomService for Doorkeeper {
             _ => context.send_message(client, &context.now().as_secs().to_string()),
         }
     }
+
+    fn request(&mut self, request: &Request, _: &impl StateroomContext) -> Response {
+        let name = request.path.trim_start_matches('/');
+        Response::text(request.claim(name).unwrap_or("nothing"))
+    }
 }

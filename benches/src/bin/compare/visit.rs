@@ -64,7 +64,10 @@ fn fill(server: SocketAddr, rooms: u32, at_a_time: u32) -> anyhow::Result<u32> {
                 let mut unheard = 0;
                 for room in (visitor..rooms).step_by(at_a_time as usize) {
                     let said = visit_one(server, room, &secret(room)).await;
-                    unheard += u32::from(said.is_err());
+                    if let Err(error) = &said {
+                        eprintln!("room {room} did not answer: {error:#}");
+                        unheard += 1;
+                    }
                     // A server that takes no more visitors is not asked a hundred thousand times.
                     anyhow::ensure!(unheard < 10, "room {room} was not visited: {said:?}");
                 }
@@ -89,7 +92,17 @@ fn again(server: SocketAddr, rooms: u32, unheard: u32) -> anyhow::Result<Figures
         let start = Instant::now();
         let said = runtime.block_on(visit_one(server, room, "recall"));
         times.push(start.elapsed().as_secs_f64() * 1e6);
-        wrong += u32::from(said.ok() != Some(secret(room)));
+        match said {
+            Ok(said) if said == secret(room) => {}
+            Ok(said) => {
+                eprintln!("room {room} knows {said:?}");
+                wrong += 1;
+            }
+            Err(error) => {
+                eprintln!("room {room} did not answer again: {error:#}");
+                wrong += 1;
+            }
+        }
     }
     Ok(Figures::from([
         (Figure::WakeP50, quantile(&mut times, 0.5).unwrap_or_default()),

@@ -6,7 +6,16 @@ use crate::{
     project::{Module, REMEMBERING_ROOM},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
-use std::{fs, path::Path, process::Command};
+use stateroom_client::{Event, Message as ClientMessage, Options, RoomClient, Token};
+use std::{
+    fs,
+    future::ready,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Error, Message, client::IntoClientRequest as _},
@@ -260,6 +269,19 @@ fn a_service_is_told_the_claims_that_it_may_ask_for_also_after_a_kill() {
     let _stays = is(&address, &moderator, "role", "moderator");
     is(&address, &token(r#"role: "guest""#), "role", "guest");
     is(&address, &token(r#"name: "Ada""#), "role", "nothing");
+
+    let asked = |name: &str| {
+        let mut socket = TcpStream::connect(&address).unwrap();
+        let head =
+            format!("GET /rooms/lobby/{name} HTTP/1.1\r\nhost: {address}\r\nconnection: close");
+        write!(socket, "{head}\r\nauthorization: Bearer {moderator}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    assert_eq!(asked("role"), "moderator");
+    assert_eq!(asked("teams"), r#"["a","b"]"#);
+    assert_eq!(asked("secret"), "nothing");
 }
 
 /// As the client of the page does it; meanwhile its room has gone to disk.
@@ -316,4 +338,54 @@ fn whoever_is_closed_with_4201_comes_back_with_a_new_token_to_a_room_that_is_kep
     runtime.block_on(client.send(Message::text("second"))).unwrap();
     let answer = runtime.block_on(client.next()).unwrap().unwrap();
     assert_eq!(answer.into_text().unwrap(), "first");
+}
+
+#[test]
+fn a_session_outlives_its_tokens_and_its_room_hears_of_nothing() {
+    if program("node").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[auth]\njwt_secret_variable = \"JWT_SECRET\"\njwt_leeway = \"0s\"";
+    fs::write(folder.path().join("stateroom.toml"), text).unwrap();
+    let maker = block("identity.md", "js", "// token.mjs").replace("+ 3600", "+ 2");
+    fs::write(folder.path().join("token.mjs"), maker).unwrap();
+    let secret = "s".repeat(32);
+    let module = crate::kept::guest("doorkeeper");
+    let more = ["--data-dir", "rooms", "--survives", "crash"];
+    let mut command = serve(folder.path(), &module, &secret, &more);
+    let mut server = Running::start(command.env_remove("STATEROOM_EPHEMERAL"));
+    let address = server.address();
+    let path = folder.path().to_owned();
+    let token = Token::from_fn(move || ready(told("node token.mjs", &path, &secret)));
+    let options = Options { token: Some(token), ..Options::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut room = RoomClient::connect(&format!("ws://{address}/ws/lobby"), options).unwrap();
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        let (mut asked, mut greetings, mut answers, mut renewals) = (0, 0, 0, 0);
+        while renewals < 2 || answers < asked {
+            let event = tokio::select! {
+                _ = ticks.tick(), if renewals < 2 => {
+                    room.send("what time is it?").unwrap();
+                    asked += 1;
+                    continue;
+                }
+                event = room.next() => event.expect("it has not ended"),
+            };
+            match event {
+                Event::Message(ClientMessage::Text(text)) if text.starts_with("here") => {
+                    greetings += 1;
+                }
+                Event::Message(ClientMessage::Text(text)) => {
+                    assert!(text.parse::<u64>().is_ok(), "{text}");
+                    answers += 1;
+                }
+                Event::Resumed { recovered: true, new_session: false } => renewals += 1,
+                Event::Opened | Event::Status(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((greetings, answers), (1, asked));
+    });
 }

@@ -2,12 +2,12 @@
 
 use super::PREFIX;
 use crate::{
-    auth,
+    auth::{self, Identity},
     config::ServerConfig,
     headers::header,
     request::{self, Rejection},
 };
-use axum::http::{HeaderMap, Method, request::Parts};
+use axum::http::{HeaderMap, Method, Version, request::Parts};
 use percent_encoding::percent_decode_str;
 use stateroom::{REQUEST_HEADERS, Request};
 use std::{net::IpAddr, time::Duration};
@@ -32,6 +32,9 @@ pub(super) struct Head {
 /// Reads a head, at a time since 1970.
 pub(super) fn read(parts: &Parts, config: &ServerConfig, now: Duration) -> Result<Head, Rejection> {
     let headers = plain(&parts.headers);
+    if parts.version == Version::HTTP_11 && header(&headers, "host").count() != 1 {
+        return Err(Rejection::Hosts);
+    }
     request::check_origin(&headers, config)?;
     check_site(&headers, config)?;
     let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
@@ -68,6 +71,7 @@ pub(super) fn read(parts: &Parts, config: &ServerConfig, now: Duration) -> Resul
         method: method.to_owned(),
         path: if rest.is_empty() { "/" } else { rest }.to_owned(),
         query: without(query, secret),
+        claims: identity.as_ref().map(Identity::claims).unwrap_or_default(),
         user: identity.map(|identity| identity.subject),
         headers: kept,
         body: Vec::new(),
@@ -173,6 +177,16 @@ mod tests {
             assert!(matches!(told, Err(Rejection::IdempotencyKey)), "{keys:?}");
         }
         assert!(told("POST", "/rooms/a", &[("idempotency-key", &long[1..])]).is_ok());
+    }
+
+    #[test]
+    fn a_host_is_needed_from_http_1_1_on() {
+        let told = |version| {
+            let request = http::Request::builder().uri("/rooms/a").version(version).body(());
+            read(&request.unwrap().into_parts().0, &ServerConfig::default(), Duration::ZERO)
+        };
+        assert!(told(Version::HTTP_10).is_ok());
+        assert!(matches!(told(Version::HTTP_11), Err(Rejection::Hosts)));
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl SimpleStateroomService for TestService {
     }
 
     fn request(&mut self, request: &Request, context: &impl StateroomContext) -> Response {
-        let Request { method, path, query, user, headers, body } = request;
+        let Request { method, path, query, user, headers, body, .. } = request;
         self.note(format!("{method} {path}"));
         let body = String::from_utf8_lossy(body);
         match &**path {

@@ -42,6 +42,8 @@ pub(crate) struct Writer {
     pub(crate) states_wanted: u64,
     /// Whether that is so of the one that is written to.
     is_nearly_full: bool,
+    /// The fewest rooms of which the index has told since the file was begun.
+    fewest_rooms: usize,
     /// Files that were written to since the last flush.
     dirty: Vec<Arc<Segment>>,
     boot: [u8; 16],
@@ -61,6 +63,7 @@ impl Writer {
             allocated,
             states_wanted: 0,
             is_nearly_full: false,
+            fewest_rooms: usize::MAX,
             dirty: Vec::new(),
             boot,
         })
@@ -102,6 +105,7 @@ impl Writer {
             self.allocated = end.max(AHEAD.min(self.shared.options.segment_bytes));
             self.current = segment;
             self.is_nearly_full = false;
+            self.fewest_rooms = state.index.room_count();
             self.shared.wake.notify_all();
         }
         state.index.take(record);
@@ -142,11 +146,14 @@ impl Writer {
     /// The file to switch to before a record of so many bytes, if it is time.
     fn next_file(&mut self, bytes: u64) -> Result<Option<NextFile>, StoreError> {
         let segment_bytes = self.shared.options.segment_bytes;
-        let is_full = self.current.records() > 0
-            && (self.current.bytes() >= segment_bytes
-                || self.current.end.load(Relaxed) + bytes > 2 * segment_bytes);
         let mut state = self.shared.lock();
         state.check_open()?;
+        let rooms = state.index.room_count();
+        self.fewest_rooms = self.fewest_rooms.min(rooms);
+        let is_full = self.current.records() > 0
+            && (self.current.bytes() >= segment_bytes
+                || rooms - self.fewest_rooms >= self.shared.options.rooms_a_file
+                || self.current.end.load(Relaxed) + bytes > 2 * segment_bytes);
         if !is_full {
             return Ok(None);
         }
