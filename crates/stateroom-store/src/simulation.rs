@@ -49,6 +49,8 @@ pub struct World {
     /// Whether an accident was let happen that may have a record refused.
     has_accidents: bool,
     next_byte: u8,
+    /// In some worlds files are also followed by the next for the number of rooms.
+    rooms_a_file: usize,
 }
 
 /// Runs one seed.
@@ -87,6 +89,7 @@ impl World {
             tentative: Contents::default(),
             has_accidents: false,
             next_byte: 0,
+            rooms_a_file: if seed % 4 == 3 { 3 } else { usize::MAX },
         };
         world.open()?;
         Ok(world)
@@ -97,7 +100,7 @@ impl World {
     pub fn options(&self) -> Options {
         Options {
             segment_bytes: 1500,
-            rooms_a_file: 3,
+            rooms_a_file: self.rooms_a_file,
             large_bytes: 300,
             thread: false,
             rooms_at_once: 2,
