@@ -21,6 +21,8 @@ needs wasm-ld lld
 needs curl curl
 needs openssl openssl
 needs strace strace
+# Not in the path: Debian has several versions side by side.
+compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || needs initdb postgresql
 python3 -c 'import ensurepip' 2> /dev/null || packages+=(python3-venv)
 if [ "${#packages[@]}" -gt 0 ]; then
     echo "== Packages of Debian: ${packages[*]}"

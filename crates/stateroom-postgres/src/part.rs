@@ -35,6 +35,11 @@ impl Part {
         (0..PARTS).map(Part)
     }
 
+    /// Its number, as the database has it.
+    pub(crate) fn column(self) -> i16 {
+        i16::try_from(self.0).unwrap_or(i16::MAX)
+    }
+
     /// Its number.
     #[must_use]
     pub fn number(self) -> u16 {
