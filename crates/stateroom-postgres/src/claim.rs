@@ -31,7 +31,16 @@ pub(crate) async fn claim(
     loop {
         let wanted: Vec<Part> = left.keys().copied().collect();
         for some in wanted.chunks(at_once.max(1)) {
-            let ended = try_once(options, statements, control, some).await?;
+            let ended = match try_once(options, statements, control, some).await {
+                Ok(ended) => ended,
+                // The database may be on its way back, or its standby to its place.
+                Err(error) if Instant::now() < until => {
+                    tracing::debug!("{error}");
+                    continue;
+                }
+                Err(error) if durable.is_empty() => return Err(error),
+                Err(_) => continue,
+            };
             for (part, place) in ended.durable {
                 left.remove(&part);
                 durable.insert(part, place);
@@ -47,7 +56,9 @@ pub(crate) async fn claim(
             let (durable, unsettled) = (durable.into_iter().collect(), left.into_iter().collect());
             return Ok(Ended { durable, unsettled, is_usable: true });
         }
-        sleep(pause).await;
+        // Not in step with somebody else who wants the same.
+        let share = 64 + (random()? % 128) as u32;
+        sleep(pause * share / 128).await;
         pause = (pause * 2).min(longest);
     }
 }
@@ -62,7 +73,11 @@ async fn try_once(
     let owner = options.owner();
     // So that no statement of theirs holds it up. That they can write nothing any more does not rest on it.
     let end: Parameters<'_> = &[&columns, &owner];
-    control.read("end the connections of owners", &statements.end_owners, end).await?;
+    if let Err(error) =
+        control.read("end the connections of owners", &statements.end_owners, end).await
+    {
+        tracing::debug!("{error}");
+    }
     let bits = i64::from(random()? as u32);
     let parameters: Parameters<'_> = &[&columns, &bits, &owner];
     let mut in_flight = InFlight::new(parts.iter().copied());

@@ -34,14 +34,27 @@ impl SpareLink {
         self.link = None;
     }
 
-    /// Runs a statement of which the caller can do without the answer.
+    /// Runs a statement that can be run twice: if the connection was there before and is found to be gone, on another one.
     pub(crate) async fn read(
         &mut self,
         what: &'static str,
         sql: &str,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, LogError> {
-        // What is dropped while it waits must not be gone on with: an answer may still be on its way.
+        let was_there = self.link.is_some();
+        let mut rows = self.ask(sql, parameters).await?;
+        if was_there && matches!(rows, Err(Unsettled::Cut(_))) {
+            rows = self.ask(sql, parameters).await?;
+        }
+        rows.map_err(|why| LogError::Query { what, reason: why.to_string() })
+    }
+
+    async fn ask(
+        &mut self,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Result<Vec<Row>, Unsettled>, LogError> {
+        // It is put back only once it has answered: a future that is dropped takes the connection with it.
         let mut link = match self.link.take().filter(|link| !link.is_closed()) {
             Some(link) => link,
             None => Link::connect(&self.options).await?,
@@ -50,6 +63,6 @@ impl SpareLink {
         if !matches!(rows, Err(Unsettled::Cut(_) | Unsettled::TimedOut)) {
             self.link = Some(link);
         }
-        rows.map_err(|why| LogError::Query { what, reason: why.to_string() })
+        Ok(rows)
     }
 }

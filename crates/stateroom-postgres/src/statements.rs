@@ -75,7 +75,7 @@ impl Statements {
             end_owners: of("select count(pg_terminate_backend(b.pid)) from (
                     select distinct a.pid from {schema}.part p
                     join pg_stat_activity a on a.application_name = p.owner
-                    where p.part = any($1::int2[]) and p.owner <> $2::text
+                    where p.part = any($1::int2[]) and p.owner not in ('', $2::text)
                     and a.datname = current_database() and a.usename = current_user
                 ) b"),
             read: of("select seq, epoch, body from {schema}.log

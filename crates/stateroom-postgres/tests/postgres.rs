@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, time::Duration};
 use support::{
     bare::execute_without_sync,
     proxy::{Proxy, Way},
-    server::{Server, address},
+    server::{Server, address, until},
 };
 use tokio_postgres::Client;
 
@@ -54,17 +54,11 @@ async fn bodies(log: &Log, part: Part) -> Vec<(i64, Vec<u8>)> {
     records.into_iter().filter_map(body).collect()
 }
 
-/// Waits until something is so.
-async fn until(client: &Client, sql: &str) {
-    while client.query(sql, &[]).await.expect("asked").is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_has_appended_is_found_by_the_next_one_and_by_it_alone() {
     let server = Server::start().await;
     let one = open(&server, "one").await;
+    let bystander = server.client().await;
     let mut owned = claim(&one, &parts(0..32)).await;
     for round in 0..10_i64 {
         let appends = owned.iter_mut().map(|owned| async move {
@@ -90,6 +84,8 @@ async fn what_one_node_has_appended_is_found_by_the_next_one_and_by_it_alone() {
         assert!(matches!(lost, LogError::Lost { .. }), "{lost}");
         assert!(!before.is_owned());
     }
+    // Nobody's connections are ended but those of owners.
+    bystander.batch_execute("select 1").await.expect("still connected");
     // Whoever has lost a part can claim it again.
     let mut again = claim_one(&one, 3).await;
     assert_eq!(again.append("back").await.expect("durable"), again.claimed_at() + 1);
@@ -132,8 +128,6 @@ async fn states_are_kept_and_records_trimmed_by_the_owner_alone() {
 
     let other = open(&server, "two").await;
     let next = claim_one(&other, lobby.number()).await;
-    let late = one.put_states(&owner, &[("lobby", state(99, "late"))]).await;
-    assert!(matches!(late, Err(LogError::Fenced { .. } | LogError::Query { .. })), "{late:?}");
     let late = one.put_states(&owner, &[("lobby", state(99, "late"))]).await;
     assert!(matches!(late, Err(LogError::Fenced { .. })), "{late:?}");
     assert!(matches!(one.trim(&owner, 99).await, Err(LogError::Fenced { .. })));
@@ -188,7 +182,7 @@ async fn whoever_goes_on_after_a_claim_appends_nothing() {
         assert!(accepted.iter().all(|seq| *seq < next.claimed_at()));
         accepted_in_all += accepted.len();
     }
-    assert!(accepted_in_all > 45, "{accepted_in_all}");
+    assert!(accepted_in_all >= 45, "{accepted_in_all}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -306,7 +300,7 @@ async fn what_was_told_to_be_durable_outlives_connections_that_are_cut_in_mid_co
     let mut told = Told::new();
     let cuts = proxy.cuts.clone();
     append_through_accidents(&log, &parts, &mut told, |_| {
-        cuts.load(std::sync::atomic::Ordering::Relaxed) < 150
+        cuts.load(std::sync::atomic::Ordering::Relaxed) < 100
     })
     .await;
     println!("{} acknowledged, {cuts:?} cuts", told.len());
@@ -341,6 +335,28 @@ async fn what_was_told_to_be_durable_outlives_a_database_that_is_killed() {
         };
         tokio::join!(appends, kill);
     }
+    assert!(told.len() > 500, "{}", told.len());
+    assert_all_is_there(&log, &parts, &told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_to_be_durable_outlives_a_primary_whose_standby_takes_its_place() {
+    let mut primary = Server::start().await;
+    let standby = primary.standby().await;
+    let (one, other) = (primary.port, standby.port);
+    let both = format!("postgres://postgres@127.0.0.1:{one},127.0.0.1:{other}/rooms");
+    let log = Log::open(Options::new(&both, "one").expect("options")).await.expect("it opens");
+    assert_eq!(*log.copies().borrow(), Copies::Standbys(1));
+    let parts = parts(0..8);
+    let mut told = Told::new();
+    let appends = append_through_accidents(&log, &parts, &mut told, |done| done < 120);
+    let fail_over = async {
+        let client = primary.client().await;
+        until(&client, "select 1 from stateroom.log having count(*) > 256 + 8 * 50").await;
+        primary.kill();
+        standby.promote().await;
+    };
+    tokio::join!(appends, fail_over);
     assert!(told.len() > 500, "{}", told.len());
     assert_all_is_there(&log, &parts, &told).await;
 }

@@ -30,23 +30,49 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        let mut server = Server::without_data();
+        server
+            .command("initdb")
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D"])
+            .arg(server.data())
+            .succeeds();
+        server.start_again().await;
+        server.client().await.batch_execute("create database rooms").await.expect("made");
+        server
+    }
+
+    /// One that is a copy of this one, and that this one waits for from now on.
+    pub(crate) async fn standby(&self) -> Self {
+        let mut standby = Server::without_data();
+        let primary =
+            format!("host=127.0.0.1 port={} user=postgres application_name=standby", self.port);
+        standby
+            .command("pg_basebackup")
+            .args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "-d", &primary, "-D"])
+            .arg(standby.data())
+            .succeeds();
+        standby.start_again().await;
+        let client = self.client().await;
+        let set = "alter system set synchronous_standby_names = 'standby'";
+        client.batch_execute(set).await.expect("set");
+        client.batch_execute("select pg_reload_conf()").await.expect("reloaded");
+        until(&client, "select 1 from pg_stat_replication where sync_state = 'sync'").await;
+        standby
+    }
+
+    /// Has a standby take the place of its primary.
+    pub(crate) async fn promote(&self) {
+        self.client().await.batch_execute("select pg_promote()").await.expect("promoted");
+    }
+
+    fn without_data() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let is_root = folder.path().metadata().expect("it is there").uid() == 0;
         let user = is_root.then(|| (id("-u"), id("-g")));
         if let Some((uid, gid)) = user {
             chown(folder.path(), Some(uid), Some(gid)).expect("given to postgres");
         }
-        let mut server = Server { folder, port: 0, process: None, user };
-        let made = server
-            .command("initdb")
-            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D"])
-            .arg(server.data())
-            .output();
-        let made = made.expect(HOW_TO_GET_IT);
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        server.start_again().await;
-        server.client().await.batch_execute("create database rooms").await.expect("made");
-        server
+        Server { folder, port: 0, process: None, user }
     }
 
     fn data(&self) -> PathBuf {
@@ -131,6 +157,24 @@ impl Drop for Server {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+}
+
+trait Succeeds {
+    fn succeeds(&mut self);
+}
+
+impl Succeeds for Command {
+    fn succeeds(&mut self) {
+        let output = self.output().expect(HOW_TO_GET_IT);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Waits until something is so: until a statement gives a row.
+pub(crate) async fn until(client: &Client, sql: &str) {
+    while client.query(sql, &[]).await.expect("asked").is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
