@@ -16,6 +16,12 @@ pub enum LogError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What should be the certificates of authorities is not.
+    #[error("the certificates to trust cannot be used: {reason}; give them as PEM")]
+    Authorities {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// The name of the node, or of the schema, is none.
     #[error(
         "{name:?} cannot be the name of a {of}; choose one of letters, digits and {marks}, of at most {most} \

@@ -47,6 +47,8 @@ mod part;
 mod schema;
 mod spare_link;
 mod statements;
+#[cfg(feature = "rustls")]
+mod tls;
 
 pub use copies::Copies;
 pub use epoch::Epoch;

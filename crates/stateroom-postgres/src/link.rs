@@ -66,13 +66,21 @@ impl Link {
     pub(crate) async fn connect(options: &Options) -> Result<Self, LogError> {
         let mark = format!("{:016x}", random()?);
         let config = options.config(&mark);
+        let warnings = Arc::new(AtomicU64::new(0));
+        let connecting = async {
+            #[cfg(feature = "rustls")]
+            if let Some(tls) = options.tls() {
+                let (client, connection) = config.connect(tls).await?;
+                return Ok((client, tokio::spawn(drive(connection, warnings.clone()))));
+            }
+            let (client, connection) = config.connect(NoTls).await?;
+            Ok((client, tokio::spawn(drive(connection, warnings.clone()))))
+        };
         let reason = |reason: String| LogError::CannotConnect { reason };
         // The limit of the configuration is for each host, and only for its socket.
-        let connecting = timeout(options.time_limit, config.connect(NoTls)).await;
-        let connected = connecting.map_err(|_| reason("it has not answered in time".to_owned()))?;
-        let (client, connection) = connected.map_err(|error| reason(text(&error)))?;
-        let warnings = Arc::new(AtomicU64::new(0));
-        let driver = tokio::spawn(drive(connection, warnings.clone()));
+        let connected = timeout(options.time_limit, connecting).await;
+        let connected = connected.map_err(|_| reason("it has not answered in time".to_owned()))?;
+        let (client, driver) = connected.map_err(|error: Error| reason(text(&error)))?;
         let (prepared, time_limit) = (HashMap::new(), options.time_limit);
         let backend = Backend { pid: 0, started: String::new() };
         let mut link = Link { client, warnings, driver, prepared, time_limit, backend };

@@ -1,8 +1,14 @@
 //! How to reach the database, and who asks.
 
+#[cfg(feature = "rustls")]
+use crate::tls;
 use crate::{LogError, schema};
 use std::{fmt, str::FromStr, time::Duration};
+#[cfg(feature = "rustls")]
+use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, config::TargetSessionAttrs};
+#[cfg(feature = "rustls")]
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long the name of a node may be: with what stands around it, PostgreSQL cuts a name at 63 bytes.
 const MAX_NODE_BYTES: usize = 32;
@@ -24,11 +30,17 @@ pub struct Options {
     schema: String,
     config: Config,
     owner: String,
+    /// For an address that wants it.
+    #[cfg(feature = "rustls")]
+    tls: Option<MakeRustlsConnect>,
 }
 
 impl Options {
     /// To the database at `address` (`postgres://user:password@host1,host2/database`), of which the host that can be
     /// written to is chosen, as the node with that name: letters, digits, `-`, `_` and `.`.
+    ///
+    /// With `?sslmode=require` connections are encrypted, and the certificate of the database is checked; otherwise they are
+    /// not encrypted.
     ///
     /// # Errors
     /// When address or name are none.
@@ -52,6 +64,15 @@ impl Options {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(15));
         }
+        #[cfg(feature = "rustls")]
+        let tls = match config.get_ssl_mode() {
+            SslMode::Require => Some(tls::of_the_web()?),
+            _ => {
+                // What is not checked is worth nothing.
+                config.ssl_mode(SslMode::Disable);
+                None
+            }
+        };
         Ok(Options {
             lanes: 4,
             time_limit: Duration::from_secs(10),
@@ -61,7 +82,26 @@ impl Options {
             schema: "stateroom".to_owned(),
             config,
             owner,
+            #[cfg(feature = "rustls")]
+            tls,
         })
+    }
+
+    /// Trusting databases whose certificates these authorities vouch for, and no others. Certificates in PEM, as those
+    /// who run databases give them out. Means nothing without `sslmode=require`.
+    ///
+    /// # Errors
+    /// When they are none.
+    #[cfg(feature = "rustls")]
+    pub fn trusting(mut self, authorities: &[u8]) -> Result<Self, LogError> {
+        let tls = tls::of_authorities(authorities)?;
+        self.tls = self.tls.is_some().then_some(tls);
+        Ok(self)
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) fn tls(&self) -> Option<MakeRustlsConnect> {
+        self.tls.clone()
     }
 
     /// With the tables in another schema than `stateroom`.

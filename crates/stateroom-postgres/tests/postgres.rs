@@ -454,3 +454,24 @@ async fn a_pooler_and_a_database_that_does_not_flush_are_refused() {
     let error = Log::open(options(server.port, "one")).await.expect_err("it does not flush");
     assert!(matches!(error, LogError::Setting { setting: "fsync", .. }), "{error}");
 }
+
+#[cfg(feature = "rustls")]
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_encrypted_where_the_address_says_so_and_the_database_has_to_prove_itself()
+{
+    let server = Server::start().await;
+    let certificate = server.encrypt().await;
+    let address = format!("{}?sslmode=require", address(server.port));
+    let options = || Options::new(&address, "one").expect("options");
+    let log = Log::open(options().trusting(&certificate).expect("a certificate")).await;
+    let log = log.expect("it opens");
+    let mut owner = claim_one(&log, 1).await;
+    owner.append("secret").await.expect("durable");
+    let plain = "select 1 from pg_stat_ssl s join pg_stat_activity a using (pid)
+        where a.application_name like 'stateroom %' and not s.ssl";
+    assert!(server.client().await.query(plain, &[]).await.expect("asked").is_empty());
+
+    let error = Log::open(options()).await.expect_err("nobody vouches for it");
+    assert!(matches!(&error, LogError::CannotConnect { .. }), "{error}");
+    assert!(options().trusting(b"no certificate").is_err());
+}

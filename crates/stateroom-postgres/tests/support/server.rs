@@ -65,6 +65,36 @@ impl Server {
         self.client().await.batch_execute("select pg_promote()").await.expect("promoted");
     }
 
+    /// Has it take encrypted connections, too. Gives the certificate, which vouches for itself.
+    #[cfg(feature = "rustls")]
+    pub(crate) async fn encrypt(&self) -> Vec<u8> {
+        let [key, certificate] =
+            ["key.pem", "certificate.pem"].map(|it| self.folder.path().join(it));
+        let mut make = Command::new("openssl");
+        make.args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
+        ])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate);
+        if let Some((uid, gid)) = self.user {
+            make.uid(uid).gid(gid);
+        }
+        make.succeeds();
+        let client = self.client().await;
+        for (name, value) in [("key", &key), ("cert", &certificate)] {
+            let set = format!("alter system set ssl_{name}_file = '{}'", value.display());
+            client.batch_execute(&set).await.expect("set");
+        }
+        client.batch_execute("alter system set ssl = on").await.expect("set");
+        client.batch_execute("select pg_reload_conf()").await.expect("reloaded");
+        until(&client, "select 1 where current_setting('ssl') = 'on'").await;
+        std::fs::read(certificate).expect("a certificate")
+    }
+
     fn without_data() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let is_root = folder.path().metadata().expect("it is there").uid() == 0;
