@@ -88,7 +88,8 @@ impl Appender {
     }
 
     async fn connect(&mut self) -> Result<Link, LogError> {
-        let mut link = Link::connect(&self.options).await?;
+        // An append that waits for somebody's claim learns what becomes of it.
+        let mut link = Link::connect(&self.options, Duration::ZERO).await?;
         if let Some(earlier) = &self.earlier {
             link.end(self.options.owner(), earlier).await?;
         }

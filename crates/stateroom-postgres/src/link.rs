@@ -63,9 +63,12 @@ impl Drop for Link {
 }
 
 impl Link {
-    pub(crate) async fn connect(options: &Options) -> Result<Self, LogError> {
+    pub(crate) async fn connect(
+        options: &Options,
+        lock_timeout: Duration,
+    ) -> Result<Self, LogError> {
         let mark = format!("{:016x}", random()?);
-        let config = options.config(&mark);
+        let config = options.config(&mark, lock_timeout);
         let warnings = Arc::new(AtomicU64::new(0));
         let connecting = async {
             #[cfg(feature = "rustls")]

@@ -23,7 +23,7 @@ pub struct Options {
     pub time_limit: Duration,
     /// How long claims are tried: 10 s.
     pub claim_limit: Duration,
-    /// How long a claim waits for a lock at a time: 250 ms.
+    /// How long a claim waits for a lock at a time, and whatever keeps states or trims: 250 ms.
     pub lock_timeout: Duration,
     /// How often it is looked whether a standby is there: 2 s.
     pub look_interval: Duration,
@@ -135,13 +135,16 @@ impl Options {
     }
 
     /// With settings that a connection has from its very start: so the first statement is under them, and whoever stands in
-    /// between and drops them is seen, since `mark` cannot be read back.
-    pub(crate) fn config(&self, mark: &str) -> Config {
+    /// between and drops them is seen, since `mark` cannot be read back. A `lock_timeout` of 0 is none.
+    pub(crate) fn config(&self, mark: &str, lock_timeout: Duration) -> Config {
         let mut config = self.config.clone();
         let own = config.get_options().map(|own| format!("{own} ")).unwrap_or_default();
-        let timeout = self.lock_timeout.as_millis();
+        let timeout = lock_timeout.as_millis();
+        // The last ones have the server notice that a machine is gone, whose statement may hold keys until then.
         config.options(format!(
-            "{own}-c synchronous_commit=on -c default_transaction_isolation=read\\ committed -c lock_timeout={timeout} -c stateroom.link={mark}"
+            "{own}-c synchronous_commit=on -c default_transaction_isolation=read\\ committed \
+             -c lock_timeout={timeout} -c stateroom.link={mark} -c tcp_keepalives_idle=5 \
+             -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
         ));
         config
     }
@@ -163,7 +166,7 @@ pub(crate) fn random() -> Result<u64, LogError> {
 
 #[cfg(test)]
 mod tests {
-    use super::Options;
+    use super::{Duration, Options};
 
     #[test]
     fn two_starts_of_a_node_are_told_apart_and_their_names_are_not_cut() {
@@ -189,7 +192,7 @@ mod tests {
     #[test]
     fn settings_of_the_address_are_kept_beside_our_own() {
         let address = "postgres://localhost/rooms?options=-c%20work_mem%3D4MB";
-        let config = Options::new(address, "one").unwrap().config("mark");
+        let config = Options::new(address, "one").unwrap().config("mark", Duration::ZERO);
         let options = config.get_options().unwrap();
         assert!(options.starts_with("-c work_mem=4MB -c synchronous_commit=on"), "{options}");
     }

@@ -24,7 +24,7 @@ impl SpareLink {
         let earlier = self.link.take().filter(|link| !link.is_closed());
         let link = match earlier {
             Some(link) => link,
-            None => Link::connect(&self.options).await?,
+            None => Link::connect(&self.options, self.options.lock_timeout).await?,
         };
         Ok(self.link.insert(link))
     }
@@ -57,7 +57,7 @@ impl SpareLink {
         // It is put back only once it has answered: a future that is dropped takes the connection with it.
         let mut link = match self.link.take().filter(|link| !link.is_closed()) {
             Some(link) => link,
-            None => Link::connect(&self.options).await?,
+            None => Link::connect(&self.options, self.options.lock_timeout).await?,
         };
         let rows = link.ask(sql, parameters).await;
         if !matches!(rows, Err(Unsettled::Cut(_) | Unsettled::TimedOut)) {
