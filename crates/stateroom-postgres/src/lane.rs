@@ -46,7 +46,7 @@ pub enum Fate {
     Lost(Part, Unsettled),
 }
 
-/// See the [module](self).
+/// A connection that parts stick to: which of them have something due, and the one statement that is on its way.
 #[derive(Debug, Default)]
 pub struct Lane {
     parts: BTreeMap<Part, Owned>,

@@ -28,7 +28,7 @@
 //! # }
 //! ```
 //!
-//! What decides is in [`core`](crate::core), without sockets; `FORMAT.md` tells what the tables hold, and the rules.
+//! What decides is in [`core`](mod@core), without sockets; `FORMAT.md` tells what the tables hold, and the rules.
 
 mod appender;
 mod claim;
