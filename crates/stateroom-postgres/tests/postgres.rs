@@ -300,7 +300,7 @@ async fn what_was_told_to_be_durable_outlives_connections_that_are_cut_in_mid_co
     let mut told = Told::new();
     let cuts = proxy.cuts.clone();
     append_through_accidents(&log, &parts, &mut told, |_| {
-        cuts.load(std::sync::atomic::Ordering::Relaxed) < 100
+        cuts.load(std::sync::atomic::Ordering::Relaxed) < 60
     })
     .await;
     println!("{} acknowledged, {cuts:?} cuts", told.len());
