@@ -46,6 +46,9 @@ impl Socket {
         let offers = HeaderValue::try_from(offers)
             .map_err(|_| (4201, "the token cannot be sent".to_owned()))?;
         request.headers_mut().insert("sec-websocket-protocol", offers);
+        // What the application has chosen stays.
+        #[cfg(feature = "rustls")]
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (socket, _) = connect_async(request).await.map_err(lost)?;
         Ok(Socket(socket))
     }
@@ -87,5 +90,30 @@ impl Socket {
         let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
         // Whoever is gone needs no close.
         let _ = self.0.close(Some(frame)).await;
+    }
+}
+
+#[cfg(all(test, feature = "rustls"))]
+mod tests {
+    use super::*;
+    use stateroom_room::session::{Key, Life};
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener};
+
+    #[tokio::test]
+    async fn a_wss_address_is_spoken_to_in_tls() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("wss://{}/ws/lobby", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        });
+        let life = Life { epoch: 0, incarnation: 0 };
+        let key = Key::new([7; 16]);
+        let request = Request { key, attempt: 1, life, have: 0, acked: 0, sent: 0 };
+        let Err((code, reason)) = Socket::open(&address, &request, None).await else {
+            panic!("it is no TLS")
+        };
+        assert_eq!(code, LOST);
+        assert!(reason.contains("corrupt message"), "what came is no TLS: {reason}");
     }
 }
