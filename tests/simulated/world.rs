@@ -795,6 +795,7 @@ impl Process {
             rooms_a_file: 3,
             large_bytes: 512,
             thread: false,
+            finish_time: Duration::MAX,
             rooms_at_once: 2,
             files: Arc::new(files.clone()),
         };

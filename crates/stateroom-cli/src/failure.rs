@@ -1,6 +1,7 @@
 //! The kinds of failure that have an exit code of their own.
 
 use stateroom_server::RunError;
+use stateroom_store::StoreError;
 
 /// What kind of failure ended the command. It is put around the cause with
 /// [`anyhow::Context::context`], and [`exit_code`] finds it there.
@@ -21,7 +22,8 @@ pub enum Failure {
     /// The folder that rooms are kept in cannot be used.
     #[error("the store of rooms cannot be used")]
     Store,
-    /// The store of rooms has failed while a server ran: the disk did not take what was to be kept.
+    /// The store of rooms has failed while a server ran, or its disk was full at the start: the disk did not take what
+    /// was to be kept.
     #[error("the store of rooms has failed")]
     StoreFailed,
     /// A file is no exported room, or a damaged one.
@@ -49,8 +51,8 @@ Exit codes:
      damaged, read-only, or of a newer version
   8  replay, rooms: a room does something else than it had done as it hears
      its events again
-  74 a server's disk has failed: what clients have seen is kept; start the
-     server anew";
+  74 a server's disk has failed, or was full at its start: what clients have
+     seen is kept; start the server anew";
 
 /// The exit code that tells how `error` came about; the numbers are those of [`EXIT_CODES`].
 #[must_use]
@@ -68,6 +70,15 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
+/// What it means that a store could not be opened. Where its disk is full nothing is wrong with the folder.
+pub(crate) fn not_opened(error: StoreError) -> anyhow::Error {
+    let failure = match error {
+        StoreError::Full { .. } => Failure::StoreFailed,
+        _ => Failure::Store,
+    };
+    anyhow::Error::new(error).context(failure)
+}
+
 /// Why a server has ended, though nobody told it to.
 pub(crate) fn of_server(error: RunError) -> anyhow::Error {
     let has_store_failed = matches!(error, RunError::StoreFailed { .. });
@@ -81,6 +92,14 @@ pub(crate) fn of_server(error: RunError) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_is_full_at_the_start_is_no_folder_that_cannot_be_used() {
+        let full = StoreError::Full { path: "rooms.db".into() };
+        assert_eq!(exit_code(&not_opened(full)), 74);
+        let damaged = StoreError::NotAStore { path: "rooms".into() };
+        assert_eq!(exit_code(&not_opened(damaged)), 7);
+    }
 
     #[test]
     fn a_store_that_fails_while_a_server_runs_has_a_code_of_its_own() {

@@ -1,6 +1,9 @@
 //! Where rooms are kept: from the settings to a store.
 
-use crate::{failure::Failure, settings::DurabilitySettings};
+use crate::{
+    failure::{Failure, not_opened},
+    settings::DurabilitySettings,
+};
 use anyhow::Context;
 use stateroom::StateroomServiceFactory;
 use stateroom_room::RoomContext;
@@ -99,8 +102,7 @@ impl Durability {
             )
             .context(Failure::Module));
         }
-        let store =
-            FileStore::open(data_dir, self.survives.durability()).context(Failure::Store)?;
+        let store = FileStore::open(data_dir, self.survives.durability()).map_err(not_opened)?;
         let what = match self.survives {
             Survives::Nothing => "a planned stop only",
             Survives::Crash => "crashes and kill -9",

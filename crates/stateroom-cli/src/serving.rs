@@ -127,6 +127,7 @@ fn explain(address: SocketAddr, error: io::Error) -> anyhow::Error {
             address.ip()
         )
         .context(Failure::AddressInUse),
+        ErrorKind::StorageFull => anyhow::Error::new(error).context(Failure::StoreFailed),
         // What the server itself says: its store can't be read or written to.
         ErrorKind::Other => anyhow::Error::new(error).context(Failure::Store),
         _ => anyhow::Error::new(error).context(format!("could not listen on {address}")),

@@ -195,6 +195,9 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// There was no time at the end for the checkpoint to take all of the log.
+    #[error("the checkpoint has yet to take a part of the log, which the next start does")]
+    Unfinished,
     /// A commit after one that has failed.
     #[error("the store takes no more writes since an earlier one failed: {reason}")]
     Closed {

@@ -1,7 +1,7 @@
 //! How a store works, where a test or a simulation wants it otherwise.
 
 use crate::files::{Files, RealFiles};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// How a [`FileStore`](crate::FileStore) works. The default is what a server wants.
 #[derive(Clone, Debug)]
@@ -18,6 +18,9 @@ pub struct Options {
     /// Whether the checkpoint has a thread. Else
     /// [`checkpoint_step`](crate::FileStore::checkpoint_step) is to be called, and appends never wait.
     pub thread: bool,
+    /// How long [`finish`](crate::Store::finish) goes on with the checkpoint, where that has a thread: 2 s. The next start
+    /// does the rest.
+    pub finish_time: Duration,
     /// How many rooms the checkpoint takes in one transaction: 200.
     pub rooms_at_once: usize,
     /// The disk.
@@ -31,6 +34,7 @@ impl Default for Options {
             rooms_a_file: 16 << 10,
             large_bytes: 256 << 10,
             thread: true,
+            finish_time: Duration::from_secs(2),
             rooms_at_once: 200,
             files: Arc::new(RealFiles),
         }

@@ -18,6 +18,7 @@ use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 /// How many steps a run has.
@@ -103,6 +104,7 @@ impl World {
             rooms_a_file: self.rooms_a_file,
             large_bytes: 300,
             thread: false,
+            finish_time: Duration::MAX,
             rooms_at_once: 2,
             files: Arc::new(self.files.clone()),
         }

@@ -79,7 +79,7 @@ pub trait Store: Send {
     /// Nothing can be written from then on.
     ///
     /// # Errors
-    /// Those of the disk. What was told to be durable is all the same.
+    /// Those of the disk, and [`Unfinished`](StoreError::Unfinished). What was told to be durable is all the same.
     fn finish(&mut self) -> Result<(), StoreError>;
 
     /// What tells how the store does, from any thread.

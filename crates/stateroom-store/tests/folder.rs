@@ -10,6 +10,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use support::{append, quarantine, reader, snapshot};
 
@@ -439,4 +440,19 @@ fn make_a_folder_of_format_1() {
     store.commit(&[write(5, b"six")]).unwrap();
     drop(store);
     let _ = fs::remove_file(folder.join("rooms.db-shm"));
+}
+
+#[test]
+fn a_store_that_has_no_time_for_its_checkpoint_at_the_end_is_whole_at_the_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hasty = Options { thread: true, finish_time: Duration::ZERO, ..small() };
+    let mut store =
+        FileStore::open_with(folder.path(), Durability::Synced, hasty).expect("it opens");
+    store.commit(&[snapshot("a", 0, b"of a"), snapshot("b", 0, b"of b")]).expect("committed");
+    store.commit(&[append("a", 0, 1, &[1; 300])]).expect("committed");
+    assert!(matches!(store.finish(), Err(StoreError::Unfinished)));
+    drop(store);
+    let mut store = open_small(folder.path());
+    assert_eq!((events(&store, "a"), events(&store, "b")), (1, 0));
+    store.finish().expect("it has time now");
 }

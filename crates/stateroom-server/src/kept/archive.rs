@@ -18,7 +18,7 @@ use stateroom::{Birth, CodeVersion, MemoryLimits};
 use stateroom_room::{KeptRoom, ReturnFailure, Room, session::SessionSettings};
 use stateroom_store::{Durability, ModuleHash, Reader, StoreError, StoredRoom, Vitals, Write};
 use std::{
-    io,
+    io::{self, ErrorKind},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -94,14 +94,16 @@ impl<F: RoomFactory> Archive<F> {
     /// Keeps the code of a factory, which rooms are going to run.
     ///
     /// # Errors
-    /// Why its rooms can't be kept.
-    pub(crate) fn keep_code(&self, factory: Arc<F>) -> Result<Code<F>, String> {
-        let version = factory.version()?;
-        let bytes = factory.code().ok_or("its code can't be kept")?;
+    /// Why its rooms can't be kept: [`ErrorKind::StorageFull`] where the disk does not take it now.
+    pub(crate) fn keep_code(&self, factory: Arc<F>) -> io::Result<Code<F>> {
+        let version = factory.version().map_err(io::Error::other)?;
+        let bytes = factory.code().ok_or_else(|| io::Error::other("its code can't be kept"))?;
         let writes = vec![Write::Module { hash: ModuleHash(version.0), bytes: bytes.to_vec() }];
         // Before any room can have a state that only this code can read.
         let kept = self.keeper.keep_now(writes);
-        kept.map_err(|reason| format!("its code can't be kept: {reason}"))?;
+        kept.map_err(|reason| {
+            io::Error::new(ErrorKind::StorageFull, format!("its code can't be kept: {reason}"))
+        })?;
         let code = Code { factory, version };
         self.codes.remember(&code);
         Ok(code)

@@ -3,7 +3,7 @@
 
 use super::requests::{Answer, Answers, Request, bytes_of};
 use crate::{counters, lock::lock, names::Address};
-use stateroom_store::{Committer, Fate, Store};
+use stateroom_store::{Committer, Fate, Store, StoreError};
 use std::{
     collections::VecDeque,
     sync::{
@@ -113,7 +113,12 @@ impl Committing {
         if let Some(mut committer) = lock(&self.committer).take()
             && let Err(error) = committer.finish()
         {
-            tracing::error!(%error, "the store was not left in order: the next start takes longer");
+            match error {
+                StoreError::Unfinished => tracing::info!("the next start takes longer: {error}"),
+                error => {
+                    tracing::error!(%error, "the store was not left in order: the next start takes longer")
+                }
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn open_archive<F: RoomFactory>(
     let listener = Arc::new(Mailboxes { shards: shards.clone(), shared: shared.clone() });
     let guard = shared.health.guard("keeper");
     let archive = Archive::new(keeping, shared.clock, given_up, shards.len(), listener, guard)?;
-    let code = archive.keep_code(factory.clone()).map_err(io::Error::other)?;
+    let code = archive.keep_code(factory.clone())?;
     let mut timers: Vec<Vec<(Instant, Arc<str>)>> = vec![Vec::new(); shards.len()];
     for (room, vitals) in archive.needing_attention().map_err(io::Error::other)? {
         let timer = vitals.wake_at.map(|wake_at| due(shared.clock, wake_at, vitals.heard_at));

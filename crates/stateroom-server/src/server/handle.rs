@@ -39,7 +39,7 @@ impl<F: RoomFactory> ServerHandle<F> {
     pub fn swap(&self, factory: F) -> Result<(), String> {
         let factory = Arc::new(factory);
         if let Some(archive) = &self.archive {
-            archive.keep_code(factory.clone())?;
+            archive.keep_code(factory.clone()).map_err(|error| error.to_string())?;
         }
         self.shared.hears_requests.store(factory.hears_requests(), Relaxed);
         for mailbox in self.shards.iter() {

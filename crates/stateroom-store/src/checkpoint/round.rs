@@ -104,6 +104,8 @@ impl Round {
                 .map_err(|error| failure::of_reading(&path, &error))?;
         }
         round.rooms = rooms.into_iter().collect();
+        // Neighbours share pages of the database.
+        round.rooms.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         round.read_whole_files()?;
         Ok(round)
     }

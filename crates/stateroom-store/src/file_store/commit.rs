@@ -7,7 +7,7 @@ use crate::{
     live::LiveReader,
     lock::lock,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 impl Store for FileStore {
     fn append(&mut self, record: &[Write]) -> Ticket {
@@ -98,7 +98,12 @@ impl FileStore {
         let Some(mut checkpoint) = lock(&self.checkpoint).take() else { return Ok(()) };
         // A file without records is all that stays of the log.
         self.writer.begin_last()?;
-        while checkpoint.step(true)? {}
+        let (began, options) = (Instant::now(), &self.shared.options);
+        while checkpoint.step(true)? {
+            if options.thread && began.elapsed() >= options.finish_time {
+                return Err(StoreError::Unfinished);
+            }
+        }
         let _ = checkpoint.is_clear();
         checkpoint.restart_log()?;
         self.connection.close();
