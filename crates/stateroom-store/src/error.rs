@@ -196,7 +196,9 @@ pub enum StoreError {
         reason: String,
     },
     /// There was no time at the end for the checkpoint to take all of the log.
-    #[error("the checkpoint has yet to take a part of the log, which the next start does")]
+    #[error(
+        "there was no time for the checkpoint to take all of the log: the next start takes longer"
+    )]
     Unfinished,
     /// A commit after one that has failed.
     #[error("the store takes no more writes since an earlier one failed: {reason}")]

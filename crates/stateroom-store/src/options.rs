@@ -18,8 +18,7 @@ pub struct Options {
     /// Whether the checkpoint has a thread. Else
     /// [`checkpoint_step`](crate::FileStore::checkpoint_step) is to be called, and appends never wait.
     pub thread: bool,
-    /// How long [`finish`](crate::Store::finish) goes on with the checkpoint, where that has a thread: 2 s. The next start
-    /// does the rest.
+    /// How long [`finish`](crate::Store::finish) goes on with the checkpoint: 2 s. The next start does the rest.
     pub finish_time: Duration,
     /// How many rooms the checkpoint takes in one transaction: 200.
     pub rooms_at_once: usize,

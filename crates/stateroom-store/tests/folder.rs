@@ -20,7 +20,13 @@ fn open(folder: &Path) -> Result<FileStore, StoreError> {
 
 /// Files so small that most is in the checkpoint soon.
 fn small() -> Options {
-    Options { segment_bytes: 2_000, large_bytes: 5_000, thread: false, ..Options::default() }
+    Options {
+        segment_bytes: 2_000,
+        large_bytes: 5_000,
+        thread: false,
+        finish_time: Duration::MAX,
+        ..Options::default()
+    }
 }
 
 fn open_small(folder: &Path) -> FileStore {
@@ -455,4 +461,37 @@ fn a_store_that_has_no_time_for_its_checkpoint_at_the_end_is_whole_at_the_next_s
     let mut store = open_small(folder.path());
     assert_eq!((events(&store, "a"), events(&store, "b")), (1, 0));
     store.finish().expect("it has time now");
+}
+
+#[test]
+fn what_a_store_has_no_time_to_checkpoint_at_the_end_is_on_the_disk() {
+    let files = SimFiles::new(1);
+    let options = Options { rooms_at_once: 1, files: Arc::new(files.clone()), ..small() };
+    let open = |finish_time| {
+        let options = Options { finish_time, ..options.clone() };
+        FileStore::open_with(Path::new("/rooms"), Durability::Buffered, options).expect("it opens")
+    };
+    let mut store = open(Duration::ZERO);
+    let rooms: Vec<String> = (0..5).map(|number| format!("room {number}")).collect();
+    for room in &rooms {
+        store.commit(&[snapshot(room, 0, b"new")]).expect("committed");
+    }
+    for at in 0..40 {
+        for room in &rooms {
+            store.commit(&[append(room, at, 1, &[1; 100])]).expect("committed");
+        }
+        if at == 20 {
+            // It has begun with what there is.
+            for _ in 0..4 {
+                store.checkpoint_step().expect("a step");
+            }
+        }
+    }
+    assert!(matches!(store.finish(), Err(StoreError::Unfinished)));
+    drop(store);
+    files.cut_power();
+    let store = open(Duration::MAX);
+    for room in &rooms {
+        assert_eq!(events(&store, room), 40, "{room}");
+    }
 }

@@ -43,6 +43,12 @@ impl Checkpoint {
         Round::read(segments, applied, target).map(Some)
     }
 
+    /// Brings to the disk all that was written.
+    pub(crate) fn flush_log(&self) -> Result<(), StoreError> {
+        let segments: Vec<Arc<Segment>> = self.shared.lock().segments.iter().cloned().collect();
+        self.flush(&segments)
+    }
+
     /// Brings to the disk what was written without flushes.
     fn flush(&self, segments: &[Arc<Segment>]) -> Result<(), StoreError> {
         let shared = &self.shared;

@@ -100,7 +100,9 @@ impl FileStore {
         self.writer.begin_last()?;
         let (began, options) = (Instant::now(), &self.shared.options);
         while checkpoint.step(true)? {
-            if options.thread && began.elapsed() >= options.finish_time {
+            if began.elapsed() >= options.finish_time {
+                // Also where commits are not flushed, what is there at a planned stop is on the disk then.
+                checkpoint.flush_log()?;
                 return Err(StoreError::Unfinished);
             }
         }
