@@ -139,7 +139,7 @@ impl Link {
         mut tell: impl FnMut(Heard<T>),
     ) -> bool {
         let limit = self.time_limit;
-        let running = self.run(sql, parameters, |it| row(it).map(&mut tell));
+        let running = self.run(sql, parameters, |it| row(&it).map(&mut tell));
         let ended = timeout(limit, running).await;
         let end = match ended {
             Err(_) => Heard::TimedOut,
@@ -161,7 +161,7 @@ impl Link {
         &mut self,
         sql: &str,
         parameters: Parameters<'_>,
-        mut tell: impl FnMut(&Row) -> Result<(), Unsettled>,
+        mut tell: impl FnMut(Row) -> Result<(), Unsettled>,
     ) -> Result<(), Unsettled> {
         let statement = self.prepare(sql).await.map_err(|error| unsettled(&error))?;
         let before = self.warnings.load(Ordering::Acquire);
@@ -169,7 +169,7 @@ impl Link {
         let rows = self.client.query_raw(&statement, parameters).await;
         let mut rows = pin!(rows.map_err(|error| unsettled(&error))?);
         while let Some(row) = rows.next().await {
-            tell(&row.map_err(|error| unsettled(&error))?)?;
+            tell(row.map_err(|error| unsettled(&error))?)?;
         }
         match self.warnings.load(Ordering::Acquire) == before {
             true => Ok(()),
@@ -184,17 +184,13 @@ impl Link {
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Unsettled> {
         let limit = self.time_limit;
-        let asking = async {
-            let statement = self.prepare(sql).await.map_err(|error| unsettled(&error))?;
-            let before = self.warnings.load(Ordering::Acquire);
-            let rows = self.client.query(&statement, parameters).await;
-            let rows = rows.map_err(|error| unsettled(&error))?;
-            match self.warnings.load(Ordering::Acquire) == before {
-                true => Ok(rows),
-                false => Err(Unsettled::Warned),
-            }
-        };
-        timeout(limit, asking).await.unwrap_or(Err(Unsettled::TimedOut))
+        let mut rows = Vec::new();
+        let asking = self.run(sql, parameters, |row| {
+            rows.push(row);
+            Ok(())
+        });
+        timeout(limit, asking).await.unwrap_or(Err(Unsettled::TimedOut))?;
+        Ok(rows)
     }
 
     /// The same, for what settles nothing.

@@ -21,12 +21,16 @@ impl SpareLink {
     }
 
     pub(crate) async fn get(&mut self) -> Result<&mut Link, LogError> {
-        let earlier = self.link.take().filter(|link| !link.is_closed());
-        let link = match earlier {
-            Some(link) => link,
-            None => Link::connect(&self.options, self.options.lock_timeout).await?,
-        };
+        let link = self.take().await?;
         Ok(self.link.insert(link))
+    }
+
+    /// The one that is there, if it is not gone, or another.
+    async fn take(&mut self) -> Result<Link, LogError> {
+        match self.link.take().filter(|link| !link.is_closed()) {
+            Some(link) => Ok(link),
+            None => Link::connect(&self.options, self.options.lock_timeout).await,
+        }
     }
 
     /// Has the next one be made anew.
@@ -55,10 +59,7 @@ impl SpareLink {
         parameters: Parameters<'_>,
     ) -> Result<Result<Vec<Row>, Unsettled>, LogError> {
         // It is put back only once it has answered: a future that is dropped takes the connection with it.
-        let mut link = match self.link.take().filter(|link| !link.is_closed()) {
-            Some(link) => link,
-            None => Link::connect(&self.options, self.options.lock_timeout).await?,
-        };
+        let mut link = self.take().await?;
         let rows = link.ask(sql, parameters).await;
         if !matches!(rows, Err(Unsettled::Cut(_) | Unsettled::TimedOut)) {
             self.link = Some(link);

@@ -84,3 +84,4 @@ pub use record::{NoRecord, Record, Records};
 pub use room::Room;
 pub use state::{NoState, RoomState};
 pub use timestamp::Timestamp;
+pub use told::claims_in;

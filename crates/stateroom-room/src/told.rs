@@ -25,10 +25,21 @@ impl Told {
 /// What a JSON object has by this name: a text as it is, anything else as JSON.
 pub(crate) fn value_in(object: &str, name: &str) -> Option<String> {
     let mut object: Map<String, Value> = serde_json::from_str(object).ok()?;
-    Some(match object.remove(name)? {
+    object.remove(name).map(told)
+}
+
+/// All that a JSON object of claims has, by name, each as services are told it.
+#[must_use]
+pub fn claims_in(object: &str) -> Vec<(String, String)> {
+    let object: Map<String, Value> = serde_json::from_str(object).unwrap_or_default();
+    object.into_iter().map(|(name, value)| (name, told(value))).collect()
+}
+
+fn told(value: Value) -> String {
+    match value {
         Value::String(text) => text,
         other => other.to_string(),
-    })
+    }
 }
 
 /// A text that there is, for as many as share it.
@@ -49,5 +60,8 @@ mod tests {
         assert_eq!(claim("age").as_deref(), Some("7"));
         assert_eq!(claim("name"), None);
         assert_eq!(value_in("nonsense", "role"), None);
+        let all = claims_in(claims);
+        assert!(all.iter().all(|(name, value)| claim(name).as_ref() == Some(value)), "{all:?}");
+        assert_eq!((all.len(), claims_in("")), (3, Vec::new()));
     }
 }

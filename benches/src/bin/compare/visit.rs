@@ -92,17 +92,13 @@ fn again(server: SocketAddr, rooms: u32, unheard: u32) -> anyhow::Result<Figures
         let start = Instant::now();
         let said = runtime.block_on(visit_one(server, room, "recall"));
         times.push(start.elapsed().as_secs_f64() * 1e6);
-        match said {
-            Ok(said) if said == secret(room) => {}
-            Ok(said) => {
-                eprintln!("room {room} knows {said:?}");
-                wrong += 1;
-            }
-            Err(error) => {
-                eprintln!("room {room} did not answer again: {error:#}");
-                wrong += 1;
-            }
-        }
+        let problem = match said {
+            Ok(said) if said == secret(room) => continue,
+            Ok(said) => format!("knows {said:?}"),
+            Err(error) => format!("did not answer again: {error:#}"),
+        };
+        eprintln!("room {room} {problem}");
+        wrong += 1;
     }
     Ok(Figures::from([
         (Figure::WakeP50, quantile(&mut times, 0.5).unwrap_or_default()),

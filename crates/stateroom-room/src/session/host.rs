@@ -219,11 +219,11 @@ impl SessionHost {
     /// Has a client be told of one message more. What is let out at once is one item.
     fn heard(&mut self, at: u64, client: ClientId) {
         let last = self.queue.iter_mut().rev().take(2).take_while(|(other, _)| *other == at);
-        let count = last.filter_map(|(_, item)| match item {
+        let mut counts = last.filter_map(|(_, item)| match item {
             Item::Heard(whose, count) if *whose == client => Some(count),
             _ => None,
         });
-        match { count }.next() {
+        match counts.next() {
             Some(count) => *count += 1,
             None => self.queue.push_back((at, Item::Heard(client, 1))),
         }

@@ -16,19 +16,6 @@ pub(crate) struct Identity {
     pub(crate) claims: Option<String>,
 }
 
-impl Identity {
-    /// What services may be told of it, by name: a text as it is, anything else as JSON.
-    pub(crate) fn claims(&self) -> Vec<(String, String)> {
-        let told = self.claims.as_deref().unwrap_or_default();
-        let told: BTreeMap<String, Value> = serde_json::from_str(told).unwrap_or_default();
-        let told = told.into_iter().map(|(name, value)| match value {
-            Value::String(text) => (name, text),
-            other => (name, other.to_string()),
-        });
-        told.collect()
-    }
-}
-
 impl Auth {
     /// Who wants to enter the room with what `bearer` found, at a time since 1970; `None` is anybody.
     pub(crate) fn admit(

@@ -114,7 +114,7 @@ impl Committing {
             && let Err(error) = committer.finish()
         {
             match error {
-                StoreError::Unfinished => tracing::info!("the next start takes longer: {error}"),
+                StoreError::Unfinished => tracing::info!("{error}"),
                 error => {
                     tracing::error!(%error, "the store was not left in order: the next start takes longer")
                 }

@@ -2,7 +2,7 @@
 
 use super::PREFIX;
 use crate::{
-    auth::{self, Identity},
+    auth,
     config::ServerConfig,
     headers::header,
     request::{self, Rejection},
@@ -10,6 +10,7 @@ use crate::{
 use axum::http::{HeaderMap, Method, Version, request::Parts};
 use percent_encoding::percent_decode_str;
 use stateroom::{REQUEST_HEADERS, Request};
+use stateroom_room::claims_in;
 use std::{net::IpAddr, time::Duration};
 
 /// The longest idempotency key.
@@ -71,7 +72,10 @@ pub(super) fn read(parts: &Parts, config: &ServerConfig, now: Duration) -> Resul
         method: method.to_owned(),
         path: if rest.is_empty() { "/" } else { rest }.to_owned(),
         query: without(query, secret),
-        claims: identity.as_ref().map(Identity::claims).unwrap_or_default(),
+        claims: identity
+            .as_ref()
+            .and_then(|identity| identity.claims.as_deref())
+            .map_or_else(Vec::new, claims_in),
         user: identity.map(|identity| identity.subject),
         headers: kept,
         body: Vec::new(),
